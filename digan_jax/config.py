@@ -1,0 +1,235 @@
+"""ConfigDict -> frozen dataclasses: types, ranges and every check across fields, before anything is compiled.
+
+The defaults live in `configs/base.py`; `ModelConfig` alone gives some, for people who port weights from Python.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import types
+import typing
+
+from digan_jax.errors import InputError
+
+RESOLUTIONS = (32, 64, 128, 256, 512)
+SOURCES = ("tfds", "folder", "bouncing")
+AUGMENTATIONS = ("color", "translation", "cutout")
+
+
+def _require(ok: bool, message: str) -> None:
+    if not ok:
+        raise InputError(message)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Architecture of generator and critics (spec of the paper, sections 2 and 3). Units: see `configs/base.py`."""
+
+    resolution: int
+    channel_base: int
+    channel_max: int
+    z_dim: int = 512
+    w_dim: int = 512
+    motion_dim: int = 512
+    mapping_layers: int = 2
+    n_classes: int = 0
+    rank: int = 10
+    n_frequencies: int = 128
+
+    def __post_init__(self):
+        _require(self.resolution in RESOLUTIONS, f"model.resolution={self.resolution}: choose one of {list(RESOLUTIONS)}.")
+        for name in ("channel_base", "channel_max", "z_dim", "w_dim", "motion_dim", "mapping_layers", "rank", "n_frequencies"):
+            _require(getattr(self, name) >= 1, f"model.{name}={getattr(self, name)}: must be 1 or more.")
+        _require(self.n_classes >= 0, f"model.n_classes={self.n_classes}: must be 0 (unconditional) or more.")
+        _require(
+            self.channel_base >= self.resolution,
+            f"model.channel_base={self.channel_base}: leaves no channel at resolution {self.resolution}; "
+            f"set it to {self.resolution} or more.",
+        )
+
+    def channels(self, r: int) -> int:
+        """Channels of the block of resolution r."""
+        return min(self.channel_base // r, self.channel_max)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    source: str
+    name: str
+    path: str
+    data_dir: str
+    split: str
+    frames: int
+    stride: int
+    windows: str
+    flip: bool
+    video_feature: str
+    label_feature: str
+    workers: int
+
+    def __post_init__(self):
+        _require(
+            self.source in SOURCES, f"unknown data.source {self.source!r}; choose one of {list(SOURCES)}."
+        )
+        _require(
+            self.windows in ("any", "disjoint"), f"data.windows={self.windows!r}: choose one of ['any', 'disjoint']."
+        )
+        _require(self.frames >= 2, f"data.frames={self.frames}: the motion critic needs a pair; set it to 2 or more.")
+        _require(self.stride >= 1, f"data.stride={self.stride}: must be 1 or more.")
+        _require(self.workers >= 0, f"data.workers={self.workers}: must be 0 (threads only) or more.")
+        if self.source == "tfds":
+            _require(bool(self.name), "data.name='': source 'tfds' needs the name given to `digan prepare --name`.")
+        if self.source == "folder":
+            _require(bool(self.path), "data.path='': source 'folder' needs a folder of videos.")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    seed: int
+    batch_size: int
+    total_kimg: float
+    learning_rate: float
+    adam_beta1: float
+    adam_beta2: float
+    adam_epsilon: float
+    r1_gamma: float
+    r1_every: int
+    path_length_weight: float
+    path_length_every: int
+    path_length_decay: float
+    style_mixing_probability: float
+    mbstd_group_size: int
+    augment: tuple[str, ...]
+    ema_half_life_kimg: float
+    ema_rampup: float
+    w_avg_decay: float
+
+    def __post_init__(self):
+        for name in ("batch_size", "r1_every", "path_length_every", "mbstd_group_size"):
+            _require(getattr(self, name) >= 1, f"train.{name}={getattr(self, name)}: must be 1 or more.")
+        for name in ("total_kimg", "learning_rate", "adam_epsilon", "ema_half_life_kimg", "ema_rampup"):
+            _require(getattr(self, name) > 0, f"train.{name}={getattr(self, name)}: must be more than 0.")
+        for name in ("r1_gamma", "path_length_weight"):
+            _require(getattr(self, name) >= 0, f"train.{name}={getattr(self, name)}: must be 0 or more.")
+        for name in ("adam_beta1", "adam_beta2", "w_avg_decay", "path_length_decay", "style_mixing_probability"):
+            _require(0 <= getattr(self, name) <= 1, f"train.{name}={getattr(self, name)}: must lie in [0, 1].")
+        _require(0 <= self.seed < 2**32, f"train.seed={self.seed}: must lie in [0, 2**32).")
+        group = min(self.mbstd_group_size, self.batch_size)
+        _require(
+            self.batch_size % group == 0,
+            f"train.batch_size={self.batch_size}: not divisible by the minibatch-statistics group of {group}; "
+            f"use {max(group, self.batch_size // group * group)} or change train.mbstd_group_size.",
+        )
+        unknown = [a for a in self.augment if a not in AUGMENTATIONS]
+        _require(not unknown, f"unknown train.augment {unknown}; choose from {list(AUGMENTATIONS)}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshConfig:
+    model: int
+
+    def __post_init__(self):
+        _require(self.model >= 1, f"mesh.model={self.model}: must be 1 or more devices.")
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointConfig:
+    every_kimg: float
+    keep_last: int
+    keep_every_kimg: float
+
+    def __post_init__(self):
+        _require(self.every_kimg > 0, f"checkpoint.every_kimg={self.every_kimg}: must be more than 0.")
+        _require(self.keep_last >= 1, f"checkpoint.keep_last={self.keep_last}: must be 1 or more.")
+        _require(self.keep_every_kimg >= 0, f"checkpoint.keep_every_kimg={self.keep_every_kimg}: must be 0 (off) or more.")
+
+
+@dataclasses.dataclass(frozen=True)
+class LogConfig:
+    every_kimg: float
+    samples_every_kimg: float
+    sample_clips: int
+
+    def __post_init__(self):
+        for name in ("every_kimg", "samples_every_kimg"):
+            _require(getattr(self, name) > 0, f"log.{name}={getattr(self, name)}: must be more than 0.")
+        _require(self.sample_clips >= 1, f"log.sample_clips={self.sample_clips}: must be 1 or more.")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Everything a run is made of. Two runs with equal RunConfigs on equal data are the same run."""
+
+    compute_dtype: str
+    model: ModelConfig
+    data: DataConfig
+    train: TrainConfig
+    mesh: MeshConfig
+    checkpoint: CheckpointConfig
+    log: LogConfig
+
+    def __post_init__(self):
+        choices = ["float32", "bfloat16"]
+        _require(self.compute_dtype in choices, f"compute_dtype={self.compute_dtype!r}: choose one of {choices}.")
+
+
+def parse(tree: typing.Mapping) -> RunConfig:
+    """A checked `RunConfig` from a ConfigDict or nested dict.
+
+    Raises:
+      InputError: an unknown, missing or ill-typed field, or a value out of range; names the field and the cure.
+    """
+    return _parse(RunConfig, tree, "")
+
+
+def _parse(cls, tree, prefix):
+    fields = {f.name: hint for f, hint in zip(dataclasses.fields(cls), typing.get_type_hints(cls).values())}
+    for key in tree:
+        if key not in fields:
+            close = difflib.get_close_matches(key, fields, 1)
+            cure = f"did you mean {prefix}{close[0]}?" if close else f"choose from {sorted(fields)}."
+            raise InputError(f"unknown config field {prefix}{key}; {cure}")
+    missing = [prefix + k for k in fields if k not in tree]
+    _require(not missing, f"config lacks {missing}; start from configs/base.py.")
+    return cls(**{name: _value(hint, tree[name], prefix + name) for name, hint in fields.items()})
+
+
+def _value(hint, value, name):
+    if dataclasses.is_dataclass(hint):
+        _require(hasattr(value, "keys"), f"{name}={value!r}: must be a group of fields.")
+        return _parse(hint, value, name + ".")
+    if isinstance(hint, types.GenericAlias):  # tuple[str, ...]
+        _require(isinstance(value, (list, tuple)), f"{name}={value!r}: must be a tuple of strings.")
+        return tuple(_value(str, v, name) for v in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    ok = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    _require(ok, f"{name}={value!r}: must be {hint.__name__}, not {type(value).__name__}.")
+    return value
+
+
+def to_json(config: RunConfig | ModelConfig) -> str:
+    return json.dumps(dataclasses.asdict(config), indent=2)
+
+
+def from_json(text: str) -> RunConfig:
+    return parse(json.loads(text))
+
+
+def flatten(config: RunConfig) -> dict[str, object]:
+    """{"train.seed": 0, ...}: one entry for each field, named as on the command line."""
+    flat = {}
+    for key, value in dataclasses.asdict(config).items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{k}": v for k, v in value.items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def differences(ours: RunConfig, theirs: RunConfig) -> list[str]:
+    """One line for each field that differs, "train.seed: 0 -> 1"; empty when the configurations are equal."""
+    a, b = flatten(ours), flatten(theirs)
+    return [f"{key}: {a[key]!r} -> {b[key]!r}" for key in a if a[key] != b[key]]

@@ -1,0 +1,8 @@
+"""The one exception a person's input can raise."""
+
+
+class InputError(ValueError):
+    """Input that cannot be used. The message says the value, the reason and the cure.
+
+    The command line prints the message alone and exits with status 2; from Python it is an ordinary `ValueError`.
+    """

@@ -1,0 +1,38 @@
+"""Array types with named axes, the batch of training, and the glossary of axes.
+
+Axes, everywhere in this project:
+  b       clips                     t   frames of a clip           h w   rows and columns of pixels
+  c       colour channels (3)       r   resolution of one level    R     resolution of the model
+  layers  copies of w, one a layer  w   width of the content vector      m   width of the motion vector
+A pair is two frames of one clip: axis of length 2 where `t` would stand.
+Frames are float32 in [-1, 1] or uint8 in [0, 255]; times are in clips, 0 its first frame and 1 its last.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+Array = jax.Array | np.ndarray
+Params = dict  # nested dict of arrays, named as in the authors' release
+
+Frames = Float[Array, "b t h w c"]
+Pair = Float[Array, "b 2 h w c"]
+
+
+class Batch(NamedTuple):
+    """Frame pairs of real clips, as the loader hands them to a step."""
+
+    frames: UInt8[Array, "b 2 h w c"]  # uint8 until on the device
+    times: Float[Array, "b 2"]  # position in the clip, in [0, 1], ascending
+    label: Int[Array, "b"]  # class index; 0 where there are no classes
+
+
+class Latents(NamedTuple):
+    """What makes a clip: the content of each layer and the motion."""
+
+    content: Float[Array, "b layers w"]
+    motion: Float[Array, "b m"]
