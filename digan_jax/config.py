@@ -175,7 +175,7 @@ class RunConfig:
         _require(self.compute_dtype in choices, f"compute_dtype={self.compute_dtype!r}: choose one of {choices}.")
 
 
-def parse(tree: typing.Mapping) -> RunConfig:
+def parse(tree) -> RunConfig:  # untyped: a ConfigDict is no Mapping
     """A checked `RunConfig` from a ConfigDict or nested dict.
 
     Raises:

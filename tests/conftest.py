@@ -1,0 +1,84 @@
+"""Strict settings for every test, and the tiny model that they share.
+
+Shapes and types of `digan_jax` are checked at run time (jaxtyping's import hook), rank promotion raises, reusing a
+random key raises, warnings from the package are errors, and there are eight fake CPU devices. All of it must be said
+before jax or the package is imported, so nothing of either may be imported above the marked line.
+"""
+
+import os
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Processes that tests start inherit the cache, so that each program is compiled once for a checkout.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CHECKOUT / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+
+from jaxtyping import install_import_hook  # noqa: E402
+
+install_import_hook("digan_jax", "beartype.beartype")
+
+# ---- jax and digan_jax from here on ----
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+
+from digan_jax import config as digan_config  # noqa: E402
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_debug_key_reuse", True)
+
+TINY = dict(resolution=32, channel_base=256, channel_max=8, z_dim=16, w_dim=16, motion_dim=16)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("filterwarnings", "error:::digan_jax")
+
+
+@pytest.fixture
+def key_reuse_allowed():
+    """For a test that uses one key twice on purpose, such as to compare two programs on the same noise."""
+    with jax.debug_key_reuse(False):
+        yield
+
+
+@pytest.fixture(scope="session")
+def make_config():
+    """make_config({"train.seed": 1, ...}) -> RunConfig: the tiny model on drawn clips, with these fields changed."""
+    from configs import base
+
+    def make(changes=()):
+        c = base.get_config()
+        c.model.update(TINY)
+        c.data.source = "bouncing"
+        c.train.batch_size = 8
+        c.update_from_flattened_dict(dict(changes))
+        return digan_config.parse(c)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_config():
+    """`ModelConfig` of the tiny model: 32x32 pixels, 8 channels, vectors of 16."""
+    return digan_config.ModelConfig(**TINY)
+
+
+@pytest.fixture(scope="session")
+def tiny_params(tiny_config):
+    """{"mapping", "synthesis", "w_avg"} of an untrained tiny model; nobody may change it in place."""
+    from digan_jax import networks
+
+    params = networks.build(tiny_config).generator.init(jax.random.key(0))
+    return {**params, "w_avg": jax.random.normal(jax.random.key(1), (tiny_config.w_dim,))}
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_config, tiny_params):
+    """`Model` with the weights of `tiny_params`."""
+    from digan_jax.rendering.model import Model
+
+    return Model(tiny_config, tiny_params)
