@@ -19,7 +19,9 @@ os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_p
 
 from jaxtyping import install_import_hook  # noqa: E402
 
-install_import_hook("digan_jax", "beartype.beartype")
+from tests import typechecker  # noqa: E402, F401  the hook finds it by name
+
+install_import_hook("digan_jax", "tests.typechecker.typechecker")
 
 # ---- jax and digan_jax from here on ----
 
