@@ -1,0 +1,60 @@
+"""Layers that generator and critics are made of (equalised learning rate: Karras et al. 2018)."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jaxtyping import Float
+
+from digan_jax.shapes import Array
+
+SQRT2 = float(np.sqrt(2.0))
+
+
+def leaky_relu(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Leaky ReLU of slope 0.2, times sqrt(2) so that it keeps the second moment."""
+    return jnp.where(x >= 0, SQRT2 * x, 0.2 * SQRT2 * x)
+
+
+def normalize(x: Float[Array, "*n c"]) -> Float[Array, "*n c"]:
+    """Second moment over features made 1."""
+    return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + 1e-8)
+
+
+def scaled_normal(scale: float = 1.0):
+    return lambda key, shape: scale * jax.random.normal(key, shape, jnp.float32)
+
+
+class Dense(nn.Module):
+    """x · (W · m / sqrt(i)) + m · bias: learns m times as fast as its stored weights say. Always float32."""
+
+    features: int
+    lr_multiplier: float = 1.0
+    bias_init: float = 0.0
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*n i"]) -> Float[Array, "*n o"]:
+        fan_in, m = x.shape[-1], self.lr_multiplier
+        weight = self.param("weight", scaled_normal(1 / m), (self.features, fan_in))
+        bias = self.param("bias", nn.initializers.constant(self.bias_init), (self.features,))
+        return (x * (m / np.sqrt(fan_in))) @ weight.T + bias * m
+
+
+class Mapping(nn.Module):
+    """Noise (and class) to a vector: optional class embedding, then dense layers of learning rate 0.01."""
+
+    features: int
+    n_layers: int
+
+    @nn.compact
+    def __call__(self, z: Float[Array, "b z"] | None, label: Float[Array, "b classes"] | None) -> Float[Array, "b w"]:
+        parts = [] if z is None else [normalize(z)]
+        if label is not None:
+            width = self.features if z is None else z.shape[-1]
+            parts.append(normalize(Dense(width, name="embed")(label)))
+        x = jnp.concatenate(parts, axis=-1)
+        for i in range(self.n_layers):
+            x = leaky_relu(Dense(self.features, lr_multiplier=0.01, name=f"fc{i}")(x))
+        return x
