@@ -91,13 +91,13 @@ def fourier_features(
     The angle splits into a part along columns and a part along rows and time, so the addition theorem makes every
     pixel from two short vectors: no transcendental is evaluated for a pixel.
     """
-    along_x = frequency[:, None, None, None, :, 0] * x[:, None]  # [b 1 1 w f]
-    along_y = frequency[:, None, None, None, :, 1] * y[:, None, None] + phase[:, :, None, None, :]  # [b t h 1 f]
+    along_x = frequency[:, None, None, None, :, 0] * x[None, None, None, :, None]  # [b 1 1 w f]
+    along_y = frequency[:, None, None, None, :, 1] * y[None, None, :, None, None] + phase[:, :, None, None, :]  # [b t h 1 f]
     sin_x, cos_x, sin_y, cos_y = jnp.sin(along_x), jnp.cos(along_x), jnp.sin(along_y), jnp.cos(along_y)
     return jnp.concatenate([sin_x * cos_y + cos_x * sin_y, cos_x * cos_y - sin_x * sin_y], axis=-1)
 
 
-def upsample(x: Float[Array, "b t h w c"], repeat: int) -> Float[Array, "b t h*repeat w*repeat c"]:
+def upsample(x: Float[Array, "b t h w c"], repeat: int) -> Float[Array, "b t h*{repeat} w*{repeat} c"]:
     """Nearest upsampling by a whole factor along rows and columns."""
     if repeat == 1:
         return x

@@ -13,10 +13,10 @@ from jaxtyping import Float
 
 from digan_jax import coords
 from digan_jax.config import ModelConfig
-from digan_jax.networks.layers import Dense, Mapping, leaky_relu, scaled_normal
+from digan_jax.networks.layers import Dense, Mapping, add_bias, leaky_relu, scaled_normal
 from digan_jax.shapes import Array, Latents
 
-Features = Float[Array, "b t h w c"]
+Features = Float[Array, "b t _ _ _"]  # pixels and channels unnamed: they differ between the inputs of a layer
 
 
 def resolutions(config: ModelConfig) -> list[int]:
@@ -76,7 +76,7 @@ class FMMLayer(nn.Module):
             y = coords.upsample(self.multiply(x, weight[:, :n_x]), repeat)
         if fourier is not None:
             y = y + self.multiply(fourier, weight[:, n_x:])
-        return leaky_relu(y + bias).astype(self.dtype)
+        return leaky_relu(add_bias(y, bias)).astype(self.dtype)
 
     def modulated(self, w, n_in: int) -> Float[Array, "b i o"]:
         n_out, rank = self.features, self.rank
@@ -84,7 +84,7 @@ class FMMLayer(nn.Module):
         style = Dense(rank * (n_in + n_out), name="affine")(w)
         a = style[:, : rank * n_out].reshape(-1, n_out, rank)
         b = style[:, rank * n_out :].reshape(-1, rank, n_in)
-        modulated = weight.T * (jnp.einsum("bri,bor->bio", b, a) / np.float32(np.sqrt(rank)) + 1)
+        modulated = weight.T[None] * (jnp.einsum("bri,bor->bio", b, a) / np.float32(np.sqrt(rank)) + 1)
         return modulated / (jnp.sqrt(jnp.sum(jnp.square(modulated), axis=1, keepdims=True)) + 1e-8)
 
     def multiply(self, x: Features, weight: Float[Array, "b i o"]) -> Features:
@@ -99,15 +99,15 @@ class ToRGB(nn.Module):
     """Colour of a block: a modulated 1x1 layer without normalisation or activation. Float32 out."""
 
     @nn.compact
-    def __call__(self, x: Features, w: Float[Array, "b w"]) -> Float[Array, "b t h w 3"]:
+    def __call__(self, x: Features, w: Float[Array, "b w"]) -> Float[Array, "b t _ _ 3"]:
         n_in = x.shape[-1]
         weight = self.param("weight", scaled_normal(), (3, n_in))
         bias = self.param("bias", nn.initializers.zeros, (3,))
         style = Dense(n_in, bias_init=1.0, name="affine")(w) / np.float32(np.sqrt(n_in))
-        modulated = weight.T * style[:, :, None]
+        modulated = weight.T[None] * style[:, :, None]
         b, *pixels, c = x.shape
         y = jnp.matmul(x.reshape(b, -1, c), modulated.astype(x.dtype), preferred_element_type=jnp.float32)
-        return y.reshape(b, *pixels, 3) + bias
+        return add_bias(y.reshape(b, *pixels, 3), bias)
 
 
 class Block(nn.Module):

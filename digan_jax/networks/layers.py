@@ -23,6 +23,11 @@ def normalize(x: Float[Array, "*n c"]) -> Float[Array, "*n c"]:
     return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + 1e-8)
 
 
+def add_bias(x: Float[Array, "*n c"], bias: Float[Array, "c"]) -> Float[Array, "*n c"]:
+    """x + bias along features, with the broadcast spelled out (rank promotion may be an error)."""
+    return x + jnp.expand_dims(bias, range(x.ndim - 1))
+
+
 def scaled_normal(scale: float = 1.0):
     return lambda key, shape: scale * jax.random.normal(key, shape, jnp.float32)
 
@@ -39,7 +44,7 @@ class Dense(nn.Module):
         fan_in, m = x.shape[-1], self.lr_multiplier
         weight = self.param("weight", scaled_normal(1 / m), (self.features, fan_in))
         bias = self.param("bias", nn.initializers.constant(self.bias_init), (self.features,))
-        return (x * (m / np.sqrt(fan_in))) @ weight.T + bias * m
+        return add_bias((x * (m / np.sqrt(fan_in))) @ weight.T, bias * m)
 
 
 class Mapping(nn.Module):
