@@ -1,0 +1,151 @@
+"""Bouncing shapes: textured shapes that move, turn, grow, shrink and hide one another over textured, drifting ground.
+
+A clip is a function of (clip id, x, y, t), so the true frame at any time and any size is known: for tests, benchmarks,
+and for measuring interpolation and super-resolution without a data set.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+CLASS_NAMES = ("disc", "square", "ring")  # the shape of all shapes of a clip
+EDGE = 0.03  # width of a shape's soft edge; the frame is 2 wide. The same at every size, so sizes agree
+N_CLIPS = {"train": 4096, "test": 1024}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Texture:
+    """colour + swing · sin(wave · (x, y) + phase), in units of [0, 1]."""
+
+    colour: Float[np.ndarray, "3 1 1 1"]
+    swing: Float[np.ndarray, "3 1 1 1"]
+    wave: Float[np.ndarray, "2"]
+    phase: float
+
+    def at(self, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "3 t h w"]:
+        return self.colour + self.swing * np.sin(self.wave[0] * x + self.wave[1] * y + self.phase)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shape:
+    texture: _Texture
+    radius: float
+    pulse: float  # relative swing of the radius
+    beats: float  # of the radius in one clip
+    turns: float  # radians in one clip
+    position: Float[np.ndarray, "2"]  # at t = 0
+    velocity: Float[np.ndarray, "2"]  # in one clip
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scene:
+    kind: str
+    ground: _Texture
+    drift: Float[np.ndarray, "2"]  # of the ground, in one clip
+    shapes: tuple[_Shape, ...]  # far to near
+
+
+def label(clip_id: int) -> int:
+    """Index into CLASS_NAMES."""
+    return clip_id % len(CLASS_NAMES)
+
+
+@functools.lru_cache(maxsize=8192)
+def _scene(clip_id: int) -> _Scene:
+    draw = np.random.default_rng((0xB0C, clip_id))
+
+    def texture(wavelength):
+        angle = draw.uniform(0, 2 * np.pi)
+        wave = 2 * np.pi / wavelength * np.array([np.cos(angle), np.sin(angle)])
+        colour, swing = draw.uniform(0.2, 0.8, (3, 1, 1, 1)), draw.uniform(-0.2, 0.2, (3, 1, 1, 1))
+        return _Texture(colour, swing, wave, draw.uniform(0, 2 * np.pi))
+
+    def shape():
+        heading = draw.uniform(0, 2 * np.pi)
+        return _Shape(
+            texture=texture(draw.uniform(0.25, 0.6)),
+            radius=draw.uniform(0.2, 0.45),
+            pulse=draw.uniform(0, 0.3),
+            beats=draw.uniform(0.5, 1.5),
+            turns=draw.uniform(-np.pi, np.pi),
+            position=draw.uniform(-0.8, 0.8, 2),
+            velocity=draw.uniform(0.5, 2.0) * np.array([np.cos(heading), np.sin(heading)]),
+        )
+
+    n_shapes = int(draw.integers(2, 5))
+    ground, drift = texture(draw.uniform(0.5, 1.0)), draw.uniform(-0.5, 0.5, 2)
+    return _Scene(CLASS_NAMES[label(clip_id)], ground, drift, tuple(shape() for _ in range(n_shapes)))
+
+
+def render(clip_id: int, times: Sequence[float], size: int | tuple[int, int]) -> UInt8[np.ndarray, "t h w 3"]:
+    """The true frames of a clip, each pixel drawn at its centre.
+
+    Args:
+      clip_id: 0 or more.
+      times: in clips, 0 the first frame and 1 the last; any floats.
+      size: pixels a side, or (height, width); the frame spans [-1, 1] both ways, x right, y up.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    x = ((2 * np.arange(width) + 1) / width - 1)[None, :]
+    y = (1 - (2 * np.arange(height) + 1) / height)[:, None]
+    t = np.asarray(times, np.float64)[:, None, None]
+    scene = _scene(int(clip_id))
+    frames = scene.ground.at(x - scene.drift[0] * t, y - scene.drift[1] * t)
+    for shape in scene.shapes:
+        dx, dy = (_bounced(p + v * t) for p, v in zip(shape.position, shape.velocity))
+        u, v = _turned(x - dx, y - dy, shape.turns * t)
+        radius = shape.radius * (1 + shape.pulse * np.sin(2 * np.pi * shape.beats * t))
+        cover = np.clip(0.5 - _distance(scene.kind, u, v, radius) / EDGE, 0, 1)
+        frames += cover * (shape.texture.at(u, v) - frames)
+    return np.ascontiguousarray(np.moveaxis(np.rint(np.clip(frames, 0, 1) * 255).astype(np.uint8), 0, -1))
+
+
+def _bounced(position: np.ndarray, wall: float = 0.9) -> np.ndarray:
+    """A straight path folded between -wall and wall."""
+    return wall - np.abs((position + wall) % (4 * wall) - 2 * wall)
+
+
+def _turned(x, y, angle):
+    c, s = np.cos(angle), np.sin(angle)
+    return c * x + s * y, c * y - s * x
+
+
+def _distance(kind: str, u, v, radius: float):
+    """To the edge of a shape around the origin, negative inside."""
+    if kind == "square":
+        return np.maximum(np.abs(u), np.abs(v)) - radius * 0.8
+    from_centre = np.sqrt(u * u + v * v) - radius
+    return np.abs(from_centre + radius * 0.25) - radius * 0.25 if kind == "ring" else from_centre
+
+
+class BouncingSource:
+    """Clips drawn when they are read. A record is one clip; its frames sit at even times from 0 to 1.
+
+    Args:
+      size: pixels a side.
+      n_frames: source frames of a clip.
+      split: "train" or "test": other clips.
+    """
+
+    class_names = CLASS_NAMES
+
+    def __init__(self, size: int, n_frames: int, split: str = "train"):
+        self.size, self._n_frames = size, n_frames
+        self._first = 0 if split == "train" else N_CLIPS["train"]
+        ids = self._first + np.arange(N_CLIPS[split])
+        self.frame_counts: Int[np.ndarray, "records"] = np.full(len(ids), n_frames)
+        self.labels: Int[np.ndarray, "records"] = ids % len(CLASS_NAMES)
+        told = ("bouncing 1", size, n_frames, split)  # count up when the drawing changes
+        self.fingerprint = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+    def __len__(self) -> int:
+        return len(self.frame_counts)
+
+    def read_frames(self, record: int, numbers: Sequence[int]) -> UInt8[np.ndarray, "k h w 3"]:
+        return render(self._first + record, np.asarray(numbers) / (self._n_frames - 1), self.size)

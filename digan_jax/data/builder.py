@@ -1,0 +1,280 @@
+"""`digan prepare`: from a folder of videos to a TFDS set of ArrayRecord files, serially, on all cores or on Beam."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import json
+import re
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow_datasets as tfds
+from etils import epath
+
+from digan_jax.data import catalogue, decoding, progress, records
+from digan_jax.data.pieces import Recipe
+from digan_jax.errors import InputError
+
+VERSION = "1.0.0"
+PREPARED_FILE = "digan.json"  # beside the shards: how the set was made, and from what
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What a prepare did.
+
+    Attributes:
+      name: of the set, for `data.name` and `tfds.data_source`.
+      folder: where its files lie.
+      splits: {split: {"videos": …, "records": …, "frames": …}}.
+      class_names: of the class folders; empty without.
+      skipped: (file, reason) of what was left out.
+      reused: it was there already and nothing was done.
+      seconds: taken.
+    """
+
+    name: str
+    folder: str
+    splits: dict[str, dict[str, int]]
+    class_names: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...]
+    reused: bool
+    seconds: float
+
+    def __str__(self) -> str:
+        done = "was prepared already" if self.reused else f"prepared in {self.seconds:.0f} s"
+        lines = [f"{self.name}: {done}, in {self.folder}"]
+        for split, count in self.splits.items():
+            lines.append("  {}: {videos} videos, {records} records, {frames} frames".format(split, **count))
+        if self.class_names:
+            few = ", ".join(self.class_names[:5]) + (", …" if len(self.class_names) > 5 else "")
+            lines.append(f"  {len(self.class_names)} classes: {few}")
+        if self.skipped:
+            lines.append(f"  {len(self.skipped)} skipped:")
+            lines += [f"    {file}: {reason}" for file, reason in self.skipped[:20]]
+            lines += [f"    … and {len(self.skipped) - 20} more, in {PREPARED_FILE}"] if len(self.skipped) > 20 else []
+        return "\n".join(lines)
+
+
+class ClipsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """A set of video pieces, each frame a PNG by itself, so that any one is read without the others."""
+
+    VERSION = tfds.core.Version(VERSION)
+
+    def __init__(self, *, name: str, size: int, class_names: tuple[str, ...], examples: dict, data_dir: str):
+        self.name = name
+        self._size, self._class_names, self._examples = size, class_names, examples
+        super().__init__(data_dir=data_dir, file_format="array_record")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        label = tfds.features.ClassLabel(names=self._class_names) if self._class_names else np.int64
+        frame = tfds.features.Image(shape=(self._size, self._size, 3), encoding_format="png")
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description="Pieces of video shots, centre-cropped and resized, made by `digan prepare`.",
+            features=tfds.features.FeaturesDict(
+                {
+                    "video": tfds.features.Sequence(frame),  # features.Video is the same, but wants TensorFlow
+                    "label": label,
+                    "file": tfds.features.Text(),  # relative to the source
+                    "start_frame": np.int64,  # of the file
+                    "fps": np.float32,  # 0: unknown
+                }
+            ),
+        )
+
+    def _split_generators(self, dl_manager):
+        return self._examples
+
+    def _generate_examples(self):  # each split brings its own generator
+        raise NotImplementedError
+
+
+def prepare(
+    source: str,
+    name: str,
+    size: int,
+    frames: int = 16,
+    stride: int = 1,
+    data_dir: str = "",
+    val_fraction: float = 0.0,
+    cuts: bool = False,
+    piece_frames: int = 128,
+    workers: int = 0,
+    strict: bool = False,
+    overwrite: bool = False,
+    beam_options: list[str] | None = None,
+) -> Report:
+    """Make a prepared set from a folder of videos or frame folders, or reuse the one that is there.
+
+    Args:
+      source: the folder; subfolders are classes, folders train, val and test are splits (see `catalogue`).
+      name: of the set: small letters, digits and underscores.
+      size: pixels a side of the stored frames.
+      frames: of the clips that will be drawn; shorter shots are left out.
+      stride: source frames from one frame of a clip to the next. All frames are stored; it sets what is too short.
+      data_dir: where sets lie; "" is $TFDS_DATA_DIR or ~/tensorflow_datasets.
+      val_fraction: part of the files that becomes the split "val".
+      cuts: split videos at cuts, so that no clip spans two shots.
+      piece_frames: frames of a record, about.
+      workers: decoding processes; 0 is one for each core.
+      strict: fail on the first file that cannot be used, instead of skipping it.
+      overwrite: replace a set of this name that was made otherwise.
+      beam_options: pipeline options, such as `["--runner=DataflowRunner", …]`, to prepare on Beam; None: here.
+
+    Raises:
+      InputError: nothing usable, a set of this name made otherwise, an unusable file when strict, a full disk.
+    """
+    started = time.monotonic()
+    recipe = _checked(name, Recipe(size, frames, stride, piece_frames, cuts))
+    stock = catalogue.take_stock(source, val_fraction)
+    if strict and stock.skipped:
+        raise InputError("--strict: {}: {}; remove it or leave --strict out.".format(*stock.skipped[0]))
+    made = dataclasses.asdict(recipe) | {"val_fraction": val_fraction, "source_fingerprint": stock.fingerprint}
+    root = records.data_folder(data_dir)
+    folder = root / name / VERSION
+    with _full_disk_told(root), _alone(root, name):
+        if folder.exists() and not overwrite:
+            return _reuse(name, folder, made)
+        staging = root / f".{name}.incomplete"
+        _remove(staging)  # what a killed prepare left
+        staging.mkdir(parents=True)
+        try:
+            skipped = _build(name, recipe, stock, staging, workers, strict, beam_options)
+            built = staging / name / VERSION
+            index = records.build_index(built)
+            splits = _count(stock, skipped, built, index)
+            report = Report(name, str(folder), splits, stock.class_names, (*stock.skipped, *skipped), False, 0.0)
+            (built / PREPARED_FILE).write_text(
+                json.dumps({"made": made, "report": dataclasses.asdict(report)}, indent=1)
+            )
+            _remove(folder)
+            folder.parent.mkdir(exist_ok=True)
+            built.rename(folder)
+        finally:
+            _remove(staging)
+    return dataclasses.replace(report, seconds=time.monotonic() - started)
+
+
+def _build(name, recipe, stock, staging, workers, strict, beam_options) -> decoding.Skipped:
+    """Write the set below `staging`; returns what was skipped."""
+    tfds.disable_progress_bar()  # ours tells more
+    common = dict(name=name, size=recipe.size, class_names=stock.class_names, data_dir=str(staging))
+    if beam_options is not None:
+        return _build_on_beam(common, recipe, stock, staging / "skipped", strict, beam_options)
+    skipped: decoding.Skipped = []
+    with (
+        progress.bar(f"prepare {name}", len(stock.videos)) as advance,
+        contextlib.redirect_stdout(None),  # TFDS tells of downloads there are none of
+        decoding.local(stock, recipe, workers, strict, advance, skipped) as examples,
+    ):
+        if not examples:
+            raise InputError(_nothing_usable(skipped))
+        ClipsBuilder(examples=examples, **common).download_and_prepare()
+    return skipped
+
+
+def _build_on_beam(common, recipe, stock, skipped_folder, strict, beam_options) -> decoding.Skipped:
+    try:
+        from apache_beam.options.pipeline_options import PipelineOptions
+    except ImportError as error:
+        raise InputError("--beam: Apache Beam is not installed; pip install 'digan-jax[beam]'.") from error
+    skipped_folder.mkdir()
+    builder = ClipsBuilder(examples=decoding.on_beam(stock, recipe, strict, skipped_folder), **common)
+    config = tfds.download.DownloadConfig(beam_options=PipelineOptions(beam_options))
+    try:
+        builder.download_and_prepare(download_config=config)
+    except Exception as error:
+        skipped = decoding.reasons_from_beam(skipped_folder)
+        for split in stock.splits:  # Beam cannot write a split that turns out empty
+            if {v.name for v in stock.split(split)} <= {file for file, _ in skipped}:
+                raise InputError(f"split {split!r}: {_nothing_usable(skipped)}") from error
+        raise
+    return decoding.reasons_from_beam(skipped_folder)
+
+
+def _nothing_usable(skipped: decoding.Skipped) -> str:
+    reasons = "; ".join(f"{file}: {reason}" for file, reason in skipped[:5])
+    return f"nothing usable, all {len(skipped)} videos were skipped ({reasons}); give other videos or shorter --frames."
+
+
+def _checked(name: str, recipe: Recipe) -> Recipe:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise InputError(f"--name={name!r}: use small letters, digits and underscores, a letter first.")
+    for field, least in (("size", 1), ("frames", 2), ("stride", 1), ("piece_frames", 1)):
+        if getattr(recipe, field) < least:
+            raise InputError(f"--{field.removesuffix('_frames')}={getattr(recipe, field)}: must be {least} or more.")
+    return recipe
+
+
+def _reuse(name: str, folder: epath.Path, made: dict) -> Report:
+    file = folder / PREPARED_FILE
+    if not file.exists():
+        raise InputError(f"--name={name}: {folder} holds a set that `digan prepare` did not make; choose another name.")
+    there = json.loads(file.read_text())
+    differences = [
+        f"{k}: {there['made'].get(k)!r} there, {v!r} asked for" for k, v in made.items() if there["made"].get(k) != v
+    ]
+    if differences:
+        raise InputError(
+            f"--name={name}: {folder} was made otherwise ({'; '.join(differences)}); "
+            "choose another name, or --overwrite to replace it."
+        )
+    stored = there["report"]
+    stored |= {"skipped": tuple(map(tuple, stored["skipped"])), "class_names": tuple(stored["class_names"])}
+    return Report(**stored | {"folder": str(folder), "reused": True})
+
+
+def prepared_size(folder: epath.Path) -> int | None:
+    """Pixels a side of a set that `prepare` made; None for other sets."""
+    file = folder / PREPARED_FILE
+    return json.loads(file.read_text())["made"]["size"] if file.exists() else None
+
+
+def _remove(folder: epath.Path) -> None:
+    if folder.exists():
+        folder.rmtree()
+
+
+def _count(stock, skipped, built, index) -> dict[str, dict[str, int]]:
+    left_out = {file for file, _ in skipped}
+    counts = {}
+    for split in stock.splits:
+        rows = [row for shard, rows in index.items() if re.search(rf"-{split}\.", shard) for row in rows]
+        videos = sum(v.name not in left_out for v in stock.split(split))
+        counts[split] = {"videos": videos, "records": len(rows), "frames": sum(n for n, _ in rows)}
+    return counts
+
+
+@contextlib.contextmanager
+def _alone(root: epath.Path, name: str) -> Iterator[None]:
+    """One prepare of a name at a time on a machine; a second waits, and then finds it done. Ends with the process."""
+    try:
+        import fcntl  # POSIX only
+    except ImportError:
+        fcntl = None
+    if fcntl is None or "://" in str(root):
+        yield
+        return
+    root.mkdir(parents=True, exist_ok=True)
+    with open(root / f".{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _full_disk_told(root: epath.Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        links = [error, error.__cause__, error.__context__]
+        if any(getattr(e, "errno", None) == errno.ENOSPC or "No space left" in str(e) for e in links if e):
+            raise InputError(
+                f"{root}: no space left on the device; free some, or choose another --data-dir."
+            ) from error
+        raise

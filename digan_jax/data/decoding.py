@@ -1,0 +1,139 @@
+"""Videos to examples of a prepared set: here in order, over processes, or on Beam. The same examples by each way."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import contextlib
+import functools
+import itertools
+import json
+import multiprocessing
+import os
+import signal
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+
+from etils import epath
+
+from digan_jax.data import pieces
+from digan_jax.data.catalogue import Catalogue, Video
+from digan_jax.data.pieces import Recipe
+from digan_jax.errors import InputError
+
+Example = tuple[str, dict]  # key and features
+Skipped = list[tuple[str, str]]  # (file, reason)
+
+
+def _examples(video: Video, scratch: str) -> Iterator[Example]:
+    for piece in pieces.unspool(scratch):
+        yield (
+            f"{video.name}#{piece.start:08d}",
+            {
+                "video": piece.frames,
+                "label": video.label,
+                "file": video.name,
+                "start_frame": piece.start,
+                "fps": piece.fps,
+            },
+        )
+
+
+def _fail_if_strict(strict: bool, video: Video, reason: str) -> None:
+    if reason and strict:
+        raise InputError(f"--strict: {video.name}: {reason}; mend or remove it, or leave --strict out.")
+
+
+@contextlib.contextmanager
+def local(
+    stock: Catalogue, recipe: Recipe, workers: int, strict: bool, advance: Callable[[], None], skipped: Skipped
+) -> Iterator[dict[str, Iterator[Example]]]:
+    """{split: examples in the order of the catalogue}, decoded while they are read. Fills `skipped`, and leaves splits
+    without a usable video out.
+
+    Args:
+      workers: decoding processes; 0: one for each core.
+      advance: called once for each video that is done.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers = min(workers or cores, len(stock.videos))
+    threads = max(1, cores // workers)
+    with tempfile.TemporaryDirectory(prefix="digan_") as scratch, _mapper(workers) as ordered_map:
+
+        def of_split(split: str) -> Iterator[Example]:
+            videos = stock.split(split)
+            files = [os.path.join(scratch, f"{split}_{number}") for number in range(len(videos))]
+            jobs = ((video.path, recipe, file, threads) for video, file in zip(videos, files))
+            for video, file, reason in zip(videos, files, ordered_map(pieces.spool, jobs)):
+                advance()
+                _fail_if_strict(strict, video, reason)
+                if reason:
+                    skipped.append((video.name, reason))
+                else:
+                    yield from _examples(video, file)
+
+        splits = {}
+        for split in stock.splits:
+            examples = of_split(split)
+            first = list(itertools.islice(examples, 1))
+            if first:
+                splits[split] = itertools.chain(first, examples)
+        yield splits
+
+
+@contextlib.contextmanager
+def _mapper(workers: int):
+    """`ordered_map(function, argument tuples)`: results in order, and only so many ahead that scratch files stay few."""
+    if workers == 1:
+        yield itertools.starmap
+        return
+    # Not forked: the parent may hold the threads of JAX, whose locks a fork would copy.
+    spawn = multiprocessing.get_context("spawn")
+    pool = concurrent.futures.ProcessPoolExecutor(workers, spawn, _leave_interrupts_to_parent)
+
+    def ordered_map(function, jobs):
+        waiting = collections.deque()
+        for job in jobs:
+            waiting.append(pool.submit(function, *job))
+            if len(waiting) == 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    try:
+        yield ordered_map
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def on_beam(stock: Catalogue, recipe: Recipe, strict: bool, skipped_folder: epath.Path) -> dict:
+    """{split: Beam transform of the same examples}. Workers leave their reasons as files in `skipped_folder`."""
+    import apache_beam as beam
+
+    decode = functools.partial(_decode_on_worker, recipe=recipe, strict=strict, skipped_folder=str(skipped_folder))
+    return {
+        split: beam.Create(stock.split(split), reshuffle=True) | f"Decode{split}" >> beam.FlatMap(decode)
+        for split in stock.splits
+    }
+
+
+def _decode_on_worker(video: Video, recipe: Recipe, strict: bool, skipped_folder: str) -> Iterator[Example]:
+    with tempfile.TemporaryDirectory(prefix="digan_") as scratch:
+        file = os.path.join(scratch, "pieces")
+        reason = pieces.spool(video.path, recipe, file)
+        _fail_if_strict(strict, video, reason)
+        if reason:
+            # Named by the video, so that a worker who repeats the work writes the same file.
+            note = epath.Path(skipped_folder) / f"{zlib.crc32(video.name.encode()):08x}.json"
+            note.write_text(json.dumps([video.name, reason]))
+        else:
+            yield from _examples(video, file)
+
+
+def reasons_from_beam(skipped_folder: epath.Path) -> Skipped:
+    return sorted(tuple(json.loads(note.read_text())) for note in skipped_folder.glob("*.json"))

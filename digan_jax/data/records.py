@@ -1,0 +1,154 @@
+"""Prepared sets on disk: TFDS folders of ArrayRecord files, read as they lie, without TensorFlow.
+
+TFDS's own readers decode whole examples and need TensorFlow for video features. Here a record is parsed as the
+`tf.train.Example` it is, and only the frames asked for are decoded.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import json
+import os
+
+import numpy as np
+import tensorflow_datasets as tfds
+from array_record.python.array_record_data_source import ArrayRecordDataSource
+from etils import epath
+from jaxtyping import Int
+from tensorflow_datasets.proto import tf_example_pb2
+
+from digan_jax.errors import InputError
+
+INDEX_FILE = "digan_index.json"  # frames and label of each record, beside the shards
+
+
+def data_folder(data_dir: str) -> epath.Path:
+    """Where prepared sets lie: `data_dir`, or TFDS's own default."""
+    return epath.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
+def find_set(name: str, data_dir: str) -> epath.Path:
+    """Folder of the newest version of a prepared set, `name` or `name/config` or `name/config:version`.
+
+    Raises:
+      InputError: no such set (lists those there are), or several configurations of it.
+    """
+    root = data_folder(data_dir)
+    base, _, version = name.partition(":")
+    versions = [p.parent for depth in ("*", "*/*") for p in (root / base).glob(f"{depth}/dataset_info.json")]
+    versions = [p for p in versions if not version or p.name == version]
+    if not versions:
+        all_sets = (p for depth in ("*/*", "*/*/*") for p in root.glob(f"{depth}/dataset_info.json"))
+        there = sorted({p.relative_to(root).parts[0] for p in all_sets}) if root.exists() else []
+        cure = f"choose one of {there}" if there else "there are none yet"
+        raise InputError(
+            f"data.name={name!r}: not prepared in {root}; {cure}, or run `digan prepare SOURCE --name {name}`."
+        )
+    configs = sorted({p.parent.relative_to(root).as_posix() for p in versions})
+    if len(configs) > 1:
+        raise InputError(f"data.name={name!r}: has several configurations; choose one of {configs}.")
+    return max(versions, key=lambda p: tfds.core.Version(p.name))
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """Names under which a set stores its frames and labels."""
+
+    video: str = "video"
+    label: str = "label"
+
+
+class Records:
+    """One split of a set: `len(records)`, and the encoded frames of any record.
+
+    Args:
+      folder: of the set, as `find_set` gives it.
+      split: a TFDS split expression, such as "train", "train+test" or "train[:10%]".
+      features: where frames and labels are stored.
+
+    Raises:
+      InputError: not an ArrayRecord set, no such split, unreadable files, no such feature.
+    """
+
+    def __init__(self, folder: epath.Path, split: str, features: Features = Features()):
+        self.folder, self.features = folder, features
+        info, splits = _splits(folder)
+        try:
+            instructions = splits[split].file_instructions
+        except (KeyError, ValueError) as error:
+            raise InputError(f"data.split={split!r}: {folder} has {sorted(splits)}; {error}") from error
+        if not instructions:
+            raise InputError(f"data.split={split!r}: no record of {folder} is in it; choose from {sorted(splits)}.")
+        self._source = ArrayRecordDataSource(instructions)
+        index = read_index(folder) or build_index(folder, features)
+        rows = [row for i in instructions for row in index[os.path.basename(i.filename)][i.skip : i.skip + i.take]]
+        self.frame_counts: Int[np.ndarray, "records"] = np.array([n for n, _ in rows], np.int64)
+        self.labels: Int[np.ndarray, "records"] = np.array([label for _, label in rows], np.int64)
+        self.class_names = _class_names(folder, features.label)
+        self.fingerprint = hashlib.sha256(repr((info.name, info.version, split, rows)).encode()).hexdigest()[:16]
+
+    def __len__(self) -> int:
+        return len(self.frame_counts)
+
+    def encoded_frames(self, record: int):
+        """The frames of one record, each an image file in bytes: a sequence that copies none until asked."""
+        return _frames(self._source[record], self.features.video)
+
+
+def _splits(folder: epath.Path):
+    info = tfds.core.dataset_info.read_proto_from_builder_dir(folder)
+    if info.file_format != "array_record":
+        raise InputError(
+            f"{folder}: stored as {info.file_format or 'tfrecord'}, which has no random access; "
+            "prepare it again with file_format='array_record'."
+        )
+    template = tfds.core.ShardedFileTemplate(dataset_name=info.name, data_dir=folder, filetype_suffix="array_record")
+    return info, tfds.core.SplitDict.from_proto(info.splits, filename_template=template)
+
+
+def _frames(record: bytes, feature: str):
+    stored = tf_example_pb2.Example.FromString(record).features.feature
+    if feature not in stored:
+        raise InputError(f"data.video_feature={feature!r}: not in this set; it has {sorted(stored)}.")
+    return stored[feature].bytes_list.value
+
+
+def read_index(folder: epath.Path) -> dict[str, list[list[int]]] | None:
+    file = folder / INDEX_FILE
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def build_index(folder: epath.Path, features: Features = Features()) -> dict[str, list[list[int]]]:
+    """Read every record once and keep {shard: [[frames, label], …]}, in memory and, where we may write, on disk."""
+
+    def scan(instruction):
+        rows = []
+        for record in ArrayRecordDataSource([instruction]):
+            stored = tf_example_pb2.Example.FromString(record).features.feature
+            label = stored[features.label].int64_list.value if features.label in stored else ()
+            rows.append([len(_frames(record, features.video)), label[0] if label else 0])
+        return os.path.basename(instruction.filename), rows
+
+    _, splits = _splits(folder)
+    shards = [i for split in splits.values() for i in split.file_instructions]
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        index = dict(threads.map(scan, shards))
+    try:
+        scratch = folder / f"{INDEX_FILE}.{os.getpid()}"
+        scratch.write_text(json.dumps(index))
+        scratch.replace(folder / INDEX_FILE)
+    except OSError:
+        pass  # a shared, read-only set: the next reader scans again
+    return index
+
+
+def _class_names(folder: epath.Path, label: str) -> tuple[str, ...]:
+    """Names of the classes; numbers where a set stores only how many there are; empty where labels are no classes."""
+    names = folder / f"{label}.labels.txt"
+    if names.exists():
+        return tuple(names.read_text().splitlines())
+    tree = json.loads((folder / "features.json").read_text()) if (folder / "features.json").exists() else {}
+    feature = tree.get("featuresDict", {}).get("features", {}).get(label, {})
+    return tuple(map(str, range(int(feature.get("classLabel", {}).get("numClasses", 0)))))

@@ -1,0 +1,134 @@
+"""Frames out of video files (PyAV) and folders of images, cropped and resized as the paper's data were (section 4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from etils import epath
+from jaxtyping import UInt8
+from PIL import Image
+
+VIDEO_SUFFIXES = (".mp4", ".avi", ".webm", ".mkv", ".mov", ".gif")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+FrameOf = UInt8[np.ndarray, "h w 3"]
+
+
+class UnusableVideo(Exception):
+    """A file that gives no clip; the message is the reason, for the report."""
+
+
+def natural_order(name: str) -> list:
+    """Sort key under which frame2 comes before frame10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def square_frames(path: str, size: int, threads: int = 1) -> tuple[float, Iterator[UInt8[np.ndarray, "size size 3"]]]:
+    """Frames per second (0 where unknown) and the frames of a video file or of a folder of images.
+
+    Args:
+      path: a video file, or a folder whose images are the frames, in natural order of their names.
+      size: pixels a side of the frames that come out.
+      threads: for decoding.
+
+    Raises:
+      UnusableVideo: at once or while iterating; nothing that came before is to be trusted then.
+    """
+    place = epath.Path(path)
+    try:
+        if place.is_dir():
+            return 0.0, _images(place, size)
+        if place.stat().length == 0:
+            raise UnusableVideo("empty file")
+        container = av.open(place.open("rb") if "://" in path else path)
+    except (av.FFmpegError, OSError) as error:
+        raise UnusableVideo(f"cannot be opened: {_reason(error)}") from error
+    if not container.streams.video:
+        container.close()
+        raise UnusableVideo("holds no video stream")
+    rate = container.streams.video[0].average_rate
+    return float(rate or 0), _decoded(container, size, threads)
+
+
+def _images(folder: epath.Path, size: int) -> Iterator[np.ndarray]:
+    names = [p.name for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
+    shape = None
+    for name in sorted(names, key=natural_order):
+        try:
+            with (folder / name).open("rb") as file:
+                frame = np.asarray(Image.open(file).convert("RGB"))
+        except (OSError, ValueError, SyntaxError) as error:
+            raise UnusableVideo(f"{name} is not a readable image: {_reason(error)}") from error
+        shape = shape or frame.shape
+        if frame.shape != shape:
+            h, w = frame.shape[:2]
+            raise UnusableVideo(f"{name} is {w}x{h}, the frames before it {shape[1]}x{shape[0]}")
+        yield square(frame, size)
+
+
+def _decoded(container: av.container.InputContainer, size: int, threads: int) -> Iterator[np.ndarray]:
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO" if threads > 1 else "SLICE"
+    stream.codec_context.thread_count = threads
+    to_rgb = VideoReformatter()  # one for all frames: setting up a conversion costs more than converting
+    number = 0
+    try:
+        with container:
+            for frame in container.decode(stream):
+                if frame.is_corrupt:
+                    raise UnusableVideo(f"breaks at frame {number}: damaged data")
+                aspect = stream.codec_context.sample_aspect_ratio
+                pixels = to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
+                yield square(pixels, size, float(aspect or 1), quarter_turns=round(frame.rotation / 90))
+                number += 1
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise UnusableVideo(f"breaks at frame {number}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
+
+
+def square(frame: FrameOf, size: int, pixel_aspect: float = 1.0, quarter_turns: int = 0) -> FrameOf:
+    """Centre square of a frame as it is meant to be seen, resized to size × size.
+
+    Args:
+      frame: [h w 3] as stored.
+      size: pixels a side of the result.
+      pixel_aspect: width of a stored pixel over its height.
+      quarter_turns: counter-clockwise, from stored to seen.
+    """
+    h, w = frame.shape[:2]
+    side = min(h, w * pixel_aspect)
+    height, width = max(1, round(side)), max(1, round(side / pixel_aspect))
+    top, left = (h - height) // 2, (w - width) // 2
+    resized = bilinear(frame[top : top + height, left : left + width], size)
+    # A square may be turned after resizing: the grid of half-pixel centres is symmetric.
+    return np.ascontiguousarray(np.rot90(resized, quarter_turns % 4)) if quarter_turns % 4 else resized
+
+
+def bilinear(image: FrameOf, size: int) -> UInt8[np.ndarray, "size size 3"]:
+    """Bilinear resize to size × size: half-pixel centres, edges repeated, no antialiasing.
+
+    Output pixel i samples at `(i + ½) · h / size − ½`, whatever the ratio (Pillow and others widen the kernel when they
+    shrink, which blurs and is not what the published numbers were trained on).
+    """
+    (top, bottom, down), (left, right, across) = (_taps(n, size) for n in image.shape[:2])
+    upper, lower = image[top], image[bottom]
+    down, across = down[:, None, None], across[:, None]
+
+    def blend(a, b, weight):  # weights are float32, so sums of uint8 are too
+        return a + (b.astype(np.float32) - a) * weight
+
+    rows = [blend(upper.take(x, 1), lower.take(x, 1), down) for x in (left, right)]
+    return np.rint(blend(*rows, across)).astype(np.uint8)
+
+
+def _taps(n: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The two source pixels of each output pixel along an axis of n, and the weight of the second."""
+    position = np.clip((np.arange(size) + 0.5) * (n / size) - 0.5, 0, n - 1)
+    first = position.astype(np.int64)
+    return first, np.minimum(first + 1, n - 1), (position - first).astype(np.float32)
