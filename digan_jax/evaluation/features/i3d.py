@@ -1,0 +1,165 @@
+"""Two-stream inflated 3D network (I3D), RGB stream, 400 classes of Kinetics (Carreira and Zisserman, CVPR 2017).
+
+Inference only: batch norm is folded into the kernels. Weights are a nested dict
+{"Conv3d_1a_7x7": {"kernel" [t h w i o], "bias" [o]}, ..., "Mixed_3b": {"b0": {...}, ...}, ..., "logits": {...}}.
+
+A 3D convolution is computed as a 2D one over frames whose channels are those of k neighbouring frames: XLA has fast
+2D convolutions on every device, and slow 3D ones on CPU. Max pooling is a maximum of shifted slices, an axis at a time.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from digan_jax.errors import InputError
+
+SIZE = 224  # pixels a side that the network takes
+N_CLASSES = 400
+MIN_FRAMES = 9  # the three halvings of time must leave the two steps that the last average takes
+
+# Input channels, and output channels of the branches 1x1 | 1x1, 3x3 | 1x1, 3x3 | pool, 1x1.
+_MIXED = {
+    "Mixed_3b": (192, 64, 96, 128, 16, 32, 32),
+    "Mixed_3c": (256, 128, 128, 192, 32, 96, 64),
+    "Mixed_4b": (480, 192, 96, 208, 16, 48, 64),
+    "Mixed_4c": (512, 160, 112, 224, 24, 64, 64),
+    "Mixed_4d": (512, 128, 128, 256, 24, 64, 64),
+    "Mixed_4e": (512, 112, 144, 288, 32, 64, 64),
+    "Mixed_4f": (528, 256, 160, 320, 32, 128, 128),
+    "Mixed_5b": (832, 256, 160, 320, 32, 128, 128),
+    "Mixed_5c": (832, 384, 192, 384, 48, 128, 128),
+}
+
+
+def kernel_shapes() -> dict[str, tuple[int, ...]]:
+    """Shape [t h w i o] of each kernel, by dotted name of its layer: "Mixed_3b.b1a"."""
+    shapes = {
+        "Conv3d_1a_7x7": (7, 7, 7, 3, 64),
+        "Conv3d_2b_1x1": (1, 1, 1, 64, 64),
+        "Conv3d_2c_3x3": (3, 3, 3, 64, 192),
+        "logits": (1, 1, 1, 1024, N_CLASSES),
+    }
+    for name, (i, b0, b1a, b1b, b2a, b2b, b3b) in _MIXED.items():
+        ends = {"b0": (i, b0), "b1a": (i, b1a), "b1b": (b1a, b1b), "b2a": (i, b2a), "b2b": (b2a, b2b), "b3b": (i, b3b)}
+        for branch, channels in ends.items():
+            size = 3 if branch in ("b1b", "b2b") else 1
+            shapes[f"{name}.{branch}"] = (size, size, size, *channels)
+    return shapes
+
+
+def fold(kernel, bias, mean, variance, scale=1.0, *, epsilon: float) -> dict[str, Float[Array, "..."]]:
+    """A convolution [t h w i o] and the batch norm behind it as one convolution with bias, float32."""
+    gain = np.asarray(scale, np.float64) / np.sqrt(np.asarray(variance, np.float64) + epsilon)
+    return {
+        "kernel": jnp.asarray(np.asarray(kernel, np.float64) * gain, jnp.float32),
+        "bias": jnp.asarray(bias - np.asarray(mean, np.float64) * gain, jnp.float32),
+    }
+
+
+# ---- layers ----
+
+
+def _padding(length: int, size: int, stride: int) -> tuple[int, int]:
+    """Zeros before and after an axis so that ⌈length / stride⌉ outputs result; the odd one goes behind."""
+    total = max((-(-length // stride) - 1) * stride + size - length, 0)
+    return total // 2, total - total // 2
+
+
+def _windows(x: Array, axis: int, size: int, stride: int) -> list[Array]:
+    """The inputs of tap 0, 1, ... of a window that slides along `axis`, zeros around."""
+    before, after = _padding(x.shape[axis], size, stride)
+    padded = jnp.pad(x, [(before, after) if a == axis else (0, 0) for a in range(x.ndim)])
+    stop = -(-x.shape[axis] // stride) * stride
+    return [lax.slice_in_dim(padded, k, min(k + stop, padded.shape[axis]), stride, axis) for k in range(size)]
+
+
+def _plus(x: Array, bias: Float[Array, "o"]) -> Array:
+    return x + bias.reshape((1,) * (x.ndim - 1) + bias.shape)
+
+
+def _conv(x: Float[Array, "n t h w i"], weights: dict, stride: int = 1) -> Float[Array, "n t h w o"]:
+    kernel, bias = weights["kernel"], weights["bias"]
+    size, _, _, i, o = kernel.shape
+    if size == 1:
+        return _plus(jnp.einsum("nthwi,io->nthwo", x, kernel[0, 0, 0]), bias)
+    x = jnp.concatenate(_windows(x, 1, size, stride), -1)  # [n t h w size*i]
+    n, t, h, w, _ = x.shape
+    y = lax.conv_general_dilated(
+        x.reshape(n * t, h, w, size * i),
+        kernel.transpose(1, 2, 0, 3, 4).reshape(size, size, size * i, o),
+        (stride, stride),
+        "SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    return _plus(y.reshape(n, t, *y.shape[1:]), bias)
+
+
+def _max_pool(x: Float[Array, "n t h w c"], sizes, strides) -> Float[Array, "n u p q c"]:
+    """Zeros around are harmless: what is pooled has passed a ReLU."""
+    for axis, size, stride in zip((1, 2, 3), sizes, strides):
+        if size > 1:
+            x = functools.reduce(jnp.maximum, _windows(x, axis, size, stride))
+    return x
+
+
+def _mixed(x: Float[Array, "n t h w i"], weights: dict) -> Float[Array, "n t h w o"]:
+    entries = [weights[name] for name in ("b0", "b1a", "b2a")]  # 1x1 layers of one input: one matrix product
+    joint = {key: jnp.concatenate([entry[key] for entry in entries], -1) for key in ("kernel", "bias")}
+    ends = np.cumsum([entry["bias"].shape[0] for entry in entries])[:2]
+    b0, b1, b2 = jnp.split(jax.nn.relu(_conv(x, joint)), ends, -1)
+    b1 = jax.nn.relu(_conv(b1, weights["b1b"]))
+    b2 = jax.nn.relu(_conv(b2, weights["b2b"]))
+    b3 = jax.nn.relu(_conv(_max_pool(x, (3, 3, 3), (1, 1, 1)), weights["b3b"]))
+    return jnp.concatenate([b0, b1, b2, b3], -1)
+
+
+def logits(weights: dict, video: Float[Array, "n t 224 224 3"]) -> Float[Array, "n 400"]:
+    """Class scores before the softmax, mean over time, of clips of 9 frames or more in [-1, 1]."""
+    x = jax.nn.relu(_conv(video, weights["Conv3d_1a_7x7"], stride=2))
+    x = _max_pool(x, (1, 3, 3), (1, 2, 2))
+    x = jax.nn.relu(_conv(x, weights["Conv3d_2b_1x1"]))
+    x = jax.nn.relu(_conv(x, weights["Conv3d_2c_3x3"]))
+    x = _max_pool(x, (1, 3, 3), (1, 2, 2))
+    for name in ("Mixed_3b", "Mixed_3c"):
+        x = _mixed(x, weights[name])
+    x = _max_pool(x, (3, 3, 3), (2, 2, 2))
+    for name in ("Mixed_4b", "Mixed_4c", "Mixed_4d", "Mixed_4e", "Mixed_4f"):
+        x = _mixed(x, weights[name])
+    x = _max_pool(x, (2, 2, 2), (2, 2, 2))
+    for name in ("Mixed_5b", "Mixed_5c"):
+        x = _mixed(x, weights[name])
+    x = x.mean((2, 3))  # 7x7 pixels are left
+    x = (x[:, :-1] + x[:, 1:]) / 2  # average over two steps of time, stride 1
+    return _plus(x @ weights["logits"]["kernel"][0, 0, 0], weights["logits"]["bias"]).mean(1)
+
+
+_logits = jax.jit(logits)
+
+
+def in_batches(weights: dict, video, batch: int = 4) -> np.ndarray:
+    """`logits` of any number of clips, a few at a time, in one compiled shape.
+
+    Raises:
+      InputError: a video that is not float32 [n t 224 224 3] with t of 9 or more.
+    """
+    video = np.asarray(video)
+    good = video.ndim == 5 and video.shape[2:] == (SIZE, SIZE, 3) and len(video) and video.dtype == np.float32
+    if not good:
+        raise InputError(
+            f"video is {video.dtype} {list(video.shape)}: I3D takes float32 [n, t, {SIZE}, {SIZE}, 3] in [-1, 1]."
+        )
+    if video.shape[1] < MIN_FRAMES:
+        raise InputError(f"clips of {video.shape[1]} frames: I3D needs {MIN_FRAMES} or more; 16 are usual.")
+    batch = min(batch, len(video))
+    rows = []
+    for start in range(0, len(video), batch):
+        clips = video[start : start + batch]
+        filled = np.concatenate([clips, np.repeat(clips[-1:], batch - len(clips), 0)])
+        rows.append(np.asarray(_logits(weights, filled))[: len(clips)])
+    return np.concatenate(rows)

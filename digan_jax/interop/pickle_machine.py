@@ -1,0 +1,246 @@
+"""An interpreter for pickles that runs nothing but what it is given.
+
+A pickle is a program for a stack machine. Python's own machine looks its functions up by name and calls what it finds;
+this one has a closed table. A name is either a key of `functions`, whose few plain builders check their arguments
+themselves, or it is inert: calling it, or handing it state, makes a `Record` that remembers and does nothing. Any
+other name, and any opcode that the picklers of our files do not write, ends the reading.
+
+What a file can cost is bounded: opcodes, bytes of literals, nesting and memo all come out of one `Budget`, which nested
+files share.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import pickletools
+from collections.abc import Callable
+
+from digan_jax.errors import InputError
+
+# The release's checkpoints take a quarter of a million opcodes. The largest object that one opcode makes (a record) has
+# about 100 bytes, so that a file of nothing but opcodes stays below half a gigabyte.
+MAX_OPCODES = 4_000_000
+MAX_NESTING = 500  # marks open at once; the release's checkpoints need 60
+_ENDED = "the pickle ends in the middle or is damaged"
+
+
+class RefusedPickle(InputError):
+    """What a file asked for and does not get. Readers put the file's path before the message."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Name:
+    """A dotted name from the file. It stands for itself: nothing is ever imported."""
+
+    path: str
+
+
+class Record:
+    """An object whose class we do not have: its name, arguments, state and items as found. Compares by identity."""
+
+    __slots__ = ("args", "items", "name", "state")
+
+    def __init__(self, name: str, args: tuple):
+        self.name, self.args = name, args
+        self.state, self.items = None, []
+
+    def __repr__(self):
+        return f"Record({show(self.name)})"  # not its content, which may refer back to itself
+
+
+class Budget:
+    """What one file, with all files nested in it, may spend."""
+
+    def __init__(self, n_bytes: int, opcodes: int = MAX_OPCODES):
+        self.opcodes, self.bytes = opcodes, n_bytes
+
+    def spend(self, arg: object) -> None:
+        self.opcodes -= 1
+        if isinstance(arg, (bytes, bytearray, str)):
+            self.bytes -= len(arg)
+        if self.opcodes < 0:
+            raise RefusedPickle("it has more opcodes than any checkpoint we know; it was made to exhaust its reader")
+        if self.bytes < 0:
+            raise RefusedPickle("its strings hold more than the file does; it was made to exhaust its reader")
+
+
+def show(value: object) -> str:
+    """A short, printable form for messages: strings and numbers as they are, of anything else the type alone."""
+    if isinstance(value, (Name, Record)):
+        return show(value.path if isinstance(value, Name) else value.name)
+    if isinstance(value, (str, int, float, bool, type(None))):
+        text = ascii(value[:80] if isinstance(value, str) else value)
+        return text if len(text) <= 100 else text[:100] + "..."
+    return f"a {type(value).__name__}"
+
+
+class Machine:
+    """Runs one pickle.
+
+    Args:
+      functions: dotted name -> builder, called with the arguments that the file gives.
+      is_inert: dotted name -> whether it may become a `Record`.
+      persistent: turns a persistent id (torch's storages) into an object; None refuses them.
+      budget: what may be spent.
+    """
+
+    def __init__(
+        self,
+        functions: dict[str, Callable],
+        is_inert: Callable[[str], bool],
+        budget: Budget,
+        persistent: Callable | None = None,
+    ):
+        self.functions, self.is_inert, self.budget, self.persistent = functions, is_inert, budget, persistent
+        self.stack, self.marks, self.memo = [], [], {}
+
+    def run(self, stream: io.BytesIO) -> object:
+        """The object of the pickle that starts at the stream's position, which ends up behind its last opcode."""
+        for opcode, arg, _ in pickletools.genops(stream):
+            self.budget.spend(arg)
+            if opcode.name == "STOP":
+                value = self.pop()
+                if self.stack or self.marks:
+                    raise RefusedPickle(_ENDED)
+                return value
+            step = _STEPS.get(opcode.name)
+            if step is None:
+                raise RefusedPickle(f"it uses the pickle opcode {opcode.name}, which no checkpoint needs")
+            step(self, arg)
+        raise RefusedPickle(_ENDED)
+
+    # ---- the stack ----
+
+    def pop(self) -> object:
+        if len(self.stack) <= (self.marks[-1] if self.marks else 0):
+            raise RefusedPickle(_ENDED)
+        return self.stack.pop()
+
+    def pop_n(self, n: int) -> tuple:
+        return tuple(reversed([self.pop() for _ in range(n)]))
+
+    def pop_mark(self) -> list:
+        if not self.marks:
+            raise RefusedPickle(_ENDED)
+        start = self.marks.pop()
+        values = self.stack[start:]
+        del self.stack[start:]
+        return values
+
+    def top(self) -> object:
+        value = self.pop()
+        self.stack.append(value)
+        return value
+
+    def mark(self, _) -> None:
+        if len(self.marks) >= MAX_NESTING:
+            raise RefusedPickle(f"it nests deeper than {MAX_NESTING} levels")
+        self.marks.append(len(self.stack))
+
+    # ---- memo and containers ----
+
+    def memoize(self, index: int | None) -> None:
+        self.memo[len(self.memo) if index is None else index] = self.top()
+
+    def recall(self, index: int) -> None:
+        if index not in self.memo:
+            raise RefusedPickle(_ENDED)
+        self.stack.append(self.memo[index])
+
+    def extend(self, values: list) -> None:
+        target = self.top()
+        if isinstance(target, Record):
+            target.items.extend(values)
+        elif isinstance(target, list):
+            target.extend(values)
+        else:
+            raise RefusedPickle(f"it appends to {show(target)}")
+
+    def set_items(self, values: list) -> None:
+        target = self.top()
+        if len(values) % 2 or not isinstance(target, (dict, Record)):
+            raise RefusedPickle(f"it sets items of {show(target)}")
+        for key, value in zip(values[::2], values[1::2]):
+            if isinstance(target, Record):
+                target.items.append((key, value))
+            elif isinstance(key, (str, int, float)) or key is None:  # nothing whose hash could be long or hostile
+                target[key] = value
+            else:
+                raise RefusedPickle(f"it uses {show(key)} as a key")
+
+    # ---- names and calls ----
+
+    def find(self, module: object, name: object) -> None:
+        if not (isinstance(module, str) and isinstance(name, str)):
+            raise RefusedPickle(_ENDED)
+        path = f"{module}.{name}"
+        if path not in self.functions and not self.is_inert(path):
+            raise RefusedPickle(f"it asks for {show(path)}, which is not among the harmless names that we read")
+        self.stack.append(Name(path))
+
+    def call(self, _) -> None:
+        callee, args = self.pop_n(2)
+        if not (isinstance(callee, Name) and isinstance(args, tuple)):
+            raise RefusedPickle(f"it calls {show(callee)}")
+        build = self.functions.get(callee.path)
+        self.stack.append(Record(callee.path, args) if build is None else build(*args))
+
+    def set_state(self, _) -> None:
+        state = self.pop()
+        target = self.top()
+        if isinstance(target, Record):
+            target.state = state
+        elif hasattr(target, "take_state"):  # the builders' own unfinished objects, never a class of the file
+            target.take_state(state)
+        elif not isinstance(target, dict):  # attributes of an OrderedDict (torch's `_metadata`) are dropped
+            raise RefusedPickle(f"it hands a state to {show(target)}")
+
+    def load_persistent(self, _) -> None:
+        pid = self.pop()
+        if self.persistent is None:
+            raise RefusedPickle("it refers to objects outside of the pickle")
+        self.stack.append(self.persistent(pid))
+
+
+def _push(machine, arg):
+    machine.stack.append(arg)
+
+
+def _constant(make):
+    return lambda machine, _: machine.stack.append(make())
+
+
+def _tuple_of(n):
+    return lambda machine, _: machine.stack.append(machine.pop_n(n))
+
+
+_STEPS: dict[str, Callable] = {
+    **dict.fromkeys(("PROTO", "FRAME"), lambda machine, _: None),
+    **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), _push),
+    **dict.fromkeys(("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"), _push),
+    **dict.fromkeys(("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"), _push),
+    "NONE": _constant(lambda: None),
+    "NEWTRUE": _constant(lambda: True),
+    "NEWFALSE": _constant(lambda: False),
+    "EMPTY_TUPLE": _constant(tuple),
+    "EMPTY_LIST": _constant(list),
+    "EMPTY_DICT": _constant(dict),
+    "EMPTY_SET": _constant(list),  # members need no hash then
+    "MARK": Machine.mark,
+    "TUPLE": lambda machine, _: machine.stack.append(tuple(machine.pop_mark())),
+    "TUPLE1": _tuple_of(1),
+    "TUPLE2": _tuple_of(2),
+    "TUPLE3": _tuple_of(3),
+    "APPEND": lambda machine, _: machine.extend([machine.pop()]),
+    **dict.fromkeys(("APPENDS", "ADDITEMS"), lambda machine, _: machine.extend(machine.pop_mark())),
+    "SETITEM": lambda machine, _: machine.set_items(list(machine.pop_n(2))),
+    "SETITEMS": lambda machine, _: machine.set_items(machine.pop_mark()),
+    **dict.fromkeys(("MEMOIZE", "BINPUT", "LONG_BINPUT"), Machine.memoize),
+    **dict.fromkeys(("BINGET", "LONG_BINGET"), Machine.recall),
+    "GLOBAL": lambda machine, arg: machine.find(*arg.split(" ", 1)),
+    "STACK_GLOBAL": lambda machine, _: machine.find(*machine.pop_n(2)),
+    **dict.fromkeys(("REDUCE", "NEWOBJ"), Machine.call),
+    "BUILD": Machine.set_state,
+    "BINPERSID": Machine.load_persistent,
+}

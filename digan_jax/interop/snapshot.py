@@ -1,0 +1,132 @@
+"""The authors' network-snapshot-*.pkl: G, G_ema and D with the source text of their classes, which is never run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+from etils import epath
+
+from digan_jax.config import ModelConfig
+from digan_jax.errors import InputError
+from digan_jax.interop import state_dicts
+from digan_jax.interop.restricted_pickle import Record, plain, read_pickle
+from digan_jax.shapes import Params
+
+_SHELL = "torch_utils.persistence._reconstruct_persistent_obj"
+_MAX_DEPTH = 16  # modules within modules; the release has 7
+# Settings of the Fourier layers that our networks fix, as the release ships them.
+_FIXED = {
+    "motion_sigma": 0.25,
+    "fourier_scale": np.sqrt(10),
+    "use_cosine": True,
+    "use_raw_coords": False,
+    "log_emb_size": 0,
+    "random_emb_size": 0,
+    "shared_emb_size": 0,
+    "const_emb_size": 0,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """What a checkpoint of the release holds, in our layout.
+
+    Attributes:
+      config: architecture, read from the shapes.
+      params: the averaged generator {"mapping", "synthesis", "w_avg"}: what `Model` takes.
+      generator: the generator as trained {"mapping", "synthesis"}.
+      critic: {"motion", "image"}.
+    """
+
+    config: ModelConfig
+    params: Params
+    generator: Params
+    critic: Params
+
+
+def load_snapshot(path: epath.PathLike) -> Snapshot:
+    """A checkpoint of the authors' release.
+
+    Raises:
+      InputError: no such file, another kind of file, damaged, or the networks of another method; says which.
+    """
+    content = read_pickle(path)
+    try:
+        networks = {key: _network(content, key) for key in ("G", "G_ema", "D")}
+        state = state_of(networks["G_ema"])
+        config = state_dicts.architecture(state)
+        _check_settings(networks["G_ema"])
+        generator = state_dicts.generator_params(state_of(networks["G"]), config)
+        return Snapshot(
+            config=config,
+            params=state_dicts.generator_params(state, config),
+            generator={key: generator[key] for key in ("mapping", "synthesis")},
+            critic=state_dicts.critic_params(state_of(networks["D"]), config),
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _network(content: object, key: str) -> Record:
+    network = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(network, Record):
+        has = sorted(map(str, content))[:8] if isinstance(content, dict) else type(content).__name__
+        raise InputError(f"there is no network {key!r} in it (found: {has}); give a network-snapshot-*.pkl of DIGAN.")
+    return network
+
+
+def _attributes(module: Record) -> dict:
+    """Attributes of a module: in the shell's one argument for the release's classes, the state for torch's own."""
+    if module.name != _SHELL:
+        attributes = module.state
+    elif len(module.args) == 1 and isinstance(module.args[0], dict):
+        attributes = module.args[0].get("state")
+    else:
+        attributes = None
+    if not isinstance(attributes, dict):
+        raise InputError("a module in it has no attributes; the file is damaged.")
+    return attributes
+
+
+def _modules(module: Record, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, dict]]:
+    """Dotted prefix and attributes of a module and of all below it."""
+    if depth > _MAX_DEPTH:
+        raise InputError(f"its modules nest deeper than {_MAX_DEPTH} levels; no network we know does.")
+    attributes = _attributes(module)
+    yield prefix, attributes
+    for name, child in _table(attributes, "_modules").items():
+        if isinstance(child, Record):
+            yield from _modules(child, f"{prefix}{name}.", depth + 1)
+
+
+def _table(attributes: dict, key: str) -> dict:
+    table = attributes.get(key, {})
+    if not isinstance(table, dict):
+        raise InputError(f"a module's {key} are no dict; the file is damaged.")
+    return table
+
+
+def state_of(network: Record) -> dict[str, np.ndarray]:
+    """Parameters and buffers of a network by dotted name, as PyTorch's `state_dict()` has them."""
+    state: dict[str, np.ndarray] = {}
+    for prefix, attributes in _modules(network):
+        for table in ("_parameters", "_buffers"):
+            for name, value in _table(attributes, table).items():
+                value = plain(value)
+                if isinstance(value, np.ndarray):
+                    state[f"{prefix}{name}"] = value
+        if len(state) > 10_000:
+            raise InputError("it has more than 10000 weights; no network we know does.")
+    return state
+
+
+def _check_settings(generator: Record) -> None:
+    for prefix, attributes in _modules(generator):
+        if not prefix.endswith("coord_fuser."):
+            continue
+        for name, expected in _FIXED.items():
+            value = plain(attributes.get(name, expected))
+            if not isinstance(value, (int, float, np.number)) or not np.isclose(float(value), float(expected)):
+                raise InputError(f"{prefix}{name} is {value!r}: networks trained otherwise than {expected!r} are not read.")

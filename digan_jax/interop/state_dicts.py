@@ -1,0 +1,225 @@
+"""Weights under the release's names, and under ours: both ways, exactly.
+
+The release names a flat dict as PyTorch does ("synthesis.b64.conv0.affine.weight"); ours is a nested dict of the same
+words. What differs: 1x1 weights of the generator lose their two axes of length one, the critics' convolutions are
+[k k i o] here and [o i k k] there, the Fourier layers have speaking names, and `w_avg` stands beside the generator.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+import jax
+import numpy as np
+
+from digan_jax import networks
+from digan_jax.config import RESOLUTIONS, ModelConfig
+from digan_jax.errors import InputError
+from digan_jax.shapes import Params
+
+_OURS = (  # of the release -> ours
+    (r"\.input\.input\.coord_fuser\.", ".coord_fuser."),
+    (r"\.coord_fuser\.xyaffine\.", ".fourier.frequency."),
+    (r"\.coord_fuser\.affine\.", ".fourier.motion."),
+    (r"\.coord_fuser\.motion_mlp\.(\d)\.", r".fourier.motion_mlp\1."),
+    (r"\.extra_convs\.(\d+)\.", r".extra_convs_\1."),
+    (r"^videoD\.", "motion."),
+    (r"^imageD\.", "image."),
+)
+_RELEASED = (  # of ours -> the release
+    (r"\.fourier\.frequency\.", ".coord_fuser.xyaffine."),
+    (r"\.fourier\.motion\.", ".coord_fuser.affine."),
+    (r"\.fourier\.motion_mlp(\d)\.", r".coord_fuser.motion_mlp.\1."),
+    (r"\.b4\.coord_fuser\.", ".b4.input.input.coord_fuser."),
+    (r"\.extra_convs_(\d+)\.", r".extra_convs.\1."),
+    (r"^motion\.", "videoD."),
+    (r"^image\.", "imageD."),
+)
+_FMM_WEIGHT = re.compile(r"synthesis\.b\d+\.(conv\d|extra_convs\.\d+|torgb)\.weight")
+_CONSTANT = "resample_filter"  # a buffer of each convolution, [1, 3, 3, 1] by itself
+_LOW_PASS = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
+
+
+def _renamed(name: str, rules) -> str:
+    for pattern, replacement in rules:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+# ---- the release -> ours ----
+
+
+def generator_params(state: Mapping[str, np.ndarray], config: ModelConfig) -> Params:
+    """{"mapping", "synthesis", "w_avg"}: float32 arrays as `networks` takes them.
+
+    Raises:
+      InputError: a weight is missing, unknown, of another shape or not finite; names it.
+    """
+    state = dict(state)
+    w_avg = _array("mapping.w_avg", state.pop("mapping.w_avg", np.zeros(config.w_dim)), (config.w_dim,))
+    generator = networks.build(config).generator
+    return {**_tree(state, generator.init, lambda weight: weight[:, :, 0, 0]), "w_avg": w_avg}
+
+
+def critic_params(state: Mapping[str, np.ndarray], config: ModelConfig) -> Params:
+    """{"motion", "image"}: float32 arrays as `networks` takes them. Raises as `generator_params`."""
+    return _tree(state, networks.build(config).critic.init, lambda weight: weight.transpose(2, 3, 1, 0))
+
+
+def _tree(state: Mapping[str, np.ndarray], init: Callable, layout: Callable) -> Params:
+    """Nested arrays of the shapes that `init` makes; `layout` turns the axes of 4-dimensional weights."""
+    expected = {".".join(path): leaf.shape for path, leaf in _leaves(jax.eval_shape(init, jax.random.key(0)))}
+    found = {_renamed(n, _OURS): (n, v) for n, v in state.items() if n.rpartition(".")[2] != _CONSTANT}
+    missing = sorted(_renamed(n, _RELEASED) for n in expected.keys() - found.keys())
+    extra = sorted(found[n][0] for n in found.keys() - expected.keys())
+    if missing or extra:
+        raise InputError(
+            f"weights do not fit the configuration: {_some(missing)} missing, {_some(extra)} unknown; "
+            "check model.resolution, model.mapping_layers and model.n_classes."
+        )
+    tree: Params = {}
+    for name, shape in expected.items():
+        released, value = found[name]
+        value = np.asarray(value)
+        value = layout(value) if value.ndim == 4 else value
+        *path, last = name.split(".")
+        node = tree
+        for key in path:
+            node = node.setdefault(key, {})
+        node[last] = _array(released, value, shape)
+    return tree
+
+
+def _array(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    value = np.ascontiguousarray(value, np.float32)
+    if value.shape != shape:
+        raise InputError(f"weight {name} has shape {value.shape} in our layout, the configuration says {shape}.")
+    if not np.isfinite(value).all():
+        raise InputError(f"weight {name} has values that are not finite; the file is damaged or its training diverged.")
+    return value
+
+
+def _some(names: list[str]) -> str:
+    return f"{len(names)} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else "none"
+
+
+def _leaves(tree: Params, path: tuple[str, ...] = ()):
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+# ---- ours -> the release ----
+
+
+def generator_state(params: Params) -> dict[str, np.ndarray]:
+    """The release's state dict of a generator, constants included; the inverse of `generator_params`."""
+    state = {}
+    for path, value in _leaves(params):
+        name = "mapping.w_avg" if path == ("w_avg",) else _renamed(".".join(path), _RELEASED)
+        state[name] = _released(value, name, lambda weight: weight[:, :, None, None])
+    blocks = {match[0] for name in state if (match := re.match(r"synthesis\.b\d+", name))}
+    return state | _constants(state, blocks, r"(.*\.(?:conv\d|extra_convs\.\d+))\.weight")
+
+
+def critic_state(params: Params) -> dict[str, np.ndarray]:
+    """The release's state dict of both critics, constants included; the inverse of `critic_params`."""
+    state = {}
+    for path, value in _leaves(params):
+        name = _renamed(".".join(path), _RELEASED)
+        state[name] = _released(value, name, lambda weight: weight.transpose(3, 2, 0, 1))
+    blocks = {name.removesuffix(".skip.weight") for name in state if name.endswith(".skip.weight")}
+    return state | _constants(state, blocks, r"(.*\.(?:fromrgb|skip|conv\d?))\.weight")
+
+
+def _released(value, name: str, layout: Callable) -> np.ndarray:
+    value = np.asarray(value)
+    return np.ascontiguousarray(layout(value) if value.ndim == 4 or _FMM_WEIGHT.fullmatch(name) else value)
+
+
+def _constants(state: Mapping[str, np.ndarray], blocks: set[str], pattern: str) -> dict[str, np.ndarray]:
+    layers = {match[1] for name in state if (match := re.fullmatch(pattern, name))}
+    return {f"{prefix}.{_CONSTANT}": _LOW_PASS for prefix in blocks | layers}
+
+
+# ---- architecture ----
+
+
+def architecture(state: Mapping[str, np.ndarray]) -> ModelConfig:
+    """The configuration that a generator's weights have, from their shapes.
+
+    Where no block is narrower than another, `channel_base` is the smallest one that gives these channels.
+
+    Raises:
+      InputError: these are not the weights of a DIGAN generator; says what speaks against it.
+    """
+
+    def shape(name):
+        if name not in state:
+            raise InputError(f"there is no weight {name}, which every DIGAN generator has.")
+        return np.shape(state[name])
+
+    channels = {int(m[1]): len(v) for n, v in state.items() if (m := re.fullmatch(r"synthesis\.b(\d+)\.conv1\.bias", n))}
+    if not any(".coord_fuser." in name for name in state):
+        what = "it has a constant input, as StyleGAN2 does" if "synthesis.b4.const" in state else _some(sorted(state))
+        raise InputError(f"these weights are not a DIGAN generator's: there are no Fourier layers; {what}.")
+    resolution = max(channels, default=0)
+    if resolution not in RESOLUTIONS or sorted(channels) != [4 << i for i in range(len(channels))]:
+        raise InputError(f"its blocks have resolutions {sorted(channels)}: expected 4, 8, ... to one of {RESOLUTIONS}.")
+    fourier = "synthesis.b4.input.input.coord_fuser"
+    w_dim = shape(f"{fourier}.xyaffine.weight")[1]
+    n_in = shape("synthesis.b4.conv1.weight")[1]
+    n_classes = np.shape(state["mapping.embed.weight"])[1] if "mapping.embed.weight" in state else 0
+    embedding = np.shape(state["mapping.embed.weight"])[0] if n_classes else 0
+    config = ModelConfig(
+        resolution=resolution,
+        channel_base=channels[resolution] * resolution,
+        channel_max=channels[4],
+        z_dim=shape("mapping.fc0.weight")[1] - embedding,
+        w_dim=w_dim,
+        motion_dim=shape(f"{fourier}.affine.weight")[1] - w_dim,
+        mapping_layers=sum(re.fullmatch(r"mapping\.fc\d+\.weight", name) is not None for name in state),
+        n_classes=n_classes,
+        rank=shape("synthesis.b4.conv1.affine.weight")[0] // (n_in + channels[4]),
+        n_frequencies=shape(f"{fourier}.affine.weight")[0],
+    )
+    odd = {r: n for r, n in channels.items() if n != config.channels(r)}
+    if odd:
+        raise InputError(f"its blocks have channels {channels}, which no channel_base and channel_max give.")
+    return config
+
+
+# ---- for people who port ----
+
+
+def model_from_state(state: Mapping[str, np.ndarray], config: ModelConfig):
+    """A `Model` from a flat dict of arrays under the release's names.
+
+    Raises:
+      InputError: a weight is missing, unknown, of another shape or not finite; names it.
+    """
+    from digan_jax.rendering.model import Model
+
+    return Model(config, generator_params(state, config))
+
+
+def critic_from_state(state: Mapping[str, np.ndarray], config: ModelConfig) -> Callable:
+    """Both critics from a flat dict of arrays under the release's names ("videoD.b64.conv0.weight").
+
+    Returns:
+      scores(frames [b 2 h w c] in [-1, 1], delta_t [b], label one-hot [b classes] or None) -> motion [b], image [b 2].
+
+    Raises:
+      InputError: a weight is missing, unknown, of another shape or not finite; names it.
+    """
+    params = critic_params(state, config)
+    apply = jax.jit(networks.build(config).critic.apply)
+
+    def scores(frames, delta_t, label=None):
+        as_float = (None if x is None else np.asarray(x, np.float32) for x in (frames, delta_t, label))
+        return apply(params, *as_float)
+
+    return scores
