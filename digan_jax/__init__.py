@@ -1,0 +1,35 @@
+"""digan-jax: a video as a function of (x, y, t), after DIGAN (Yu et al., ICLR 2022), in JAX.
+
+    import digan_jax as digan
+    model = digan.load("runs/sky")
+    clip = model.sample(ids=range(4), times=np.linspace(0, 1, 16))
+    digan.write_video("a.mp4", clip[0], fps=8)
+
+Names are imported when first used (PEP 562): importing the package is quick and starts no accelerator.
+"""
+
+import importlib
+
+_HOMES = {
+    "load": "digan_jax.rendering.model",
+    "Model": "digan_jax.rendering.model",
+    "Latents": "digan_jax.shapes",
+    "grid": "digan_jax.rendering.tiles",
+    "write_video": "digan_jax.rendering.video_files",
+    "InputError": "digan_jax.errors",
+}
+_ROOMS = ("config", "evaluation", "interop")
+
+__all__ = [*_HOMES, *_ROOMS]
+
+
+def __getattr__(name: str):
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"digan_jax.{name}")
+    raise AttributeError(f"module 'digan_jax' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,60 @@
+"""Many clips in one picture."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from etils import epath
+from jaxtyping import Real, UInt8
+from PIL import Image
+
+from digan_jax.errors import InputError
+from digan_jax.rendering.video_files import moved_in, to_uint8, write_video
+from digan_jax.shapes import Array
+
+Clips = Real[Array, "_ t h w c"]  # float in [-1, 1] or uint8 in [0, 255]
+
+
+def grid_of_clips(clips: Clips, columns: int, rows: int) -> UInt8[np.ndarray, "t _ _ c"]:
+    """One clip that shows n of them side by side, row by row from the top left; cells left over are black."""
+    n, t, h, w, c = clips.shape
+    if columns < 1 or rows < 1 or n > columns * rows:
+        raise InputError(f"grid {columns}x{rows}: has no room for {n} clips; use {columns}x{-(-n // max(1, columns))}.")
+    cells = np.zeros((columns * rows, t, h, w, c), np.uint8)
+    cells[:n] = to_uint8(clips)
+    return cells.reshape(rows, columns, t, h, w, c).transpose(2, 0, 3, 1, 4, 5).reshape(t, rows * h, columns * w, c)
+
+
+def strips(clips: Clips) -> UInt8[np.ndarray, "_ t*w c"]:
+    """A picture with one row for each clip and its frames from left to right."""
+    n, t, h, w, c = clips.shape
+    return to_uint8(clips).transpose(0, 2, 1, 3, 4).reshape(n * h, t * w, c)
+
+
+def real_above_generated(real: Clips, generated: Clips) -> UInt8[np.ndarray, "_ t*w c"]:
+    """Strips of real clips, a white line, strips of generated clips; frames of one size, as many in each clip."""
+    above, below = strips(real), strips(generated)
+    line = np.full((max(2, real.shape[2] // 16), above.shape[1], 3), 255, np.uint8)
+    return np.concatenate([above, line, below])
+
+
+def write_samples(
+    path: epath.PathLike, clips: Clips, fps: float, real: Clips | None = None, strip_clips: int = 4
+) -> None:
+    """Writes `path`.mp4, a grid of all clips as square as can be, and `path`.png, strips of the first few of them
+    below as many real ones.
+
+    Args:
+      path: without suffix.
+      clips: generated, float in [-1, 1] or uint8. real: alike; None: the generated ones alone.
+      strip_clips: rows of the strip from each.
+    """
+    path = epath.Path(path)
+    columns = math.ceil(math.sqrt(len(clips)))
+    sheet = grid_of_clips(clips, columns, -(-len(clips) // columns))
+    write_video(path.with_name(path.name + ".mp4"), sheet, fps)
+    shown = clips[:strip_clips]
+    picture = strips(shown) if real is None else real_above_generated(real[:strip_clips], shown)
+    with moved_in(path.with_name(path.name + ".png")) as unfinished:
+        Image.fromarray(picture).save(unfinished)

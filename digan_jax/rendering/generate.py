@@ -1,0 +1,91 @@
+"""Latents, times and a grid to frames, piece by piece on every local device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jaxtyping import Float
+
+from digan_jax import coords
+from digan_jax.config import ModelConfig
+from digan_jax.networks import Nets
+from digan_jax.rendering import tiles
+from digan_jax.shapes import Array, Frames, Latents, Params
+
+WORKSPACE = 1 << 29  # bytes of activations on each device; more gains little, since one frame fills a device
+
+
+@partial(jax.jit, static_argnames="nets")
+def draw(params: Params, latents: Latents, times: Float[Array, "b t"], grid: coords.Grid, nets: Nets) -> Frames:
+    """One piece. Compiled once for each network and each size of piece: times and coordinates are data."""
+    return nets.generator.synthesis(params, latents, times, grid)
+
+
+def local_mesh() -> jax.sharding.Mesh:
+    """All devices of this process along one axis; other processes draw clips of their own."""
+    devices = jax.local_devices()
+    return jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
+
+
+def replicate(params: Params) -> Params:
+    """A copy on every local device, made once for all clips."""
+    return jax.device_put(params, NamedSharding(local_mesh(), PartitionSpec()))
+
+
+def stream(
+    nets: Nets,
+    config: ModelConfig,
+    params: Params,
+    latents: Latents,
+    times: Float[Array, "b t"],
+    grid: coords.Grid,
+    workspace: int = WORKSPACE,
+) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
+    """All frames of all clips in order of time, some at a time. Values do not depend on how they are cut into pieces:
+    a pixel is a function of its own (x, y, t), or in the trained pyramid of its own cell.
+
+    The devices share out the clips, or the frames when there are fewer clips than devices. While the caller uses one
+    piece the next is being drawn; the device holds `workspace` bytes and two pieces, the host one part of the clip.
+    """
+    mesh = local_mesh()
+    n, (b, t) = mesh.size, times.shape
+    by_clip, by_frame = (n, 1) if b >= n else (1, n)
+    plan = tiles.plan(config, grid, -(-b // by_clip), -(-t // by_frame), workspace)
+    clips, frames = plan.clips * by_clip, plan.frames * by_frame
+    axes = PartitionSpec("data") if by_clip == n else PartitionSpec(None, "data")
+
+    def pieces():
+        for column in range(0, t, frames):
+            for row in range(0, b, clips):
+                part = Latents(*(_rows(x, row, clips) for x in latents))
+                when = _rows(_rows(times, row, clips).T, column, frames).T
+                part = jax.device_put(part, NamedSharding(mesh, PartitionSpec("data") if by_clip == n else PartitionSpec()))
+                when = jax.device_put(when, NamedSharding(mesh, axes))
+                for first in _starts(len(grid.levels[0].y), plan.rows):
+                    window, place = tiles.band(grid, first, plan.rows)
+                    yield column, row, place, draw(params, part, when, window, nets)
+
+    width, height = grid.size
+    ahead = pieces()
+    upcoming = next(ahead)
+    for column in range(0, t, frames):
+        done = np.empty((b, min(frames, t - column), height, width, 3), np.float32)
+        while upcoming is not None and upcoming[0] == column:
+            (_, row, place, piece), upcoming = upcoming, next(ahead, None)
+            part = done[row : row + clips, :, place]
+            part[:] = np.asarray(piece)[: part.shape[0], : part.shape[1]]
+        yield done
+
+
+def _rows(x: Array, first: int, count: int) -> np.ndarray:
+    """Rows first ... first + count, the last one repeated where there are no more, so that pieces share one shape."""
+    return np.asarray(x)[np.minimum(np.arange(first, first + count), len(x) - 1)]
+
+
+def _starts(total: int, step: int) -> list[int]:
+    """First rows of pieces of `step` that cover `total`; the last one overlaps the one before, so that all are alike."""
+    return [min(first, total - step) for first in range(0, total, step)]

@@ -1,0 +1,85 @@
+"""However a clip is cut into pieces and shared among devices, it is the one that the networks draw in one go."""
+
+import jax
+import numpy as np
+import pytest
+
+from digan_jax import coords
+from digan_jax.config import ModelConfig
+from digan_jax.networks import build
+from digan_jax.rendering import generate, tiles
+from digan_jax.rendering.model import Model
+
+# Frames are sums of some ten layers of float32 products; the pieces add in another order.
+TOLERANCE = dict(rtol=1e-4, atol=2e-5)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """With a level above the first, so that bands must nest."""
+    sizes = dict(z_dim=16, w_dim=16, motion_dim=16, rank=2, n_frequencies=8)
+    config = ModelConfig(resolution=64, channel_base=512, channel_max=8, **sizes)
+    params = build(config).generator.init(jax.random.key(0))
+    return Model(config, {**params, "w_avg": np.zeros(16, np.float32)})
+
+
+def in_one_go(model, lat, times, grid):
+    rows = np.broadcast_to(np.float32(times), (len(lat.content), np.shape(times)[-1]))
+    return np.asarray(jax.jit(model.nets.generator.synthesis)(model.params, lat, rows, grid))
+
+
+SCALED, SMOOTH = coords.scaled(64, 2), coords.smooth(64, 50, 37, (-2, -1, 1, 1.5))
+CUTS = [  # (grid, bytes, rows are cut, frames are cut)
+    (SCALED, 300_000, True, True),
+    (SCALED, 5_000_000, False, True),
+    (SMOOTH, 100_000, True, True),
+    (SMOOTH, generate.WORKSPACE, False, False),
+]
+
+
+@pytest.mark.parametrize(("grid", "workspace", "cut_rows", "cut_frames"), CUTS)
+def test_every_cut_gives_the_same_clip(model, grid, workspace, cut_rows, cut_frames):
+    plan = tiles.plan(model.config, grid, clips=3, frames=2, workspace=workspace)
+    assert (plan.rows < len(grid.levels[0].y), plan.frames < 2) == (cut_rows, cut_frames)
+    lat = model.latents([3, 1, 2])
+    times = np.linspace(-0.5, 1.5, 11, dtype=np.float32)[None].repeat(3, 0) * np.float32([[1], [0.5], [2]])
+    pieces = list(generate.stream(model.nets, model.config, model._on_devices, lat, times, grid, workspace))
+    np.testing.assert_allclose(np.concatenate(pieces, axis=1), in_one_go(model, lat, times, grid), **TOLERANCE)
+
+
+@pytest.mark.parametrize("clips", [1, 8, 11])
+def test_devices_share_clips_or_frames(model, clips):
+    assert len(jax.local_devices()) == 8
+    lat, times = model.latents(range(clips)), np.linspace(0, 1, 5)
+    drawn = model.generate(lat, times)
+    np.testing.assert_allclose(drawn, in_one_go(model, lat, times, coords.native(64)), **TOLERANCE)
+
+
+@pytest.mark.parametrize("clips", [1, 8])
+def test_devices_do_not_talk(model, clips):
+    """Each device draws its own part: no collective in the program."""
+    mesh = generate.local_mesh()
+    spec = jax.sharding.PartitionSpec("data") if clips == 8 else jax.sharding.PartitionSpec(None, "data")
+    content = jax.sharding.PartitionSpec("data") if clips == 8 else jax.sharding.PartitionSpec()
+    put = lambda x, s: jax.device_put(x, jax.sharding.NamedSharding(mesh, s))
+    lat = jax.tree.map(lambda x: put(x, content), model.latents(range(clips)))
+    times = put(np.zeros((clips, 8), np.float32), spec)
+    draw = jax.jit(lambda *args: generate.draw(*args, SMOOTH, model.nets))
+    program = draw.lower(model._on_devices, lat, times).compile()
+    assert not any(name in program.as_text() for name in ["all-gather", "all-reduce", "all-to-all", "collective-permute"])
+
+
+def test_times_and_regions_need_no_new_program(model):
+    before = generate.draw._cache_size()
+    for i, region in enumerate([(-1, -1, 1, 1), (0, 0, 1, 1), (-3, -3, 3, 3)]):
+        model.generate(model.latents([i]), [0.1 * i, 0.7], tiles.grid(24, 18, region=region))
+    assert generate.draw._cache_size() == before + 1
+
+
+def test_a_long_clip_is_handed_out_in_parts(model):
+    lat, grid = model.latents([0]), coords.native(64)
+    times = np.linspace(0, 4, 100, dtype=np.float32)[None]
+    frame = tiles.frame_bytes(model.config, grid)
+    pieces = list(generate.stream(model.nets, model.config, model._on_devices, lat, times, grid, workspace=2 * frame))
+    assert [p.shape[1] for p in pieces] == [16] * 6 + [4]  # two frames on each of eight devices
+    assert all(p.shape[2:] == (64, 64, 3) for p in pieces)
