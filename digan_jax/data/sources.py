@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from etils import epath
@@ -18,6 +18,7 @@ from digan_jax.data.video_reading import square
 from digan_jax.errors import InputError
 
 
+@runtime_checkable
 class Source(Protocol):
     """Records of frames. A record is a stretch of neighbouring frames of one shot."""
 

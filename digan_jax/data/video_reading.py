@@ -80,7 +80,7 @@ def _decoded(container: av.container.InputContainer, size: int, threads: int) ->
             for frame in container.decode(stream):
                 if frame.is_corrupt:
                     raise UnusableVideo(f"breaks at frame {number}: damaged data")
-                aspect = stream.codec_context.sample_aspect_ratio
+                aspect = stream.sample_aspect_ratio
                 pixels = to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
                 yield square(pixels, size, float(aspect or 1), quarter_turns=round(frame.rotation / 90))
                 number += 1
@@ -92,7 +92,9 @@ def _reason(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
 
 
-def square(frame: FrameOf, size: int, pixel_aspect: float = 1.0, quarter_turns: int = 0) -> FrameOf:
+def square(
+    frame: FrameOf, size: int, pixel_aspect: float = 1.0, quarter_turns: int = 0
+) -> UInt8[np.ndarray, "size size 3"]:
     """Centre square of a frame as it is meant to be seen, resized to size × size.
 
     Args:
