@@ -17,18 +17,18 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CHECKOUT / ".pytest_cache
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 
-from jaxtyping import install_import_hook  # noqa: E402
+from jaxtyping import install_import_hook
 
-from tests import typechecker  # noqa: E402, F401  the hook finds it by name
+from tests import typechecker  # noqa: F401  the hook finds it by name
 
 install_import_hook("digan_jax", "tests.typechecker.typechecker")
 
 # ---- jax and digan_jax from here on ----
 
-import jax  # noqa: E402
-import pytest  # noqa: E402
+import jax
+import pytest
 
-from digan_jax import config as digan_config  # noqa: E402
+from digan_jax import config as digan_config
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
@@ -38,6 +38,8 @@ TINY = dict(resolution=32, channel_base=256, channel_max=8, z_dim=16, w_dim=16, 
 
 def pytest_configure(config):
     config.addinivalue_line("filterwarnings", "error:::digan_jax")
+    config.addinivalue_line("filterwarnings", "ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning")
+    config.addinivalue_line("filterwarnings", "ignore:the load_module:DeprecationWarning")  # ml_collections
 
 
 @pytest.fixture
@@ -76,6 +78,20 @@ def tiny_params(tiny_config):
 
     params = networks.build(tiny_config).generator.init(jax.random.key(0))
     return {**params, "w_avg": jax.random.normal(jax.random.key(1), (tiny_config.w_dim,))}
+
+
+@pytest.fixture(scope="session")
+def tiny_run(make_config, tmp_path_factory):
+    """Folder of a run of the tiny model that was saved before its first step; nobody may write into it."""
+    from digan_jax.training import checkpoint, state, steps
+
+    config, workdir = make_config(), tmp_path_factory.mktemp("runs") / "tiny"
+    checkpoint.claim(workdir, config)
+    saved = checkpoint.Checkpointer(workdir, config)
+    saved.save(0, state.init_state(jax.random.key(0), steps.networks_of(config), config.train), {"step": 0})
+    saved.wait()
+    saved.close()
+    return workdir
 
 
 @pytest.fixture(scope="session")

@@ -17,13 +17,23 @@ Clips = Real[Array, "_ t h w c"]  # float in [-1, 1] or uint8 in [0, 255]
 
 
 def grid_of_clips(clips: Clips, columns: int, rows: int) -> UInt8[np.ndarray, "t _ _ c"]:
-    """One clip that shows n of them side by side, row by row from the top left; cells left over are black."""
+    """One clip that shows n of them side by side, row by row from the top left; cells left over are black.
+
+    Raises:
+      InputError: more clips than cells.
+    """
     n, t, h, w, c = clips.shape
-    if columns < 1 or rows < 1 or n > columns * rows:
-        raise InputError(f"grid {columns}x{rows}: has no room for {n} clips; use {columns}x{-(-n // max(1, columns))}.")
+    check_room(n, columns, rows)
     cells = np.zeros((columns * rows, t, h, w, c), np.uint8)
     cells[:n] = to_uint8(clips)
     return cells.reshape(rows, columns, t, h, w, c).transpose(2, 0, 3, 1, 4, 5).reshape(t, rows * h, columns * w, c)
+
+
+def check_room(clips: int, columns: int, rows: int) -> None:
+    """Raises `InputError` when a grid has fewer cells than there are clips."""
+    if columns < 1 or rows < 1 or clips > columns * rows:
+        fits = f"{columns}x{-(-clips // max(1, columns))}"
+        raise InputError(f"grid {columns}x{rows}: has no room for {clips} clips; {fits} has.")
 
 
 def strips(clips: Clips) -> UInt8[np.ndarray, "_ t*w c"]:

@@ -53,18 +53,17 @@ def stream(
     """
     mesh = local_mesh()
     n, (b, t) = mesh.size, times.shape
-    by_clip, by_frame = (n, 1) if b >= n else (1, n)
-    plan = tiles.plan(config, grid, -(-b // by_clip), -(-t // by_frame), workspace)
-    clips, frames = plan.clips * by_clip, plan.frames * by_frame
-    axes = PartitionSpec("data") if by_clip == n else PartitionSpec(None, "data")
+    (of_clips, n_clips), (of_frames, n_frames) = (("data", n), (None, 1)) if b >= n else ((None, 1), ("data", n))
+    plan = tiles.plan(config, grid, -(-b // n_clips), -(-t // n_frames), workspace)
+    clips, frames = plan.clips * n_clips, plan.frames * n_frames
+    by_clip = NamedSharding(mesh, PartitionSpec(of_clips))
+    by_clip_and_frame = NamedSharding(mesh, PartitionSpec(of_clips, of_frames))
 
     def pieces():
         for column in range(0, t, frames):
             for row in range(0, b, clips):
-                part = Latents(*(_rows(x, row, clips) for x in latents))
-                when = _rows(_rows(times, row, clips).T, column, frames).T
-                part = jax.device_put(part, NamedSharding(mesh, PartitionSpec("data") if by_clip == n else PartitionSpec()))
-                when = jax.device_put(when, NamedSharding(mesh, axes))
+                part = jax.device_put(Latents(*(_rows(x, row, clips) for x in latents)), by_clip)
+                when = jax.device_put(_rows(_rows(times, row, clips).T, column, frames).T, by_clip_and_frame)
                 for first in _starts(len(grid.levels[0].y), plan.rows):
                     window, place = tiles.band(grid, first, plan.rows)
                     yield column, row, place, draw(params, part, when, window, nets)

@@ -15,7 +15,7 @@ from digan_jax import coords, networks
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.rendering import generate, latents, tiles
-from digan_jax.shapes import Array, Latents, Params
+from digan_jax.shapes import Latents, Params
 
 Grid = tiles.GridRequest | coords.Grid | None
 
@@ -97,9 +97,7 @@ class Model:
         """`generate` of `latents(ids, **options)`."""
         return self.generate(self.latents(ids, **options), times, grid)
 
-    def generate_from_noise(
-        self, z, z_motion, times, label=None, grid: Grid = None
-    ) -> Float[np.ndarray, "b t h w c"]:
+    def generate_from_noise(self, z, z_motion, times, label=None, grid: Grid = None) -> Float[np.ndarray, "b t h w c"]:
         """Clips from exact noise instead of ids, without truncation; for parity with other implementations.
 
         Args:

@@ -34,7 +34,9 @@ class GridRequest:
         if self.mode == "smooth":
             return coords.smooth(r, self.width, self.height, tuple(self.region))
         if tuple(self.region) != coords.FULL:
-            raise InputError(f"region {tuple(self.region)}: a {self.mode} grid draws the trained frame; use mode smooth.")
+            raise InputError(
+                f"region {tuple(self.region)}: a {self.mode} grid draws the trained frame; use mode smooth."
+            )
         if self.mode == "native" and (self.width, self.height) != (r, r):
             raise InputError(f"size {size}: a native grid has the trained {r}x{r} pixels; use mode scaled or smooth.")
         if self.width != self.height or self.width < r or self.width % r:

@@ -66,7 +66,9 @@ def test_devices_do_not_talk(model, clips):
     times = put(np.zeros((clips, 8), np.float32), spec)
     draw = jax.jit(lambda *args: generate.draw(*args, SMOOTH, model.nets))
     program = draw.lower(model._on_devices, lat, times).compile()
-    assert not any(name in program.as_text() for name in ["all-gather", "all-reduce", "all-to-all", "collective-permute"])
+    assert not any(
+        name in program.as_text() for name in ["all-gather", "all-reduce", "all-to-all", "collective-permute"]
+    )
 
 
 def test_times_and_regions_need_no_new_program(model):

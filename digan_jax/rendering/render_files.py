@@ -1,0 +1,105 @@
+"""Clips straight to files, some frames at a time: what `digan render` does."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from etils import epath
+from jaxtyping import Float
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+
+from digan_jax import coords
+from digan_jax.rendering.contact_sheets import check_room, grid_of_clips
+from digan_jax.rendering.model import Grid, Model
+from digan_jax.rendering.video_files import write_video
+from digan_jax.shapes import Latents
+
+HOST_BYTES = 1 << 28  # of frames held to draw several clips in one program; a larger clip is drawn alone, in parts
+
+
+def render_sheet(
+    model: Model,
+    lat: Latents,
+    times: Float[np.ndarray, "t"],
+    grid: Grid,
+    path: epath.PathLike,
+    fps: float,
+    sheet: tuple[int, int],
+    metadata: dict,
+) -> list[epath.Path]:
+    """All clips side by side in one file, `sheet` = (columns, rows) of them. Returns the files written."""
+    check_room(len(lat.content), *sheet)
+    with frame_counter(len(times)) as count:
+        parts = model.stream(lat, times, grid)
+        frames = (frame for part in parts for frame in count(grid_of_clips(part, *sheet)))
+        write_video(path, frames, fps, metadata)
+    return [epath.Path(path)]
+
+
+def render_each(
+    model: Model,
+    lat: Latents,
+    times: Float[np.ndarray, "t"],
+    grid: Grid,
+    paths: Sequence[epath.PathLike],
+    fps: float,
+    metadata: Sequence[dict],
+) -> list[epath.Path]:
+    """One file for each clip. Returns the files written."""
+    n, size = len(paths), picture_size(model, grid)
+    together = max(1, HOST_BYTES // (12 * len(times) * size[0] * size[1]))  # 12 bytes: three float32 colours
+    with frame_counter(n * len(times)) as count:
+        for first in range(0, n, together):
+            group = slice(first, min(first + together, n))
+            parts = model.stream(Latents(*(x[group] for x in lat)), times, grid)
+            if group.stop - first == 1:
+                clips = [(frame for part in parts for frame in count(part[0]))]
+            else:
+                clips = map(count, np.concatenate(list(parts), axis=1))
+            for path, clip, note in zip(paths[group], clips, metadata[group]):
+                write_video(path, clip, fps, note)
+    return [epath.Path(path) for path in paths]
+
+
+def picture_size(model: Model, grid: Grid) -> tuple[int, int]:
+    """(width, height) of the pictures that `grid` gives."""
+    if grid is None:
+        return model.config.resolution, model.config.resolution
+    return grid.size if isinstance(grid, coords.Grid) else (grid.width, grid.height)
+
+
+@contextlib.contextmanager
+def frame_counter(total: int) -> Iterator[Callable[[np.ndarray], Iterator[np.ndarray]]]:
+    """Gives a function that passes frames on and counts them: a bar with frames/s and remaining time on a terminal,
+    a line every ten seconds elsewhere; both on stderr."""
+    columns = [TextColumn("rendering"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()]
+    console = Console(stderr=True)
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task = bar.add_task("", total=total)
+    started = said = time.monotonic()
+    done = 0
+
+    def count(frames):
+        nonlocal done, said
+        for frame in frames:
+            yield frame
+            done += 1
+            bar.advance(task)
+            now = time.monotonic()
+            if not console.is_terminal and now - said > 10:
+                said, rate = now, done / (now - started)
+                left = (total - done) / rate
+                print(f"{done}/{total} frames, {rate:.2f} frames/s, {left:.0f} s left", file=sys.stderr, flush=True)
+
+    with bar:
+        yield count
+
+
+class _Rate(ProgressColumn):
+    def render(self, task):
+        return f"{task.speed or 0:.1f} frames/s"
