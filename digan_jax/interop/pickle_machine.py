@@ -22,6 +22,7 @@ from digan_jax.errors import InputError
 # about 100 bytes, so that a file of nothing but opcodes stays below half a gigabyte.
 MAX_OPCODES = 4_000_000
 MAX_NESTING = 500  # marks open at once; the release's checkpoints need 60
+_MAX_NAME = 200  # characters of a module or of a name in it
 _ENDED = "the pickle ends in the middle or is damaged"
 
 
@@ -52,13 +53,16 @@ class Record:
 class Budget:
     """What one file, with all files nested in it, may spend."""
 
-    def __init__(self, n_bytes: int, opcodes: int = MAX_OPCODES):
-        self.opcodes, self.bytes = opcodes, n_bytes
+    def __init__(self, n_bytes: int):
+        self.opcodes, self.bytes = MAX_OPCODES, n_bytes
 
-    def spend(self, arg: object) -> None:
-        self.opcodes -= 1
+    def spend(self, arg: object, opcodes: int = 1) -> None:
+        """Pays for an opcode and what it carries; for a call's argument too, since a builder may copy it."""
+        self.opcodes -= opcodes
         if isinstance(arg, (bytes, bytearray, str)):
             self.bytes -= len(arg)
+        elif isinstance(arg, (list, tuple, dict)):
+            self.opcodes -= len(arg)
         if self.opcodes < 0:
             raise RefusedPickle("it has more opcodes than any checkpoint we know; it was made to exhaust its reader")
         if self.bytes < 0:
@@ -174,6 +178,8 @@ class Machine:
     def find(self, module: object, name: object) -> None:
         if not (isinstance(module, str) and isinstance(name, str)):
             raise RefusedPickle(_ENDED)
+        if max(len(module), len(name)) > _MAX_NAME:
+            raise RefusedPickle(f"it asks for a name of more than {_MAX_NAME} characters")
         path = f"{module}.{name}"
         if path not in self.functions and not self.is_inert(path):
             raise RefusedPickle(f"it asks for {show(path)}, which is not among the harmless names that we read")
@@ -183,6 +189,8 @@ class Machine:
         callee, args = self.pop_n(2)
         if not (isinstance(callee, Name) and isinstance(args, tuple)):
             raise RefusedPickle(f"it calls {show(callee)}")
+        for arg in args:
+            self.budget.spend(arg, opcodes=0)
         build = self.functions.get(callee.path)
         self.stack.append(Record(callee.path, args) if build is None else build(*args))
 

@@ -25,7 +25,7 @@ from digan_jax.interop.pickle_machine import Budget, Machine, Name, Record, Refu
 
 MAX_FILE_BYTES = 16 * 2**30
 MAX_DEPTH = 100  # of containers within containers in what is handed out
-MAX_NODES = 4_000_000
+MAX_NODES = 1_000_000
 _MAX_LENGTH = 2**40  # of one axis; keeps products far from overflow
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of a torch.save stream
 _TORCH_PROTOCOL = 1001
@@ -107,11 +107,15 @@ def _latin1(text, encoding) -> bytes:
     return text.encode("latin1")
 
 
+def _empty_bytes() -> bytes:
+    return b""  # all that protocol 2 calls `bytes` for
+
+
 def _ordered_dict(pairs=()) -> dict:
-    machine = Machine({}, lambda _: False, Budget(0))
-    machine.stack.append({})
-    machine.set_items([part for key, value in pairs for part in (key, value)])
-    return machine.pop()
+    items = dict(pairs)
+    if not all(isinstance(key, (str, int, float)) or key is None for key in items):
+        raise RefusedPickle("it has keys that are neither strings nor numbers")
+    return items
 
 
 _NUMPY = {
@@ -121,6 +125,7 @@ _NUMPY = {
     **{f"numpy.{core}.multiarray.scalar": _scalar for core in ("core", "_core")},
     **{f"numpy.{core}.numeric._frombuffer": _array_from_bytes for core in ("core", "_core")},
     "_codecs.encode": _latin1,
+    "__builtin__.bytes": _empty_bytes,
     "collections.OrderedDict": _ordered_dict,
     "collections.defaultdict": lambda factory=None: {},
 }
@@ -217,6 +222,11 @@ def _read_stream(data: bytes, budget: Budget):
     return _run(stream, budget, declare)
 
 
+def _budget(data: bytes) -> Budget:
+    """Each byte may be a literal, one in a file within, and an argument of a call."""
+    return Budget(3 * len(data) + 2**16)
+
+
 def _embedded_storage(budget: Budget) -> dict:
     def load(content):
         if not isinstance(content, bytes):
@@ -302,7 +312,7 @@ def read_pickle(path: epath.PathLike) -> object:
     with _blame(path):
         data = _content(path)
         _require_pickle(data)
-        budget = Budget(2 * len(data) + 2**16)
+        budget = _budget(data)
         stream = io.BytesIO(data)
         value = _run(stream, budget, functions=_embedded_storage(budget))
         if stream.tell() != len(data):
@@ -319,7 +329,7 @@ def read_torch(path: epath.PathLike) -> object:
     """
     with _blame(path):
         data = _content(path)
-        budget = Budget(2 * len(data) + 2**16)
+        budget = _budget(data)
         if data.startswith(b"PK\x03\x04"):
             return plain(_read_archive(data, budget))
         _require_pickle(data)

@@ -11,11 +11,13 @@ from etils import epath
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.interop import state_dicts
-from digan_jax.interop.restricted_pickle import Record, plain, read_pickle
+from digan_jax.interop.pickle_machine import show
+from digan_jax.interop.restricted_pickle import Record, read_pickle
 from digan_jax.shapes import Params
 
 _SHELL = "torch_utils.persistence._reconstruct_persistent_obj"
 _MAX_DEPTH = 16  # modules within modules; the release has 7
+_MAX_MODULES = 5000  # in one network; the release has about 200
 # Settings of the Fourier layers that our networks fix, as the release ships them.
 _FIXED = {
     "motion_sigma": 0.25,
@@ -111,14 +113,13 @@ def _table(attributes: dict, key: str) -> dict:
 def state_of(network: Record) -> dict[str, np.ndarray]:
     """Parameters and buffers of a network by dotted name, as PyTorch's `state_dict()` has them."""
     state: dict[str, np.ndarray] = {}
-    for prefix, attributes in _modules(network):
+    for n, (prefix, attributes) in enumerate(_modules(network)):
+        if n > _MAX_MODULES:
+            raise InputError(f"it has more than {_MAX_MODULES} modules; no network we know does.")
         for table in ("_parameters", "_buffers"):
             for name, value in _table(attributes, table).items():
-                value = plain(value)
                 if isinstance(value, np.ndarray):
                     state[f"{prefix}{name}"] = value
-        if len(state) > 10_000:
-            raise InputError("it has more than 10000 weights; no network we know does.")
     return state
 
 
@@ -127,6 +128,6 @@ def _check_settings(generator: Record) -> None:
         if not prefix.endswith("coord_fuser."):
             continue
         for name, expected in _FIXED.items():
-            value = plain(attributes.get(name, expected))
+            value = attributes.get(name, expected)
             if not isinstance(value, (int, float, np.number)) or not np.isclose(float(value), float(expected)):
-                raise InputError(f"{prefix}{name} is {value!r}: networks trained otherwise than {expected!r} are not read.")
+                raise InputError(f"{prefix}{name} is {show(value)}: only networks trained with {expected!r} are read.")

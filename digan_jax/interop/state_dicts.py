@@ -7,6 +7,7 @@ words. What differs: 1x1 weights of the generator lose their two axes of length 
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping
 
@@ -38,6 +39,7 @@ _RELEASED = (  # of ours -> the release
 )
 _FMM_WEIGHT = re.compile(r"synthesis\.b\d+\.(conv\d|extra_convs\.\d+|torgb)\.weight")
 _CONSTANT = "resample_filter"  # a buffer of each convolution, [1, 3, 3, 1] by itself
+_MAX_WIDTH = 2**20
 _LOW_PASS = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
 
 
@@ -57,9 +59,10 @@ def generator_params(state: Mapping[str, np.ndarray], config: ModelConfig) -> Pa
       InputError: a weight is missing, unknown, of another shape or not finite; names it.
     """
     state = dict(state)
-    w_avg = _array("mapping.w_avg", state.pop("mapping.w_avg", np.zeros(config.w_dim)), (config.w_dim,))
-    generator = networks.build(config).generator
-    return {**_tree(state, generator.init, lambda weight: weight[:, :, 0, 0]), "w_avg": w_avg}
+    w_avg = state.pop("mapping.w_avg", None)
+    tree = _tree(state, networks.build(config).generator.init, lambda weight: weight[:, :, 0, 0])
+    w_avg = np.zeros(config.w_dim) if w_avg is None else w_avg
+    return {**tree, "w_avg": _array("mapping.w_avg", w_avg, (config.w_dim,))}
 
 
 def critic_params(state: Mapping[str, np.ndarray], config: ModelConfig) -> Params:
@@ -186,6 +189,9 @@ def architecture(state: Mapping[str, np.ndarray]) -> ModelConfig:
         rank=shape("synthesis.b4.conv1.affine.weight")[0] // (n_in + channels[4]),
         n_frequencies=shape(f"{fourier}.affine.weight")[0],
     )
+    widest = max(dataclasses.astuple(config))
+    if widest > _MAX_WIDTH:  # an empty array may claim any shape
+        raise InputError(f"its layers are up to {widest} wide; no more than {_MAX_WIDTH} are read.")
     odd = {r: n for r, n in channels.items() if n != config.channels(r)}
     if odd:
         raise InputError(f"its blocks have channels {channels}, which no channel_base and channel_max give.")
