@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from digan_jax.shapes import Array
 
-Images = Float[Array, "n h w c"]
+Images = Float[Array, "n _ _ _"]  # rows, columns and channels: they change from argument to result
 Weights = Float[Array, "k k i o"]
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
