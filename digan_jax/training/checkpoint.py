@@ -1,0 +1,242 @@
+"""Checkpoints of a run: Orbax composites {state, ema, config, data} at WORKDIR/checkpoints/STEP, saved asynchronously.
+
+A checkpoint carries its final name only once all of it is on disk, so a save that was killed never looks finished.
+Rendering reads `ema` and `config` alone, as plain arrays: it needs neither the mesh nor the devices of training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from etils import epath
+
+from digan_jax import config as config_lib
+from digan_jax.config import RunConfig
+from digan_jax.errors import InputError, TrainingDiverged
+from digan_jax.rendering.video_files import moved_in
+from digan_jax.shapes import Params
+from digan_jax.training.state import GanState, inference_params
+
+# What may change when a run continues: none of it enters the arithmetic of a step.
+FREE = ("train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoint.", "log.")
+WEIGHTS = ("generator", "critic", "ema", "w_avg")  # what `train --init-from` takes over
+FULL_DISK = ("No space left on device", "Disk quota exceeded")
+
+# Orbax logs each error from several threads, with tracebacks; all of them reach us as exceptions too.
+logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
+
+
+def due(step: int, batch_size: int, every_kimg: float) -> bool:
+    """Whether `step` is the first to reach a multiple of `every_kimg` (thousands of clips); 0: never."""
+    clips = every_kimg * 1000
+    return clips > 0 and step * batch_size // clips > (step - 1) * batch_size // clips
+
+
+@dataclasses.dataclass(frozen=True)
+class Milestones:
+    """Orbax preservation policy: keeps the first checkpoint at or after every multiple of `every_kimg` for good."""
+
+    batch_size: int
+    every_kimg: float
+
+    def should_preserve(self, checkpoints, *, context) -> list[bool]:
+        return [due(c.step, self.batch_size, self.every_kimg) for c in checkpoints]
+
+
+def check_workdir(workdir: epath.PathLike, config: RunConfig) -> None:
+    """Raises `InputError`, with what differs, when `workdir` holds a run of another configuration; FREE may differ."""
+    record = _home(workdir) / "config.json"
+    if not record.exists():
+        return
+    theirs = config_lib.from_json(record.read_text())
+    changed = [line for line in config_lib.differences(theirs, config) if not line.startswith(FREE)]
+    if changed:
+        raise InputError(
+            f"{workdir} holds a run of another configuration; choose another --workdir, or take back "
+            "(theirs -> yours):\n  " + "\n  ".join(changed)
+        )
+
+
+def claim(workdir: epath.PathLike, config: RunConfig) -> None:
+    """Makes `workdir` the home of this run: writes config.json there. Raises as `check_workdir`."""
+    check_workdir(workdir, config)
+    if jax.process_index() == 0:
+        with moved_in(_home(workdir) / "config.json") as unfinished:
+            epath.Path(unfinished).write_text(config_lib.to_json(config) + "\n")
+
+
+def finished_steps(workdir: epath.PathLike) -> list[int]:
+    """Steps of the checkpoints that are whole, ascending."""
+    folder = _home(workdir) / "checkpoints"
+    return sorted(ocp.utils.checkpoint_steps(folder)) if folder.is_dir() else []
+
+
+class Checkpointer:
+    """Saves and restores the checkpoints of the run in `workdir`; every process of the run must call each method."""
+
+    def __init__(self, workdir: epath.PathLike, config: RunConfig):
+        keep, batch_size = config.checkpoint, config.train.batch_size
+        milestones = Milestones(batch_size, keep.keep_every_kimg)
+        newest = ocp.checkpoint_managers.LatestN(keep.keep_last)
+        self._workdir, self._config = workdir, config
+        self._manager = ocp.CheckpointManager(
+            _home(workdir) / "checkpoints",
+            item_handlers=_handlers(),
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=ocp.checkpoint_managers.AnyPreservationPolicy([newest, milestones]),
+                cleanup_tmp_directories=True,  # what a killed save left
+            ),
+        )
+
+    def latest_step(self) -> int | None:
+        """Step of the newest finished checkpoint; one that is still being written does not count."""
+        return max(finished_steps(self._workdir), default=None)
+
+    def due(self, step: int) -> bool:
+        """Whether the configuration wants a checkpoint at `step`."""
+        every = self._config.checkpoint
+        return any(due(step, self._config.train.batch_size, e) for e in (every.every_kimg, every.keep_every_kimg))
+
+    def save(self, step: int, state: GanState, data: dict) -> None:
+        """Starts to save; `data` is the position in the data, as JSON. Does nothing if `step` is saved already.
+
+        Returns once the arrays are copied off the devices, so the next step may donate `state`.
+
+        Raises:
+          TrainingDiverged: an array of `state` is not finite; nothing is saved.
+          Exception: of whatever kind the save before met while it was written.
+        """
+        if step in self._manager.all_steps():
+            return
+        for path, finite in jax.tree.leaves_with_path(jax.device_get(_finite(state))):
+            if not finite:
+                raise self.diverged(step, f"state{jax.tree_util.keystr(path)} is not finite")
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.PyTreeSave(state),
+                ema=ocp.args.PyTreeSave(inference_params(state)),
+                config=ocp.args.JsonSave(json.loads(config_lib.to_json(self._config))),
+                data=ocp.args.JsonSave(data),
+            ),
+        )
+
+    def restore(self, like: GanState) -> tuple[GanState, dict]:
+        """The newest checkpoint: the state, in the shapes and shardings of `like` (arrays or their abstract twins),
+        and what was saved as `data`."""
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        shardings = ocp.checkpoint_utils.construct_restore_args(abstract)
+        arrays = ocp.args.PyTreeRestore(item=abstract, restore_args=shardings)
+        args = ocp.args.Composite(state=arrays, data=ocp.args.JsonRestore())
+        saved = self._manager.restore(self.latest_step(), args=args)
+        return saved.state, saved.data
+
+    def diverged(self, step: int, term: str) -> TrainingDiverged:
+        """The error that says so, once the last good checkpoint is on disk."""
+        self.wait()
+        good, change = self.latest_step(), "a lower train.learning_rate or a higher train.r1_gamma"
+        cure = f"there is no checkpoint yet; start again with {change}."
+        if good is not None:
+            cure = f"the checkpoint of step {good} is good; continue from it in a new --workdir, with "
+            cure += f"--init-from {self._workdir} and {change}."
+        return TrainingDiverged(f"step {step}: {term}; {cure}")
+
+    def wait(self) -> None:
+        """Returns when every save is on disk; raises what went wrong in one."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        self._manager.close()
+
+
+@jax.jit
+def _finite(tree):
+    return jax.tree.map(lambda x: jnp.isfinite(x).all(), tree)
+
+
+@contextlib.contextmanager
+def explain_full_disk(workdir: epath.PathLike) -> Iterator[None]:
+    """Turns "no space left" of whatever library wrote into an `InputError` that names the last good checkpoint."""
+    try:
+        yield
+    except Exception as error:  # TensorStore raises ValueError, Python OSError
+        reason = next((text for text in FULL_DISK if text in str(error)), None)
+        if reason is None or isinstance(error, InputError):
+            raise
+        good = finished_steps(workdir)
+        kept = f"the checkpoint of step {good[-1]} is whole" if good else "no checkpoint was finished"
+        raise InputError(f"{workdir}: {reason.lower()}; {kept}. Free some space and repeat the command.") from error
+
+
+def restore_for_inference(run: epath.PathLike, step: int | None = None) -> tuple[RunConfig, Params]:
+    """Configuration and {"mapping", "synthesis", "w_avg"} (moving averages) of a run's checkpoint, as numpy arrays.
+
+    Args:
+      run: the run's folder, its --workdir.
+      step: which checkpoint; the newest if None.
+
+    Raises:
+      InputError: `run` is missing, is no run, or has no such checkpoint.
+    """
+    with _reader(run, step) as (manager, step):
+        return _config_of(manager, step), _arrays(manager, step, "ema")
+
+
+def restore_weights(run: epath.PathLike, step: int | None = None) -> tuple[RunConfig, dict]:
+    """Configuration and {"generator", "critic", "ema", "w_avg"}; otherwise as `restore_for_inference`."""
+    with _reader(run, step) as (manager, step):
+        return _config_of(manager, step), _arrays(manager, step, "state", WEIGHTS)
+
+
+def _handlers() -> dict:
+    """One for each item. Replicas share the writing of large arrays; of small ones, the cutting takes longer."""
+    arrays = ocp.type_handlers.ArrayHandler(min_slice_bytes_for_replica_parallel=2**20)
+    registry = ocp.type_handlers.create_type_handler_registry(
+        (jax.Array, arrays), (np.ndarray, ocp.type_handlers.NumpyHandler())
+    )
+    trees = {item: ocp.PyTreeCheckpointHandler(type_handler_registry=registry) for item in ("state", "ema")}
+    return trees | {item: ocp.JsonCheckpointHandler() for item in ("config", "data")}
+
+
+@contextlib.contextmanager
+def _reader(run, step):
+    home = _home(run)
+    if not home.is_dir():
+        raise InputError(f"{run}: there is no such folder; give the --workdir of a run.")
+    if not (home / "config.json").exists() and not (home / "checkpoints").is_dir():
+        raise InputError(f"{run}: is no run (it has neither config.json nor checkpoints); give the --workdir of one.")
+    steps = finished_steps(home)
+    if not steps:
+        raise InputError(f"{run}: holds no finished checkpoint yet; train further, until the first one is saved.")
+    if step is not None and step not in steps:
+        raise InputError(f"{run}: has no checkpoint of step {step}; choose one of {steps}.")
+    options = ocp.CheckpointManagerOptions(read_only=True)
+    with ocp.CheckpointManager(home / "checkpoints", item_handlers=_handlers(), options=options) as manager:
+        yield manager, steps[-1] if step is None else step
+
+
+def _config_of(manager, step) -> RunConfig:
+    saved = manager.restore(step, args=ocp.args.Composite(config=ocp.args.JsonRestore()))
+    return config_lib.parse(saved.config)
+
+
+def _arrays(manager, step, item, keys=None) -> dict:
+    """One item as numpy: said for each array, or Orbax would ask for the devices that it was saved from."""
+    tree = manager.item_metadata(step)[item].tree
+    tree = {key: tree[key] for key in keys or tree}
+    as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+    args = ocp.args.PyTreeRestore(item=tree, restore_args=as_numpy, partial_restore=True)
+    return manager.restore(step, args=ocp.args.Composite(**{item: args}))[item]
+
+
+def _home(run: epath.PathLike) -> epath.Path:
+    path = epath.Path(run)
+    return path if "://" in str(path) else path.expanduser().resolve()  # Orbax wants absolute ones

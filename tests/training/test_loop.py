@@ -1,0 +1,294 @@
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+from digan_jax import config as config_lib
+from digan_jax import logs
+from digan_jax.errors import InputError, TrainingDiverged
+from digan_jax.training import checkpoint, loop, steps
+from digan_jax.training import mesh as mesh_lib
+
+RUN = {  # 24 steps of 8 clips: a line each step, a checkpoint every 8 steps
+    "train.total_kimg": 0.192, "log.every_kimg": 0.008, "log.samples_every_kimg": 9.0, "log.sample_clips": 4,
+    "checkpoint.every_kimg": 0.064, "checkpoint.keep_every_kimg": 0.0, "data.frames": 4,
+}  # fmt: skip
+
+
+@pytest.fixture
+def quick_steps(monkeypatch):
+    """Replaces the iteration by one that compiles at once and, like it, mixes state, batch and step."""
+
+    def compile_iteration(config, nets, mesh):
+        def iteration(state, batch):
+            seen = batch.frames.astype(jnp.float32).mean() / 255 + batch.times.sum()
+            move = lambda x: x * 0.9 + seen * jnp.sin(state.step.astype(x.dtype))
+            moved = {name: jax.tree.map(move, getattr(state, name)) for name in ("generator", "critic", "ema", "w_avg")}
+            metrics = {"generator/loss": seen, "critic/loss": seen * 2, "critic/sign_motion_real": jnp.float32(1)}
+            return dataclasses.replace(state, step=state.step + 1, **moved), metrics
+
+        return jax.jit(iteration, donate_argnums=0)
+
+    monkeypatch.setattr(steps, "compile_iteration", compile_iteration)
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """stop_at(n, signal): the process gets it while step n runs."""
+
+    def stop(step, number=signal.SIGINT):
+        add = loop.Report.add
+
+        def add_and_signal(self, s, metrics):
+            add(self, s, metrics)
+            if s == step:
+                os.kill(os.getpid(), number)
+
+        monkeypatch.setattr(loop.Report, "add", add_and_signal)
+
+    return stop
+
+
+def arrays(run, step):
+    """Everything in a checkpoint's state, by name."""
+    reader = ocp.PyTreeCheckpointer()
+    folder = run / "checkpoints" / str(step) / "state"
+    as_numpy = lambda _: ocp.RestoreArgs(restore_type=np.ndarray)
+    state = reader.restore(folder, restore_args=jax.tree.map(as_numpy, reader.metadata(folder).item_metadata.tree))
+    return {jax.tree_util.keystr(path): x for path, x in jax.tree.leaves_with_path(state)}
+
+
+def assert_same_bits(run, other, step):
+    ours, theirs = arrays(run, step), arrays(other, step)
+    assert ours.keys() == theirs.keys() and len(ours) > 100
+    different = [name for name in ours if ours[name].tobytes() != theirs[name].tobytes()]
+    assert different == []
+
+
+def metrics(run):
+    """Lines of the log without what depends on the clock."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if not k.startswith(("rate", "memory"))} for line in lines]
+
+
+def test_a_run_leaves_checkpoints_metrics_and_samples(tmp_path, make_config, quick_steps, capsys):
+    loop.train(make_config(RUN | {"log.samples_every_kimg": 0.096}), str(tmp_path))
+    assert checkpoint.finished_steps(tmp_path) == [8, 16, 24]
+    assert [line["step"] for line in metrics(tmp_path)] == list(range(1, 25))
+    samples = {"real.mp4", "real.png"} | {f"kimg_{k}.{s}" for k in ("000000.096", "000000.192") for s in ("mp4", "png")}
+    assert {p.name for p in (tmp_path / "samples").iterdir()} == samples
+    assert json.loads((tmp_path / "config.json").read_text())["data"]["source"] == "bouncing"
+    assert "complete at 0.192 kimg" in capsys.readouterr().out
+
+
+def test_metrics_of_a_line_are_those_of_its_steps(tmp_path, make_config, quick_steps):
+    loop.train(make_config(RUN), str(tmp_path / "each"))
+    loop.train(make_config(RUN | {"log.every_kimg": 0.048}), str(tmp_path / "sixth"))
+    each, sixth = metrics(tmp_path / "each"), metrics(tmp_path / "sixth")
+    assert [line["step"] for line in sixth] == [6, 12, 18, 24]
+    mean = np.mean([line["critic/loss"] for line in each[6:12]])
+    np.testing.assert_allclose(sixth[1]["critic/loss"], mean, rtol=1e-6)  # sums in another order
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_go_on(tmp_path, make_config, quick_steps, stop_at, capsys, number):
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    stop_at(11, number)
+    loop.train(make_config(RUN), str(tmp_path))
+    assert checkpoint.finished_steps(tmp_path)[-1] == 11
+    assert metrics(tmp_path)[-1]["step"] == 11
+    assert "saved at 0.088 kimg. To continue: " in capsys.readouterr().out
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+
+
+def test_interrupted_and_continued_is_uninterrupted(tmp_path, make_config, quick_steps, stop_at):
+    loop.train(make_config(RUN), str(tmp_path / "whole"))
+    stop_at(11)
+    loop.train(make_config(RUN), str(tmp_path / "pieces"))
+    stop_at(18)
+    loop.train(make_config(RUN | {"checkpoint.keep_last": 9}), str(tmp_path / "pieces"))  # may differ
+    loop.train(make_config(RUN), str(tmp_path / "pieces"))
+    assert_same_bits(tmp_path / "whole", tmp_path / "pieces", 24)
+    assert metrics(tmp_path / "whole") == metrics(tmp_path / "pieces")
+
+
+def test_a_longer_run_continues_a_finished_one(tmp_path, make_config, quick_steps, capsys):
+    short = make_config(RUN | {"train.total_kimg": 0.08})
+    loop.train(short, str(tmp_path))
+    capsys.readouterr()
+    before = (tmp_path / "metrics.jsonl").read_text()
+    loop.train(short, str(tmp_path))
+    said = capsys.readouterr().out
+    assert "complete at 0.08 kimg" in said and "raise --config.train.total_kimg" in said
+    assert (tmp_path / "metrics.jsonl").read_text() == before
+    loop.train(make_config(RUN), str(tmp_path))
+    assert checkpoint.finished_steps(tmp_path)[-1] == 24
+
+
+def test_another_configuration_is_refused_before_anything_is_done(tmp_path, make_config, quick_steps):
+    loop.train(make_config(RUN | {"train.total_kimg": 0.008}), str(tmp_path))
+    with pytest.raises(InputError, match=r"(?s)another configuration.*train\.seed: 0 -> 1"):
+        loop.train(make_config(RUN | {"train.seed": 1}), str(tmp_path))
+    assert checkpoint.finished_steps(tmp_path) == [1]
+
+
+def test_other_data_are_refused(tmp_path, make_config, quick_steps, monkeypatch):
+    from digan_jax.data import sources
+
+    loop.train(make_config(RUN | {"train.total_kimg": 0.008}), str(tmp_path))
+    opened = sources.open_source
+
+    def changed(data, model):
+        source = opened(data, model)
+        source.fingerprint = "other"
+        return source
+
+    monkeypatch.setattr(sources, "open_source", changed)
+    with pytest.raises(InputError, match="the data changed since this run's last checkpoint"):
+        loop.train(make_config(RUN), str(tmp_path))
+
+
+def test_a_batch_that_devices_cannot_share_is_refused_before_compiling(tmp_path, make_config, monkeypatch):
+    monkeypatch.setattr(steps, "compile_iteration", lambda *_: pytest.fail("compiled"))
+    with pytest.raises(InputError, match="train.batch_size=12: not divisible by the 8 data-parallel devices"):
+        loop.train(make_config(RUN | {"train.batch_size": 12}), str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_init_from_takes_weights_and_nothing_else(tmp_path, make_config, quick_steps):
+    config = make_config(RUN)
+    loop.train(config, str(tmp_path))
+    nets, mesh = steps.networks_of(config), mesh_lib.make_mesh()
+    state = loop.fresh(config, nets, mesh, str(tmp_path))
+    _, weights = checkpoint.restore_weights(tmp_path)
+    for name, value in weights.items():
+        jax.tree.map(np.testing.assert_array_equal, value, getattr(state, name))
+    plain = loop.fresh(config, nets, mesh)
+    assert int(state.step) == 0
+    jax.tree.map(np.testing.assert_array_equal, plain.critic_optimizer, state.critic_optimizer)
+    assert not np.array_equal(plain.w_avg, state.w_avg)
+
+
+def test_init_from_another_architecture_names_the_field(tmp_path, make_config, quick_steps):
+    loop.train(make_config(RUN | {"train.total_kimg": 0.008}), str(tmp_path / "small"))
+    wide = make_config(RUN | {"model.w_dim": 24})
+    with pytest.raises(InputError, match=r"another architecture, model\.w_dim: 16 -> 24"):
+        loop.train(wide, str(tmp_path / "wide"), init_from=str(tmp_path / "small"))
+
+
+def test_init_from_weights_that_do_not_fit_names_the_array(tmp_path, make_config, quick_steps, monkeypatch):
+    config = make_config(RUN | {"train.total_kimg": 0.008})
+    loop.train(config, str(tmp_path))
+    theirs, weights = checkpoint.restore_weights(tmp_path)
+    monkeypatch.setattr(checkpoint, "restore_weights", lambda _: (theirs, weights | {"w_avg": np.zeros(3, np.float32)}))
+    with pytest.raises(InputError, match=r"w_avg: \(3,\) -> \(16,\)"):
+        loop.fresh(config, steps.networks_of(config), mesh_lib.make_mesh(), str(tmp_path))
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_itself(tmp_path, make_config, quick_steps, monkeypatch):
+    compiled = steps.compile_iteration
+
+    def diverging(*args):
+        iteration = compiled(*args)
+
+        def with_nan(state, batch):
+            state, metrics = iteration(state, batch)
+            return state, metrics | {"critic/loss": jnp.where(state.step == 16, jnp.nan, metrics["critic/loss"])}
+
+        return with_nan
+
+    monkeypatch.setattr(steps, "compile_iteration", diverging)
+    with pytest.raises(TrainingDiverged, match=r"step 16: critic/loss is nan; the checkpoint of step 8 is good"):
+        loop.train(make_config(RUN), str(tmp_path))
+    assert checkpoint.finished_steps(tmp_path) == [8]
+    assert metrics(tmp_path)[-1]["step"] == 15
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path, make_config, quick_steps, monkeypatch):
+    write = logs.JsonlWriter.write_scalars
+
+    def full(self, step, scalars):
+        if step == 13:
+            raise OSError(28, "No space left on device")
+        write(self, step, scalars)
+
+    monkeypatch.setattr(logs.JsonlWriter, "write_scalars", full)
+    with pytest.raises(InputError, match="no space left on device; the checkpoint of step 8 is whole"):
+        loop.train(make_config(RUN), str(tmp_path))
+
+
+def test_stop_signal_is_harmless_outside_the_main_thread():
+    seen = []
+
+    def enter():
+        with loop.StopSignal() as stop:
+            seen.append(stop.agreed(True))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [False]
+
+
+# ---- real processes, the real iteration ----
+
+PROGRAM = """
+import sys
+from digan_jax import config
+from digan_jax.training import loop
+loop.train(config.from_json(open(sys.argv[1]).read()), sys.argv[2])
+"""
+
+
+def start(config_file, workdir, **env):
+    one_device = {"XLA_FLAGS": "--xla_force_host_platform_device_count=1"}
+    command = [sys.executable, "-c", PROGRAM, str(config_file), str(workdir)]
+    return subprocess.Popen(command, env=os.environ | one_device | env, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for_step(run, step, process):
+    """Returns once the log says that `step` is done."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError, IndexError):
+            if json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])["step"] >= step:
+                return
+        time.sleep(0.02)
+    pytest.fail(f"step {step} did not come; exit status {process.poll()}")
+
+
+@pytest.mark.slow
+def test_killed_and_continued_equals_uninterrupted_bit_for_bit(tmp_path, make_config):
+    config_file = tmp_path / "config.json"
+    config_file.write_text(config_lib.to_json(make_config(RUN)))
+    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    assert start(config_file, whole).wait(600) == 0
+
+    process = start(config_file, pieces)
+    wait_for_step(pieces, 4, process)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "To continue: " in said
+    stopped = checkpoint.finished_steps(pieces)[-1]
+    assert 4 <= stopped < 24
+
+    process = start(config_file, pieces)
+    wait_for_step(pieces, 18, process)
+    process.kill()
+    process.wait()
+    assert checkpoint.finished_steps(pieces)[-1] in (8, 16)  # 16, unless it was still being written
+
+    assert start(config_file, pieces).wait(300) == 0
+    assert_same_bits(whole, pieces, 24)
+    assert metrics(whole) == metrics(pieces)
