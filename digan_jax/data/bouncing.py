@@ -83,7 +83,9 @@ def _scene(clip_id: int) -> _Scene:
     return _Scene(CLASS_NAMES[label(clip_id)], ground, drift, tuple(shape() for _ in range(n_shapes)))
 
 
-def render(clip_id: int, times: Sequence[float], size: int | tuple[int, int]) -> UInt8[np.ndarray, "t h w 3"]:
+def render(
+    clip_id: int, times: Sequence[float] | np.ndarray, size: int | tuple[int, int]
+) -> UInt8[np.ndarray, "t h w 3"]:
     """The true frames of a clip, each pixel drawn at its centre.
 
     Args:
@@ -95,7 +97,7 @@ def render(clip_id: int, times: Sequence[float], size: int | tuple[int, int]) ->
     x = ((2 * np.arange(width) + 1) / width - 1)[None, :]
     y = (1 - (2 * np.arange(height) + 1) / height)[:, None]
     t = np.asarray(times, np.float64)[:, None, None]
-    scene = _scene(int(clip_id))
+    scene = _scene(clip_id)
     frames = scene.ground.at(x - scene.drift[0] * t, y - scene.drift[1] * t)
     for shape in scene.shapes:
         dx, dy = (_bounced(p + v * t) for p, v in zip(shape.position, shape.velocity))
@@ -116,7 +118,7 @@ def _turned(x, y, angle):
     return c * x + s * y, c * y - s * x
 
 
-def _distance(kind: str, u, v, radius: float):
+def _distance(kind: str, u: np.ndarray, v: np.ndarray, radius) -> np.ndarray:
     """To the edge of a shape around the origin, negative inside."""
     if kind == "square":
         return np.maximum(np.abs(u), np.abs(v)) - radius * 0.8
@@ -147,5 +149,5 @@ class BouncingSource:
     def __len__(self) -> int:
         return len(self.frame_counts)
 
-    def read_frames(self, record: int, numbers: Sequence[int]) -> UInt8[np.ndarray, "k h w 3"]:
-        return render(self._first + record, np.asarray(numbers) / (self._n_frames - 1), self.size)
+    def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:
+        return render(self._first + int(record), np.asarray(numbers) / (self._n_frames - 1), self.size)

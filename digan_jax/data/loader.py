@@ -86,7 +86,7 @@ class _BatchReader:
     def __call__(self, step: int) -> Batch:
         pairs = clips.draw_pairs(self._windows, self._seed, step, self._batch_size, self._flip)
         mine = pairs.rows(self._first_row, self._rows)
-        frames = np.stack([self._frames.read_frames(r, f) for r, f in zip(mine.record, mine.frame)])
+        frames = np.stack([self._frames.read_frames(int(r), f) for r, f in zip(mine.record, mine.frame)])
         frames[mine.flip] = frames[mine.flip, :, :, ::-1]
         return Batch(frames, mine.times, self._labels[mine.record].astype(np.int32))
 
@@ -110,7 +110,7 @@ class InMemory:
         total, size = int(self._source.frame_counts.sum()), self._source.size
         self._frames, self._filled = np.empty((total, size, size, 3), np.uint8), np.zeros(total, bool)
 
-    def read_frames(self, record: int, numbers: Sequence[int]) -> UInt8[np.ndarray, "k h w 3"]:
+    def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:
         places = self._begins[record] + np.asarray(numbers)
         missing = places[~self._filled[places]]
         if len(missing):  # two threads may decode the same frame; they write the same bytes
@@ -138,5 +138,5 @@ def sample_clips(
     offset = np.random.default_rng(seed).random()
     records, starts = windows.locate(((np.arange(count) + offset) * windows.total / count).astype(np.int64))
     steps = np.arange(data.frames) * data.stride
-    frames = np.stack([source.read_frames(r, start + steps) for r, start in zip(records, starts)])
+    frames = np.stack([source.read_frames(int(r), start + steps) for r, start in zip(records, starts)])
     return frames, source.labels[records].astype(np.int32)

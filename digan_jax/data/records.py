@@ -7,15 +7,18 @@ TFDS's own readers decode whole examples and need TensorFlow for video features.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow_datasets as tfds
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 from etils import epath
+from google.protobuf import message
 from jaxtyping import Int
 from tensorflow_datasets.proto import tf_example_pb2
 
@@ -81,7 +84,8 @@ class Records:
             raise InputError(f"data.split={split!r}: {folder} has {sorted(splits)}; {error}") from error
         if not instructions:
             raise InputError(f"data.split={split!r}: no record of {folder} is in it; choose from {sorted(splits)}.")
-        self._source = ArrayRecordDataSource(instructions)
+        with _unreadable_told(folder):
+            self._source = ArrayRecordDataSource(instructions)
         index = read_index(folder) or build_index(folder, features)
         rows = [row for i in instructions for row in index[os.path.basename(i.filename)][i.skip : i.skip + i.take]]
         self.frame_counts: Int[np.ndarray, "records"] = np.array([n for n, _ in rows], np.int64)
@@ -94,11 +98,23 @@ class Records:
 
     def encoded_frames(self, record: int):
         """The frames of one record, each an image file in bytes: a sequence that copies none until asked."""
-        return _frames(self._source[record], self.features.video)
+        with _unreadable_told(self.folder):
+            return _frames(self._source[record], self.features.video)
+
+
+@contextlib.contextmanager
+def _unreadable_told(folder: epath.Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, RuntimeError, ValueError, message.DecodeError) as error:  # what ArrayRecord raises of a bad file
+        raise InputError(f"{folder}: cannot be read ({error}); prepare it again.") from error
 
 
 def _splits(folder: epath.Path):
-    info = tfds.core.dataset_info.read_proto_from_builder_dir(folder)
+    with _unreadable_told(folder):
+        info = tfds.core.dataset_info.read_proto_from_builder_dir(folder)
     if info.file_format != "array_record":
         raise InputError(
             f"{folder}: stored as {info.file_format or 'tfrecord'}, which has no random access; "
@@ -131,9 +147,9 @@ def build_index(folder: epath.Path, features: Features = Features()) -> dict[str
             rows.append([len(_frames(record, features.video)), label[0] if label else 0])
         return os.path.basename(instruction.filename), rows
 
-    _, splits = _splits(folder)
+    splits = _splits(folder)[1]
     shards = [i for split in splits.values() for i in split.file_instructions]
-    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+    with _unreadable_told(folder), concurrent.futures.ThreadPoolExecutor(8) as threads:
         index = dict(threads.map(scan, shards))
     try:
         scratch = folder / f"{INDEX_FILE}.{os.getpid()}"

@@ -19,6 +19,7 @@ from digan_jax.errors import InputError
 
 
 @runtime_checkable
+@runtime_checkable
 class Source(Protocol):
     """Records of frames. A record is a stretch of neighbouring frames of one shot."""
 
@@ -30,7 +31,7 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def read_frames(self, record: int, numbers: Sequence[int]) -> UInt8[np.ndarray, "k h w 3"]:
+    def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:
         """Frames of a record by their numbers; decodes these and no other. Called from several threads at once."""
 
 
@@ -65,8 +66,8 @@ class PreparedSource:
     def __len__(self) -> int:
         return len(self._records)
 
-    def read_frames(self, record: int, numbers: Sequence[int]) -> UInt8[np.ndarray, "k h w 3"]:
-        encoded = self._records.encoded_frames(int(record))
+    def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:
+        encoded = self._records.encoded_frames(record)
         frames = [pieces.decode(encoded[int(n)]) for n in numbers]
         return np.stack([square(f, self.size) for f in frames] if self._to_fit else frames)
 
