@@ -62,7 +62,7 @@ def test_pairs_lie_in_their_window():
 
 def test_pairs_have_the_paper_s_distribution():
     """Counts of (i, j) against floor(n Beta(2, 1)) and floor(n Beta(1, 2)), sorted, worked out bin by bin."""
-    n, size = 4, 50_000
+    n, size = 4, 20_000
     edges = np.arange(n + 1) / n
     late, early = np.diff(edges**2), np.diff(1 - (1 - edges) ** 2)  # distribution functions of the two Betas
     expected = np.triu(np.outer(early, late) + np.outer(late, early))
@@ -70,9 +70,9 @@ def test_pairs_have_the_paper_s_distribution():
     pairs = clips.draw_pairs(clips.windows(np.array([n]), n, 1), 0, 0, size, flip=True)
     counts = np.zeros((n, n))
     np.add.at(counts, tuple(pairs.frame.T), 1)
-    # Five standard deviations of a count of the likeliest bin, √(p/size) ≈ 0.002.
-    np.testing.assert_allclose(counts / size, expected, atol=0.01)
-    assert abs(pairs.flip.mean() - 0.5) < 0.01
+    # Five standard deviations of a count of the likeliest bin, √(p/size) ≈ 0.003.
+    np.testing.assert_allclose(counts / size, expected, atol=0.015)
+    assert abs(pairs.flip.mean() - 0.5) < 0.018
 
 
 def test_rows_are_cut_from_every_column():

@@ -153,7 +153,12 @@ def _sound_only(path):
 
 @pytest.mark.parametrize(
     "make, reason",
-    [(_no_file, "cannot be opened"), (_empty, "empty file"), (_no_video, "cannot be opened"), (_sound_only, "no video")],
+    [
+        (_no_file, "cannot be opened"),
+        (_empty, "empty file"),
+        (_no_video, "cannot be opened"),
+        (_sound_only, "no video"),
+    ],
 )
 def test_unusable_files_say_why(tmp_path, make, reason):
     make(tmp_path / "a.mp4")
