@@ -131,8 +131,7 @@ def prepare(
     started = time.monotonic()
     recipe = _checked(name, Recipe(size, frames, stride, piece_frames, cuts))
     stock = catalogue.take_stock(source, val_fraction)
-    if strict and stock.skipped:
-        raise InputError("--strict: {}: {}; remove it or leave --strict out.".format(*stock.skipped[0]))
+    decoding.fail_if_strict(strict, stock.skipped)
     made = dataclasses.asdict(recipe) | {"val_fraction": val_fraction, "source_fingerprint": stock.fingerprint}
     root = records.data_folder(data_dir)
     folder = root / name / VERSION
@@ -162,7 +161,7 @@ def prepare(
 def _build(name, recipe, stock, staging, workers, strict, beam_options) -> decoding.Skipped:
     """Write the set below `staging`; returns what was skipped."""
     tfds.disable_progress_bar()  # ours tells more
-    common = dict(name=name, size=recipe.size, class_names=stock.class_names, data_dir=str(staging))
+    common = {"name": name, "size": recipe.size, "class_names": stock.class_names, "data_dir": str(staging)}
     if beam_options is not None:
         return _build_on_beam(common, recipe, stock, staging / "skipped", strict, beam_options)
     skipped: decoding.Skipped = []
@@ -189,6 +188,7 @@ def _build_on_beam(common, recipe, stock, skipped_folder, strict, beam_options) 
         builder.download_and_prepare(download_config=config)
     except Exception as error:
         skipped = decoding.reasons_from_beam(skipped_folder)
+        decoding.fail_if_strict(strict, skipped)
         for split in stock.splits:  # Beam cannot write a split that turns out empty
             if {v.name for v in stock.split(split)} <= {file for file, _ in skipped}:
                 raise InputError(f"split {split!r}: {_nothing_usable(skipped)}") from error

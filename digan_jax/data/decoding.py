@@ -13,7 +13,7 @@ import os
 import signal
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from etils import epath
 
@@ -40,9 +40,9 @@ def _examples(video: Video, scratch: str) -> Iterator[Example]:
         )
 
 
-def _fail_if_strict(strict: bool, video: Video, reason: str) -> None:
-    if reason and strict:
-        raise InputError(f"--strict: {video.name}: {reason}; mend or remove it, or leave --strict out.")
+def fail_if_strict(strict: bool, skipped: Sequence[tuple[str, str]]) -> None:
+    if skipped and strict:
+        raise InputError("--strict: {}: {}; mend or remove it, or leave --strict out.".format(*skipped[0]))
 
 
 @contextlib.contextmanager
@@ -67,9 +67,9 @@ def local(
             jobs = ((video.path, recipe, file, threads) for video, file in zip(videos, files))
             for video, file, reason in zip(videos, files, ordered_map(pieces.spool, jobs)):
                 advance()
-                _fail_if_strict(strict, video, reason)
                 if reason:
                     skipped.append((video.name, reason))
+                    fail_if_strict(strict, skipped)
                 else:
                     yield from _examples(video, file)
 
@@ -126,11 +126,11 @@ def _decode_on_worker(video: Video, recipe: Recipe, strict: bool, skipped_folder
     with tempfile.TemporaryDirectory(prefix="digan_") as scratch:
         file = os.path.join(scratch, "pieces")
         reason = pieces.spool(video.path, recipe, file)
-        _fail_if_strict(strict, video, reason)
         if reason:
             # Named by the video, so that a worker who repeats the work writes the same file.
             note = epath.Path(skipped_folder) / f"{zlib.crc32(video.name.encode()):08x}.json"
             note.write_text(json.dumps([video.name, reason]))
+            fail_if_strict(strict, [(video.name, reason)])
         else:
             yield from _examples(video, file)
 

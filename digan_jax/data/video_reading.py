@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 
@@ -129,6 +130,7 @@ def bilinear(image: FrameOf, size: int) -> UInt8[np.ndarray, "size size 3"]:
     return np.rint(blend(*rows, across)).astype(np.uint8)
 
 
+@functools.lru_cache(maxsize=64)
 def _taps(n: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The two source pixels of each output pixel along an axis of n, and the weight of the second."""
     position = np.clip((np.arange(size) + 0.5) * (n / size) - 0.5, 0, n - 1)

@@ -218,6 +218,17 @@ def test_beam_makes_the_same_records(prepare, two_classes, tmp_path):
         np.testing.assert_array_equal(ours[3], theirs[3])
 
 
+@pytest.mark.slow
+def test_beam_tells_of_bad_files_as_the_serial_path_does(prepare, two_classes, tmp_path):
+    pytest.importorskip("apache_beam")
+    with pytest.raises(InputError, match="nothing usable, all 3 videos were skipped"):
+        prepare(frames=100, beam_options=["--runner=DirectRunner"])
+    (two_classes / "a" / "empty.mp4").write_bytes(b"")
+    with pytest.raises(InputError, match="--strict: a/empty.mp4: empty file"):
+        prepare(strict=True, beam_options=["--runner=DirectRunner"])
+    assert left_behind(tmp_path / "data") == []
+
+
 def test_without_beam_the_cure_is_named(prepare, monkeypatch):
     for module in ("apache_beam", "apache_beam.options", "apache_beam.options.pipeline_options"):
         monkeypatch.setitem(sys.modules, module, None)
