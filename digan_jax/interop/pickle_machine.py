@@ -56,15 +56,12 @@ class Budget:
     def __init__(self, n_bytes: int):
         self.opcodes, self.bytes = MAX_OPCODES, n_bytes
 
-    def spend(self, arg: object, opcodes: int = 1) -> None:
-        """Pays for an opcode and what it carries; for a call's argument too, since a builder may copy it."""
-        self.opcodes -= opcodes
+    def spend(self, arg: object) -> None:
+        """Pays for what an opcode carries, or for an argument of a call, which a builder may copy."""
         if isinstance(arg, (bytes, bytearray, str)):
             self.bytes -= len(arg)
         elif isinstance(arg, (list, tuple, dict)):
             self.opcodes -= len(arg)
-        if self.opcodes < 0:
-            raise RefusedPickle("it has more opcodes than any checkpoint we know; it was made to exhaust its reader")
         if self.bytes < 0:
             raise RefusedPickle("its strings hold more than the file does; it was made to exhaust its reader")
 
@@ -102,7 +99,11 @@ class Machine:
     def run(self, stream: io.BytesIO) -> object:
         """The object of the pickle that starts at the stream's position, which ends up behind its last opcode."""
         for opcode, arg, _ in pickletools.genops(stream):
-            self.budget.spend(arg)
+            self.budget.opcodes -= 1
+            if self.budget.opcodes < 0:
+                raise RefusedPickle("it has more opcodes than any checkpoint we know; it was made to exhaust its reader")
+            if arg.__class__ in (str, bytes, bytearray):
+                self.budget.spend(arg)
             if opcode.name == "STOP":
                 value = self.pop()
                 if self.stack or self.marks:
@@ -142,15 +143,7 @@ class Machine:
             raise RefusedPickle(f"it nests deeper than {MAX_NESTING} levels")
         self.marks.append(len(self.stack))
 
-    # ---- memo and containers ----
-
-    def memoize(self, index: int | None) -> None:
-        self.memo[len(self.memo) if index is None else index] = self.top()
-
-    def recall(self, index: int) -> None:
-        if index not in self.memo:
-            raise RefusedPickle(_ENDED)
-        self.stack.append(self.memo[index])
+    # ---- containers ----
 
     def extend(self, values: list) -> None:
         target = self.top()
@@ -190,7 +183,7 @@ class Machine:
         if not (isinstance(callee, Name) and isinstance(args, tuple)):
             raise RefusedPickle(f"it calls {show(callee)}")
         for arg in args:
-            self.budget.spend(arg, opcodes=0)
+            self.budget.spend(arg)
         build = self.functions.get(callee.path)
         self.stack.append(Record(callee.path, args) if build is None else build(*args))
 
@@ -211,10 +204,6 @@ class Machine:
         self.stack.append(self.persistent(pid))
 
 
-def _push(machine, arg):
-    machine.stack.append(arg)
-
-
 def _constant(make):
     return lambda machine, _: machine.stack.append(make())
 
@@ -223,11 +212,13 @@ def _tuple_of(n):
     return lambda machine, _: machine.stack.append(machine.pop_n(n))
 
 
+_PUSH = lambda machine, arg: machine.stack.append(arg)
+# What takes from an empty stack or memo fails as a list or dict does; readers say "damaged" to every such error.
 _STEPS: dict[str, Callable] = {
     **dict.fromkeys(("PROTO", "FRAME"), lambda machine, _: None),
-    **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), _push),
-    **dict.fromkeys(("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"), _push),
-    **dict.fromkeys(("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"), _push),
+    **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), _PUSH),
+    **dict.fromkeys(("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"), _PUSH),
+    **dict.fromkeys(("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"), _PUSH),
     "NONE": _constant(lambda: None),
     "NEWTRUE": _constant(lambda: True),
     "NEWFALSE": _constant(lambda: False),
@@ -244,8 +235,9 @@ _STEPS: dict[str, Callable] = {
     **dict.fromkeys(("APPENDS", "ADDITEMS"), lambda machine, _: machine.extend(machine.pop_mark())),
     "SETITEM": lambda machine, _: machine.set_items(list(machine.pop_n(2))),
     "SETITEMS": lambda machine, _: machine.set_items(machine.pop_mark()),
-    **dict.fromkeys(("MEMOIZE", "BINPUT", "LONG_BINPUT"), Machine.memoize),
-    **dict.fromkeys(("BINGET", "LONG_BINGET"), Machine.recall),
+    "MEMOIZE": lambda machine, _: machine.memo.setdefault(len(machine.memo), machine.stack[-1]),
+    **dict.fromkeys(("BINPUT", "LONG_BINPUT"), lambda machine, index: machine.memo.update({index: machine.stack[-1]})),
+    **dict.fromkeys(("BINGET", "LONG_BINGET"), lambda machine, index: machine.stack.append(machine.memo[index])),
     "GLOBAL": lambda machine, arg: machine.find(*arg.split(" ", 1)),
     "STACK_GLOBAL": lambda machine, _: machine.find(*machine.pop_n(2)),
     **dict.fromkeys(("REDUCE", "NEWOBJ"), Machine.call),

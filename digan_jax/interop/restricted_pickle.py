@@ -346,7 +346,7 @@ def _blame(path):
     except InputError:
         raise
     except (Exception, MemoryError) as error:
-        raise InputError(f"{path}: the file is damaged or incomplete ({error}); get it again.") from error
+        raise InputError(f"{path}: the file is damaged or incomplete ({type(error).__name__}: {error}); get it again.") from error
 
 
 def _content(path) -> bytes:

@@ -56,19 +56,24 @@ def load_snapshot(path: epath.PathLike) -> Snapshot:
     """
     content = read_pickle(path)
     try:
-        networks = {key: _network(content, key) for key in ("G", "G_ema", "D")}
-        state = state_of(networks["G_ema"])
-        config = state_dicts.architecture(state)
-        _check_settings(networks["G_ema"])
-        generator = state_dicts.generator_params(state_of(networks["G"]), config)
-        return Snapshot(
-            config=config,
-            params=state_dicts.generator_params(state, config),
-            generator={key: generator[key] for key in ("mapping", "synthesis")},
-            critic=state_dicts.critic_params(state_of(networks["D"]), config),
-        )
+        return from_content(content)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def from_content(content: object) -> Snapshot:
+    """The networks among what a pickle holds; see `load_snapshot`."""
+    networks = {key: _network(content, key) for key in ("G", "G_ema", "D")}
+    state = state_of(networks["G_ema"])
+    config = state_dicts.architecture(state)
+    _check_settings(networks["G_ema"])
+    generator = state_dicts.generator_params(state_of(networks["G"]), config)
+    return Snapshot(
+        config=config,
+        params=state_dicts.generator_params(state, config),
+        generator={key: generator[key] for key in ("mapping", "synthesis")},
+        critic=state_dicts.critic_params(state_of(networks["D"]), config),
+    )
 
 
 def _network(content: object, key: str) -> Record:

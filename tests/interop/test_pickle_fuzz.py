@@ -80,7 +80,7 @@ def check(path: Path, data: bytes) -> None:
 QUIET = dict(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
-@settings(max_examples=600, derandomize=True, **QUIET)
+@settings(max_examples=400, derandomize=True, **QUIET)
 @given(INPUTS)
 def test_any_bytes_give_a_value_or_a_clear_error(data):
     with tempfile.TemporaryDirectory() as folder:
@@ -89,6 +89,7 @@ def test_any_bytes_give_a_value_or_a_clear_error(data):
 
 if __name__ == "__main__":
     folder = Path(tempfile.mkdtemp())
+    corpus.first_use(folder / "input")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     settings(max_examples=int(sys.argv[1]), **QUIET)(given(INPUTS)(lambda data: check(folder / "input", data)))()
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 
 from digan_jax.errors import InputError
 
+Clips = Float[Array, "n _ _ _ _"]  # frames, rows, columns, channels: they change from layer to layer
 SIZE = 224  # pixels a side that the network takes
 N_CLASSES = 400
 MIN_FRAMES = 9  # the three halvings of time must leave the two steps that the last average takes
@@ -53,8 +54,8 @@ def kernel_shapes() -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def fold(kernel, bias, mean, variance, scale=1.0, *, epsilon: float) -> dict[str, Float[Array, "..."]]:
-    """A convolution [t h w i o] and the batch norm behind it as one convolution with bias, float32."""
+def fold(kernel, bias, mean=0.0, variance=1.0, scale=1.0, epsilon=0.0) -> dict[str, Array]:
+    """A convolution [t h w i o] and the batch norm behind it, if any, as one convolution with bias, float32."""
     gain = np.asarray(scale, np.float64) / np.sqrt(np.asarray(variance, np.float64) + epsilon)
     return {
         "kernel": jnp.asarray(np.asarray(kernel, np.float64) * gain, jnp.float32),
@@ -83,7 +84,7 @@ def _plus(x: Array, bias: Float[Array, "o"]) -> Array:
     return x + bias.reshape((1,) * (x.ndim - 1) + bias.shape)
 
 
-def _conv(x: Float[Array, "n t h w i"], weights: dict, stride: int = 1) -> Float[Array, "n t h w o"]:
+def _conv(x: Clips, weights: dict, stride: int = 1) -> Clips:
     kernel, bias = weights["kernel"], weights["bias"]
     size, _, _, i, o = kernel.shape
     if size == 1:
@@ -100,7 +101,7 @@ def _conv(x: Float[Array, "n t h w i"], weights: dict, stride: int = 1) -> Float
     return _plus(y.reshape(n, t, *y.shape[1:]), bias)
 
 
-def _max_pool(x: Float[Array, "n t h w c"], sizes, strides) -> Float[Array, "n u p q c"]:
+def _max_pool(x: Clips, sizes, strides) -> Clips:
     """Zeros around are harmless: what is pooled has passed a ReLU."""
     for axis, size, stride in zip((1, 2, 3), sizes, strides):
         if size > 1:
@@ -108,7 +109,7 @@ def _max_pool(x: Float[Array, "n t h w c"], sizes, strides) -> Float[Array, "n u
     return x
 
 
-def _mixed(x: Float[Array, "n t h w i"], weights: dict) -> Float[Array, "n t h w o"]:
+def _mixed(x: Clips, weights: dict) -> Clips:
     entries = [weights[name] for name in ("b0", "b1a", "b2a")]  # 1x1 layers of one input: one matrix product
     joint = {key: jnp.concatenate([entry[key] for entry in entries], -1) for key in ("kernel", "bias")}
     ends = np.cumsum([entry["bias"].shape[0] for entry in entries])[:2]

@@ -39,14 +39,15 @@ _PACKAGE_BRANCHES = {
 def load(path: epath.PathLike | None = None) -> dict:
     """Folded weights, as `i3d.logits` takes them; those of the package when no path is given.
 
+    Files named .pt or .pth are read as torch writes them, others as a plain pickle.
+
     Raises:
       InputError: the package is missing or its file is not the known one; the file is damaged or not I3D's.
     """
     if path is None:
         return _packaged()
     file = epath.Path(path)
-    is_archive = file.is_file() and file.open("rb").read(2) == b"PK"
-    content = read_torch(path) if is_archive or file.suffix in (".pt", ".pth") else read_pickle(path)
+    content = read_torch(path) if file.suffix in (".pt", ".pth") else read_pickle(path)
     return from_content(content, str(path))
 
 
@@ -73,51 +74,42 @@ def from_content(content: object, source: str) -> dict:
         content = content["state_dict"]
     if not isinstance(content, dict):
         raise InputError(f"{source}: holds no dict of weights.")
-    pick = _from_package if "params" in content else _from_torch
+    find = _from_package if "params" in content else _from_torch
     weights: dict = {}
     for layer, shape in i3d.kernel_shapes().items():
         try:
-            folded = pick(content, layer)
-        except KeyError as error:
+            kernel, bias, *statistics = find(content, layer)
+        except (KeyError, TypeError) as error:
             raise InputError(f"{source}: lacks {error} of layer {layer}; it is not the RGB I3D of Kinetics-400.") from None
-        if folded["kernel"].shape != shape or folded["bias"].shape != shape[-1:]:
-            raise InputError(f"{source}: layer {layer} has shape {folded['kernel'].shape}, not {shape}.")
+        if np.shape(kernel) != shape or any(np.shape(x) != shape[-1:] for x in (bias, *statistics[:3])):
+            raise InputError(f"{source}: layer {layer} has a kernel of {np.shape(kernel)} or a bias that is not {shape}.")
         block, _, branch = layer.partition(".")
-        if branch:
-            weights.setdefault(block, {})[branch] = folded
-        else:
-            weights[block] = folded
+        place = weights.setdefault(block, {}) if branch else weights
+        place[branch or block] = i3d.fold(kernel, bias, *statistics)
     return weights
 
 
-def _from_package(content: dict, layer: str) -> dict:
-    block, _, branch = layer.partition(".")
+def _from_package(content: dict, layer: str) -> tuple:
+    """Kernel, bias and, where a batch norm follows, its mean, variance, scale and epsilon."""
     if layer == "logits":
         head = content["params"]["Logits/Conv3d_0c_1x1"]["Conv_0"]
-        return _plain(head["kernel"], head["bias"])
+        return head["kernel"], head["bias"]
+    block, _, branch = layer.partition(".")
     params, statistics = content["params"][block], content["batch_stats"][block]
     if branch:
         params, statistics = params[_PACKAGE_BRANCHES[branch]], statistics[_PACKAGE_BRANCHES[branch]]
-    statistics = statistics["BatchNorm_0"]
-    return i3d.fold(
-        params["Conv_0"]["kernel"],
-        params["BatchNorm_0"]["bias"],
-        np.ravel(statistics["mean"]),
-        np.ravel(statistics["var"]),
-        epsilon=_PACKAGE_EPSILON,
-    )
+    bias, statistics = params["BatchNorm_0"]["bias"], statistics["BatchNorm_0"]
+    mean, variance = np.ravel(statistics["mean"]), np.ravel(statistics["var"])
+    return params["Conv_0"]["kernel"], bias, mean, variance, np.ones_like(mean), _PACKAGE_EPSILON
 
 
-def _from_torch(state: dict, layer: str) -> dict:
+def _from_torch(state: dict, layer: str) -> tuple:
+    """As `_from_package`."""
     kernel = np.moveaxis(state[f"{layer}.conv3d.weight"], (0, 1), (4, 3))  # [o i t h w] -> [t h w i o]
     if layer == "logits":
-        return _plain(kernel, state["logits.conv3d.bias"])
+        return kernel, state["logits.conv3d.bias"]
     names = ("bias", "running_mean", "running_var", "weight")
-    return i3d.fold(kernel, *(state[f"{layer}.bn.{name}"] for name in names), epsilon=_TORCH_EPSILON)
-
-
-def _plain(kernel, bias) -> dict:
-    return {"kernel": np.asarray(kernel, np.float32), "bias": np.asarray(bias, np.float32)}
+    return kernel, *(state[f"{layer}.bn.{name}"] for name in names), _TORCH_EPSILON
 
 
 def _script_state(module: Record, prefix: str = "", depth: int = 0) -> dict:
