@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -83,18 +84,41 @@ def _nodes(r: int, width: int, height: int, region) -> tuple[np.ndarray, np.ndar
     return (x - 1 / r).astype(np.float32), (y - 1 / r).astype(np.float32)
 
 
-def fourier_features(
-    frequency: Float[Array, "b f 2"], phase: Float[Array, "b t f"], x: Float[Array, "w"], y: Float[Array, "h"]
-) -> Float[Array, "b t h w 2*f"]:
-    """[sin, cos] of F·(x, y) + phase(t) at every node (paper, eq. 4).
+class Waves(NamedTuple):
+    """Fourier features in factors: sin and cos of the angle along columns and of the angle along rows and time."""
 
-    The angle splits into a part along columns and a part along rows and time, so the addition theorem makes every
-    pixel from two short vectors: no transcendental is evaluated for a pixel.
+    columns: Float[Array, "b w 2 f"]  # sin, cos
+    rows: Float[Array, "b t h 2 f"]  # cos, sin
+
+
+def waves(
+    frequency: Float[Array, "b f 2"], phase: Float[Array, "b t f"], x: Float[Array, "w"], y: Float[Array, "h"]
+) -> Waves:
+    """Factors of [sin, cos](F·(x, y) + phase(t)) at every node (paper, eq. 4): the angle splits into a part along
+    columns and a part along rows and time."""
+    along_x = frequency[:, None, :, 0] * x[:, None]
+    along_y = frequency[:, None, None, :, 1] * y[:, None] + phase[:, :, None, :]
+    return Waves(
+        jnp.stack([jnp.sin(along_x), jnp.cos(along_x)], axis=2),
+        jnp.stack([jnp.cos(along_y), jnp.sin(along_y)], axis=3),
+    )
+
+
+def multiply_waves(waves: Waves, weight: Float[Array, "b 2*f o"], dtype) -> Float[Array, "b t h w o"]:
+    """The Fourier features [sin, cos] times a matrix for each clip, without making the features.
+
+    With a the angle of a column and b that of a row and time, the addition theorem gives
+      S sin(a + b) + C cos(a + b) = (S sin a + C cos a) cos b + (S cos a - C sin a) sin b:
+    a matrix for each column times the sines of rows and times. No transcendental and no feature is evaluated for a
+    pixel, and all columns together are one matrix product for a clip.
     """
-    along_x = frequency[:, None, None, None, :, 0] * x[None, None, None, :, None]  # [b 1 1 w f]
-    along_y = frequency[:, None, None, None, :, 1] * y[None, None, :, None, None] + phase[:, :, None, None, :]  # [b t h 1 f]
-    sin_x, cos_x, sin_y, cos_y = jnp.sin(along_x), jnp.cos(along_x), jnp.sin(along_y), jnp.cos(along_y)
-    return jnp.concatenate([sin_x * cos_y + cos_x * sin_y, cos_x * cos_y - sin_x * sin_y], axis=-1)
+    sin_x, cos_x = jnp.moveaxis(waves.columns, 2, 0).swapaxes(2, 3)[..., None]  # [b f w 1]
+    b, t, h, _, f = waves.rows.shape
+    of_sin, of_cos = weight[:, :f, None, :], weight[:, f:, None, :]  # [b f 1 o]
+    of_columns = jnp.concatenate([of_sin * sin_x + of_cos * cos_x, of_sin * cos_x - of_cos * sin_x], axis=1)
+    rows, columns = waves.rows.reshape(b, t * h, 2 * f), of_columns.reshape(b, 2 * f, -1)
+    y = jnp.matmul(rows.astype(dtype), columns.astype(dtype), preferred_element_type=jnp.float32)
+    return y.reshape(b, t, h, -1, weight.shape[-1])
 
 
 def upsample(x: Float[Array, "b t h w c"], repeat: int) -> Float[Array, "b t h*{repeat} w*{repeat} c"]:

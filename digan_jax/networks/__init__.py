@@ -28,7 +28,7 @@ class GeneratorNet(NamedTuple):
 class CriticNet(NamedTuple):
     init: Callable  # key -> {"motion", "image"}
     apply: Callable  # params, frames [b 2 h w 3], delta_t [b], label -> motion [b], image [b 2]
-    apply_inputs: Callable  # the same of (params, motion input [b h w 7], frames, label, batches)
+    apply_batches: Callable  # params, motion input [b s h w 7], frames [b s 2 h w 3], label [b s classes] of s batches
 
 
 class Nets(NamedTuple):
@@ -59,7 +59,8 @@ def build(model: ModelConfig, compute_dtype: str = "float32", mbstd_group_size: 
         return g.init(key, *inputs)["params"]
 
     def init_critic(key) -> Params:
-        return d.init(key, zeros(b, r, r, 7), zeros(b, 2, r, r, 3), label)["params"]
+        label_of_batch = None if label is None else label[:, None]
+        return d.init(key, zeros(b, 1, r, r, 7), zeros(b, 1, 2, r, r, 3), label_of_batch)["params"]
 
     def mapping(params: Params, z, label=None):
         return g.apply({"params": params}, z, label, method=lambda m, z, label: m.mapping(z, label))
@@ -67,13 +68,15 @@ def build(model: ModelConfig, compute_dtype: str = "float32", mbstd_group_size: 
     def synthesis(params: Params, latents: Latents, times, grid: coords.Grid):
         return g.apply({"params": params}, latents, times, grid, method=lambda m, *args: m.synthesis(*args))
 
-    def score_inputs(params: Params, motion, frames: Pair, label=None, batches: int = 1):
-        return d.apply({"params": params}, motion, frames, label, batches)
+    def apply_batches(params: Params, motion_inputs, frames, label=None):
+        return d.apply({"params": params}, motion_inputs, frames, label)
 
-    def score(params: Params, frames: Pair, delta_t: Float[Array, "b"], label=None):
-        return score_inputs(params, motion_input(frames, delta_t), frames, label)
+    def apply(params: Params, frames: Pair, delta_t: Float[Array, "b"], label=None):
+        inputs = motion_input(frames, delta_t), frames
+        motion, image = apply_batches(params, *(x[:, None] for x in inputs), None if label is None else label[:, None])
+        return motion[:, 0], image[:, 0]
 
     return Nets(
         GeneratorNet(jax.jit(init_generator), mapping, synthesis, generator.n_layers(model)),
-        CriticNet(jax.jit(init_critic), score, score_inputs),
+        CriticNet(jax.jit(init_critic), apply, apply_batches),
     )

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
@@ -10,10 +12,10 @@ from jaxtyping import Float
 
 from digan_jax.config import ModelConfig
 from digan_jax.networks import convolution
-from digan_jax.networks.layers import Dense, Mapping, leaky_relu, scaled_normal
+from digan_jax.networks.layers import Dense, Mapping, add_bias, leaky_relu, scaled_normal
 from digan_jax.shapes import Array
 
-Images = Float[Array, "n h w c"]
+Images = Float[Array, "n _ _ _"]  # rows, columns and channels
 SQRT_HALF = float(np.sqrt(0.5))
 
 
@@ -23,7 +25,7 @@ class Conv(nn.Module):
     features: int
     kernel: int
     bias: bool = True
-    convolve: callable = convolution.same
+    convolve: Callable = convolution.same
 
     @nn.compact
     def __call__(self, x: Images) -> Images:
@@ -31,7 +33,8 @@ class Conv(nn.Module):
         weight = self.param("weight", scaled_normal(), (k, k, n_in, self.features)) / np.float32(np.sqrt(n_in * k * k))
         y = self.convolve(x, weight.astype(x.dtype))
         if self.bias:
-            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
+            bias = self.param("bias", nn.initializers.zeros, (self.features,))
+            y = add_bias(y, bias.astype(x.dtype))
         return y
 
 
@@ -53,30 +56,32 @@ class Block(nn.Module):
         return (skip + x) * half
 
 
-def minibatch_deviation(x: Images, group_size: int, batches: int) -> Images:
-    """Append the deviation within groups of samples as a channel (Karras et al. 2018).
+def minibatch_deviation(x: Float[Array, "b s k h w c"], group_size: int) -> Float[Array, "b s k h w 1"]:
+    """Deviation within groups of samples, one number for a group (Karras et al. 2018).
 
-    `x` holds `batches` batches, one after the other; groups never cross them. Sample n of a batch belongs to group
-    n mod (batch / group).
+    `x` holds s independent batches of b clips of k images; groups never cross batches. Sample n = clip·k + image of
+    a batch belongs to group n mod (b·k / group).
     """
-    n, h, w, c = x.shape
-    group = min(group_size, n // batches)
-    y = x.astype(jnp.float32).reshape(batches, group, -1, h, w, c)
-    deviation = jnp.sqrt(jnp.var(y, axis=1) + 1e-8).mean(axis=(2, 3, 4))  # [batches, groups]
-    deviation = jnp.broadcast_to(deviation[:, None, :], (batches, group, deviation.shape[-1])).reshape(n, 1, 1, 1)
-    return jnp.concatenate([x, jnp.broadcast_to(deviation, (n, h, w, 1)).astype(x.dtype)], axis=-1)
+    b, s, k, *chw = x.shape
+    group = min(group_size, b * k)
+    y = jnp.swapaxes(x.astype(jnp.float32), 0, 1).reshape(s, group, -1, *chw)
+    deviation = jnp.sqrt(jnp.var(y, axis=1) + 1e-8).mean(axis=(2, 3, 4))  # [s groups]
+    deviation = jnp.broadcast_to(deviation[:, None], (s, group, deviation.shape[1])).reshape(s, b, k)
+    deviation = jnp.swapaxes(deviation, 0, 1)[..., None, None, None]
+    return jnp.broadcast_to(deviation, (*x.shape[:-1], 1)).astype(x.dtype)
 
 
 class Epilogue(nn.Module):
-    """4×4 features to a vector [n features_out], float32."""
+    """4×4 features to a vector, float32."""
 
     features: int
     features_out: int
     mbstd_group_size: int
 
     @nn.compact
-    def __call__(self, x: Images, batches: int) -> Float[Array, "n o"]:
-        x = minibatch_deviation(x, self.mbstd_group_size, batches)
+    def __call__(self, x: Float[Array, "b s k 4 4 c"]) -> Float[Array, "n o"]:
+        x = jnp.concatenate([x, minibatch_deviation(x, self.mbstd_group_size)], axis=-1)
+        x = x.reshape(-1, *x.shape[3:])
         x = leaky_relu(Conv(self.features, 3, name="conv")(x)).astype(jnp.float32)
         x = jnp.swapaxes(x.reshape(len(x), 16, -1), 1, 2).reshape(len(x), -1)  # (channel, row, column), as released
         x = leaky_relu(Dense(self.features, name="fc")(x))
@@ -84,29 +89,35 @@ class Epilogue(nn.Module):
 
 
 class Critic(nn.Module):
-    """Scores of images [n R R c]; `batches` batches stacked along n are scored as if each came alone."""
+    """Scores of s independent batches of b clips of k images, as if each batch came alone."""
 
     config: ModelConfig
     mbstd_group_size: int
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x: Images, label: Float[Array, "n classes"] | None, batches: int = 1) -> Float[Array, "n"]:
+    def __call__(
+        self, images: Float[Array, "b s k h w c"], label: Float[Array, "b s classes"] | None
+    ) -> Float[Array, "b s k"]:
         channels, resolution = self.config.channels, self.config.resolution
-        x = x.astype(self.dtype)
+        b, s, k = images.shape[:3]
+        x = images.reshape(b * s * k, *images.shape[3:]).astype(self.dtype)
         r = resolution
         while r > 4:
             x = Block(channels(r), channels(r // 2), from_rgb=r == resolution, name=f"b{r}")(x)
             r //= 2
         n_out = 1 if label is None else channels(4)
-        x = Epilogue(channels(4), n_out, self.mbstd_group_size, name="b4")(x, batches)
+        x = Epilogue(channels(4), n_out, self.mbstd_group_size, name="b4")(x.reshape(b, s, k, *x.shape[1:]))
+        x = x.reshape(b, s, k, n_out)
         if label is None:
-            return x[:, 0]
+            return x[..., 0]
         embedding = Mapping(channels(4), 8, name="mapping")(None, label)
-        return jnp.sum(x * embedding, axis=-1) / np.float32(np.sqrt(channels(4)))
+        return jnp.sum(x * embedding[:, :, None], axis=-1) / np.float32(np.sqrt(channels(4)))
 
 
 class Critics(nn.Module):
+    """The motion critic of [frame 1, frame 2, Δt] and the image critic of each frame."""
+
     config: ModelConfig
     mbstd_group_size: int
     dtype: jnp.dtype
@@ -117,20 +128,15 @@ class Critics(nn.Module):
 
     def __call__(
         self,
-        motion_input: Float[Array, "b h w 7"],
-        frames: Float[Array, "b 2 h w c"],
-        label: Float[Array, "b classes"] | None,
-        batches: int = 1,
-    ) -> tuple[Float[Array, "b"], Float[Array, "b 2"]]:
-        b = len(frames)
-        label_of_frames = None if label is None else jnp.repeat(label, 2, axis=0)
-        motion = self.motion(motion_input, label, batches)
-        image = self.image(frames.reshape(2 * b, *frames.shape[2:]), label_of_frames, batches)
-        return motion, image.reshape(b, 2)
+        motion_inputs: Float[Array, "b s h w 7"],
+        frames: Float[Array, "b s 2 h w c"],
+        label: Float[Array, "b s classes"] | None,
+    ) -> tuple[Float[Array, "b s"], Float[Array, "b s 2"]]:
+        return self.motion(motion_inputs[:, :, None], label)[..., 0], self.image(frames, label)
 
 
-def motion_input(frames: Float[Array, "b 2 h w c"], delta_t: Float[Array, "b"]) -> Float[Array, "b h w 7"]:
+def motion_input(frames: Float[Array, "*b 2 h w c"], delta_t: Float[Array, "*b"]) -> Float[Array, "*b h w 7"]:
     """[frame 1, frame 2, plane filled with the time between them] along channels."""
-    b, _, h, w, _ = frames.shape
-    plane = jnp.broadcast_to(delta_t[:, None, None, None], (b, h, w, 1)).astype(frames.dtype)
-    return jnp.concatenate([frames[:, 0], frames[:, 1], plane], axis=-1)
+    first, second = frames[..., 0, :, :, :], frames[..., 1, :, :, :]
+    plane = jnp.broadcast_to(delta_t[..., None, None, None], (*first.shape[:-1], 1)).astype(frames.dtype)
+    return jnp.concatenate([first, second, plane], axis=-1)

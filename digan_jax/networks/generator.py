@@ -51,14 +51,14 @@ class FourierFeatures(nn.Module):
         m = nn.leaky_relu(m, negative_slope=0.01)  # without gain, unlike every other activation here
         m = leaky_relu(Dense(n, name="motion_mlp0")(m))
         phase = content[:, None, 2 * n :] + Dense(n, name="motion_mlp1")(m)
-        return coords.fourier_features(frequency, phase, level.x, level.y)
+        return coords.waves(frequency, phase, level.x, level.y)
 
 
 class FMMLayer(nn.Module):
     """1x1 layer under factorised multiplicative modulation: W ⊙ (A B / sqrt(rank) + 1), rows made unit length.
 
-    `x` lies on the grid of the level before; `fourier`, if any, are further input channels on the new grid. A 1x1
-    layer commutes with nearest upsampling, so the old channels are multiplied on the small grid.
+    `x` lies on the grid of the level before; `waves`, if any, are Fourier features that follow its channels, on the
+    new grid. A 1x1 layer commutes with nearest upsampling, so the old channels are multiplied on the small grid.
     """
 
     features: int
@@ -66,16 +66,16 @@ class FMMLayer(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x: Features | None, w: Float[Array, "b w"], fourier: Features | None = None, repeat: int = 1):
+    def __call__(self, x: Features | None, w: Float[Array, "b w"], waves: coords.Waves | None = None, repeat: int = 1):
         n_x = 0 if x is None else x.shape[-1]
-        n_in = n_x + (0 if fourier is None else fourier.shape[-1])
+        n_in = n_x + (0 if waves is None else 2 * waves.rows.shape[-1])
         weight = self.modulated(w, n_in)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         y = 0.0
         if x is not None:
             y = coords.upsample(self.multiply(x, weight[:, :n_x]), repeat)
-        if fourier is not None:
-            y = y + self.multiply(fourier, weight[:, n_x:])
+        if waves is not None:
+            y = y + coords.multiply_waves(waves, weight[:, n_x:], self.dtype)
         return leaky_relu(add_bias(y, bias)).astype(self.dtype)
 
     def modulated(self, w, n_in: int) -> Float[Array, "b i o"]:
@@ -121,14 +121,14 @@ class Block(nn.Module):
     def __call__(self, x, image, latents: Latents, times, level: coords.Level):
         """`latents.content` holds a copy of w for each FMM layer and one for toRGB."""
         w, config, r = latents.content, self.config, self.resolution
-        fourier, repeat = None, 1
+        waves, repeat = None, 1
         if r == 4 or r >= 64:
             features = FourierFeatures(config.n_frequencies, name="fourier")
-            fourier = features(w[:, 0], latents.motion, times, level)
+            waves = features(w[:, 0], latents.motion, times, level)
             repeat = level.repeat
         for i, name in enumerate(layer_names(r)):
             layer = FMMLayer(config.channels(r), config.rank, self.dtype, name=name)
-            x = layer(x, w[:, i], fourier, repeat) if i == 0 else layer(x, w[:, i])
+            x = layer(x, w[:, i], waves, repeat) if i == 0 else layer(x, w[:, i])
         rgb = ToRGB(name="torgb")(x, w[:, -1])
         return x, rgb if image is None else coords.upsample(image, repeat) + rgb
 
