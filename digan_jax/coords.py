@@ -96,15 +96,15 @@ def waves(
 ) -> Waves:
     """Factors of [sin, cos](F·(x, y) + phase(t)) at every node (paper, eq. 4): the angle splits into a part along
     columns and a part along rows and time."""
-    along_x = frequency[:, None, :, 0] * x[:, None]
-    along_y = frequency[:, None, None, :, 1] * y[:, None] + phase[:, :, None, :]
+    along_x = frequency[:, None, :, 0] * x[None, :, None]
+    along_y = frequency[:, None, None, :, 1] * y[None, None, :, None] + phase[:, :, None, :]
     return Waves(
         jnp.stack([jnp.sin(along_x), jnp.cos(along_x)], axis=2),
         jnp.stack([jnp.cos(along_y), jnp.sin(along_y)], axis=3),
     )
 
 
-def multiply_waves(waves: Waves, weight: Float[Array, "b 2*f o"], dtype) -> Float[Array, "b t h w o"]:
+def multiply_waves(waves: Waves, weight: Float[Array, "b features o"], dtype) -> Float[Array, "b t h w o"]:
     """The Fourier features [sin, cos] times a matrix for each clip, without making the features.
 
     With a the angle of a column and b that of a row and time, the addition theorem gives
