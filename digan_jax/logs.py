@@ -23,6 +23,8 @@ Image = UInt8[np.ndarray, "h w 3"]
 class Writer:
     """What the training loop writes to. A writer overrides what it has a place for; the rest does nothing."""
 
+    takes_histograms = False  # they cost another pass through the critics
+
     def progress(self, step: int) -> None:
         """`step` iterations are done; called for each, so it must be quick."""
 
@@ -51,6 +53,7 @@ class MultiWriter(Writer):
 
     def __init__(self, writers: Sequence[Writer]):
         self._writers = list(writers)
+        self.takes_histograms = any(writer.takes_histograms for writer in self._writers)
 
     progress = _to_each("progress")
     write_scalars = _to_each("write_scalars")
@@ -134,6 +137,8 @@ def _step_of(line: str) -> float:
 
 class TensorBoardWriter(Writer):
     """Event files through clu, which passes no videos on; strips go as images. Needs the extra `[tensorboard]`."""
+
+    takes_histograms = True
 
     def __init__(self, folder: epath.PathLike):
         import tensorflow as tf

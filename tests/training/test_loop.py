@@ -3,6 +3,7 @@ import dataclasses
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,10 +16,11 @@ import orbax.checkpoint as ocp
 import pytest
 
 from digan_jax import config as config_lib
-from digan_jax import logs
+from digan_jax import logs, rng
 from digan_jax.errors import InputError, TrainingDiverged
 from digan_jax.training import checkpoint, loop, steps
 from digan_jax.training import mesh as mesh_lib
+from digan_jax.training.state import state_from_params
 
 RUN = {  # 24 steps of 8 clips: a line each step, a checkpoint every 8 steps
     "train.total_kimg": 0.192, "log.every_kimg": 0.008, "log.samples_every_kimg": 9.0, "log.sample_clips": 4,
@@ -26,21 +28,36 @@ RUN = {  # 24 steps of 8 clips: a line each step, a checkpoint every 8 steps
 }  # fmt: skip
 
 
+def quick_iteration(config, nets, mesh):
+    """In place of steps.compile_iteration: compiles at once and mixes state, batch and step as the real one does."""
+
+    def iteration(state, batch):
+        seen = batch.frames.astype(jnp.float32).mean() / 255 + batch.times.sum()
+        move = lambda x: x * 0.9 + seen * jnp.sin(state.step.astype(x.dtype))
+        moved = {name: jax.tree.map(move, getattr(state, name)) for name in ("generator", "critic", "ema", "w_avg")}
+        metrics = {"generator/loss": seen, "critic/loss": seen * 2, "critic/sign_motion_real": jnp.float32(1)}
+        return dataclasses.replace(state, step=state.step + 1, **moved), metrics
+
+    return jax.jit(iteration, donate_argnums=0)
+
+
+def small_state(key, nets, config):
+    """In place of init_state: a state of few arrays, drawn from the key."""
+    names = ("generator", "critic")
+    dense = lambda name: {"weight": jax.random.normal(rng.stream(key, name), (4, 8)), "bias": jnp.zeros(8)}
+    generator, critic = ({"mapping": {"fc0": dense(name)}, "synthesis": {}} for name in names)
+    return state_from_params(generator, critic, jax.tree.map(jnp.copy, generator), None, config)
+
+
 @pytest.fixture
 def quick_steps(monkeypatch):
-    """Replaces the iteration by one that compiles at once and, like it, mixes state, batch and step."""
+    monkeypatch.setattr(steps, "compile_iteration", quick_iteration)
 
-    def compile_iteration(config, nets, mesh):
-        def iteration(state, batch):
-            seen = batch.frames.astype(jnp.float32).mean() / 255 + batch.times.sum()
-            move = lambda x: x * 0.9 + seen * jnp.sin(state.step.astype(x.dtype))
-            moved = {name: jax.tree.map(move, getattr(state, name)) for name in ("generator", "critic", "ema", "w_avg")}
-            metrics = {"generator/loss": seen, "critic/loss": seen * 2, "critic/sign_motion_real": jnp.float32(1)}
-            return dataclasses.replace(state, step=state.step + 1, **moved), metrics
 
-        return jax.jit(iteration, donate_argnums=0)
-
-    monkeypatch.setattr(steps, "compile_iteration", compile_iteration)
+@pytest.fixture
+def small_run(monkeypatch, quick_steps):
+    """The whole loop around a state and an iteration that cost nothing."""
+    monkeypatch.setattr(loop, "init_state", small_state)
 
 
 @pytest.fixture
@@ -71,7 +88,7 @@ def arrays(run, step):
 
 def assert_same_bits(run, other, step):
     ours, theirs = arrays(run, step), arrays(other, step)
-    assert ours.keys() == theirs.keys() and len(ours) > 100
+    assert ours.keys() == theirs.keys() and ours
     different = [name for name in ours if ours[name].tobytes() != theirs[name].tobytes()]
     assert different == []
 
@@ -92,7 +109,7 @@ def test_a_run_leaves_checkpoints_metrics_and_samples(tmp_path, make_config, qui
     assert "complete at 0.192 kimg" in capsys.readouterr().out
 
 
-def test_metrics_of_a_line_are_those_of_its_steps(tmp_path, make_config, quick_steps):
+def test_metrics_of_a_line_are_those_of_its_steps(tmp_path, make_config, small_run):
     loop.train(make_config(RUN), str(tmp_path / "each"))
     loop.train(make_config(RUN | {"log.every_kimg": 0.048}), str(tmp_path / "sixth"))
     each, sixth = metrics(tmp_path / "each"), metrics(tmp_path / "sixth")
@@ -102,7 +119,7 @@ def test_metrics_of_a_line_are_those_of_its_steps(tmp_path, make_config, quick_s
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_says_how_to_go_on(tmp_path, make_config, quick_steps, stop_at, capsys, number):
+def test_a_signal_saves_and_says_how_to_go_on(tmp_path, make_config, small_run, stop_at, capsys, number):
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     stop_at(11, number)
     loop.train(make_config(RUN), str(tmp_path))
@@ -112,7 +129,7 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path, make_config, quick_steps
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
 
 
-def test_interrupted_and_continued_is_uninterrupted(tmp_path, make_config, quick_steps, stop_at):
+def test_interrupted_and_continued_is_uninterrupted(tmp_path, make_config, small_run, stop_at):
     loop.train(make_config(RUN), str(tmp_path / "whole"))
     stop_at(11)
     loop.train(make_config(RUN), str(tmp_path / "pieces"))
@@ -123,7 +140,7 @@ def test_interrupted_and_continued_is_uninterrupted(tmp_path, make_config, quick
     assert metrics(tmp_path / "whole") == metrics(tmp_path / "pieces")
 
 
-def test_a_longer_run_continues_a_finished_one(tmp_path, make_config, quick_steps, capsys):
+def test_a_longer_run_continues_a_finished_one(tmp_path, make_config, small_run, capsys):
     short = make_config(RUN | {"train.total_kimg": 0.08})
     loop.train(short, str(tmp_path))
     capsys.readouterr()
@@ -136,14 +153,14 @@ def test_a_longer_run_continues_a_finished_one(tmp_path, make_config, quick_step
     assert checkpoint.finished_steps(tmp_path)[-1] == 24
 
 
-def test_another_configuration_is_refused_before_anything_is_done(tmp_path, make_config, quick_steps):
+def test_another_configuration_is_refused_before_anything_is_done(tmp_path, make_config, small_run):
     loop.train(make_config(RUN | {"train.total_kimg": 0.008}), str(tmp_path))
     with pytest.raises(InputError, match=r"(?s)another configuration.*train\.seed: 0 -> 1"):
         loop.train(make_config(RUN | {"train.seed": 1}), str(tmp_path))
     assert checkpoint.finished_steps(tmp_path) == [1]
 
 
-def test_other_data_are_refused(tmp_path, make_config, quick_steps, monkeypatch):
+def test_other_data_are_refused(tmp_path, make_config, small_run, monkeypatch):
     from digan_jax.data import sources
 
     loop.train(make_config(RUN | {"train.total_kimg": 0.008}), str(tmp_path))
@@ -166,7 +183,7 @@ def test_a_batch_that_devices_cannot_share_is_refused_before_compiling(tmp_path,
     assert not (tmp_path / "run").exists()
 
 
-def test_init_from_takes_weights_and_nothing_else(tmp_path, make_config, quick_steps):
+def test_init_from_takes_weights_and_nothing_else(tmp_path, make_config, small_run):
     config = make_config(RUN)
     loop.train(config, str(tmp_path))
     nets, mesh = steps.networks_of(config), mesh_lib.make_mesh()
@@ -180,23 +197,23 @@ def test_init_from_takes_weights_and_nothing_else(tmp_path, make_config, quick_s
     assert not np.array_equal(plain.w_avg, state.w_avg)
 
 
-def test_init_from_another_architecture_names_the_field(tmp_path, make_config, quick_steps):
+def test_init_from_another_architecture_names_the_field(tmp_path, make_config, small_run):
     loop.train(make_config(RUN | {"train.total_kimg": 0.008}), str(tmp_path / "small"))
     wide = make_config(RUN | {"model.w_dim": 24})
     with pytest.raises(InputError, match=r"another architecture, model\.w_dim: 16 -> 24"):
         loop.train(wide, str(tmp_path / "wide"), init_from=str(tmp_path / "small"))
 
 
-def test_init_from_weights_that_do_not_fit_names_the_array(tmp_path, make_config, quick_steps, monkeypatch):
+def test_init_from_weights_that_do_not_fit_names_the_array(tmp_path, make_config, small_run, monkeypatch):
     config = make_config(RUN | {"train.total_kimg": 0.008})
     loop.train(config, str(tmp_path))
     theirs, weights = checkpoint.restore_weights(tmp_path)
     monkeypatch.setattr(checkpoint, "restore_weights", lambda _: (theirs, weights | {"w_avg": np.zeros(3, np.float32)}))
-    with pytest.raises(InputError, match=r"w_avg: \(3,\) -> \(16,\)"):
+    with pytest.raises(InputError, match=r"w_avg: \(3,\) -> \(8,\)"):
         loop.fresh(config, steps.networks_of(config), mesh_lib.make_mesh(), str(tmp_path))
 
 
-def test_a_loss_that_is_not_finite_stops_and_names_itself(tmp_path, make_config, quick_steps, monkeypatch):
+def test_a_loss_that_is_not_finite_stops_and_names_itself(tmp_path, make_config, small_run, monkeypatch):
     compiled = steps.compile_iteration
 
     def diverging(*args):
@@ -215,7 +232,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_itself(tmp_path, make_config,
     assert metrics(tmp_path)[-1]["step"] == 15
 
 
-def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path, make_config, quick_steps, monkeypatch):
+def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path, make_config, small_run, monkeypatch):
     write = logs.JsonlWriter.write_scalars
 
     def full(self, step, scalars):
@@ -241,25 +258,32 @@ def test_stop_signal_is_harmless_outside_the_main_thread():
     assert seen == [False]
 
 
-# ---- real processes, the real iteration ----
+# ---- real processes ----
 
 PROGRAM = """
-import sys
+import sys, jax
 from digan_jax import config
-from digan_jax.training import loop
-loop.train(config.from_json(open(sys.argv[1]).read()), sys.argv[2])
+from digan_jax.training import loop, steps
+config_file, workdir, port, count, index, quick = sys.argv[1:]
+if int(count) > 1:
+    jax.distributed.initialize(f"127.0.0.1:{port}", int(count), int(index))
+if quick == "quick":
+    from tests.training import test_loop
+    steps.compile_iteration, loop.init_state = test_loop.quick_iteration, test_loop.small_state
+loop.train(config.from_json(open(config_file).read()), workdir)
 """
 
 
-def start(config_file, workdir, **env):
-    one_device = {"XLA_FLAGS": "--xla_force_host_platform_device_count=1"}
-    command = [sys.executable, "-c", PROGRAM, str(config_file), str(workdir)]
-    return subprocess.Popen(command, env=os.environ | one_device | env, stdout=subprocess.PIPE, text=True)
+def start(config_file, workdir, port=0, count=1, index=0, quick=""):
+    """One process of a run, with one device."""
+    env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=1"}
+    arguments = map(str, (config_file, workdir, port, count, index, quick))
+    return subprocess.Popen([sys.executable, "-c", PROGRAM, *arguments], env=env, stdout=subprocess.PIPE, text=True)
 
 
 def wait_for_step(run, step, process):
     """Returns once the log says that `step` is done."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 500  # the real iteration compiles for a minute or more on a busy machine
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError, IndexError):
             if json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])["step"] >= step:
@@ -270,25 +294,47 @@ def wait_for_step(run, step, process):
 
 @pytest.mark.slow
 def test_killed_and_continued_equals_uninterrupted_bit_for_bit(tmp_path, make_config):
+    """The real iteration: 12 steps of 4 clips, a checkpoint every 4 steps, R1 on both sides of the breaks."""
+    small = {"train.batch_size": 4, "train.total_kimg": 0.048, "train.r1_every": 3}
+    small |= {"log.every_kimg": 0.004, "checkpoint.every_kimg": 0.016}
     config_file = tmp_path / "config.json"
-    config_file.write_text(config_lib.to_json(make_config(RUN)))
+    config_file.write_text(config_lib.to_json(make_config(RUN | small)))
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     assert start(config_file, whole).wait(600) == 0
 
     process = start(config_file, pieces)
-    wait_for_step(pieces, 4, process)
+    wait_for_step(pieces, 1, process)
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=100)
     assert process.returncode == 0 and "To continue: " in said
     stopped = checkpoint.finished_steps(pieces)[-1]
-    assert 4 <= stopped < 24
+    assert 1 <= stopped < 12
 
     process = start(config_file, pieces)
-    wait_for_step(pieces, 18, process)
+    wait_for_step(pieces, max(stopped + 1, 9), process)
     process.kill()
     process.wait()
-    assert checkpoint.finished_steps(pieces)[-1] in (8, 16)  # 16, unless it was still being written
+    assert checkpoint.finished_steps(pieces)[-1] < 12
 
     assert start(config_file, pieces).wait(300) == 0
-    assert_same_bits(whole, pieces, 24)
+    assert_same_bits(whole, pieces, 12)
     assert metrics(whole) == metrics(pieces)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(tmp_path, make_config):
+    config_file = tmp_path / "config.json"
+    config_file.write_text(config_lib.to_json(make_config(RUN | {"train.total_kimg": 0.024})))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    one, two = tmp_path / "one", tmp_path / "two"
+    processes = [start(config_file, one, quick="quick")]
+    processes += [start(config_file, two, port, 2, index, "quick") for index in (0, 1)]
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert "complete at" in outputs[1] and "kimg" not in outputs[2]  # the first process speaks for all
+    ours, theirs = arrays(one, 3), arrays(two, 3)
+    # Means over the batch are summed in another order: float32, about 1e-6 relative after three steps.
+    [np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-5, atol=1e-6) for name in ours]
+    assert [line["step"] for line in metrics(two)] == [1, 2, 3]
