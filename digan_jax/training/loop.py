@@ -203,6 +203,6 @@ def _completed(workdir, kimg) -> str:
 
 
 def _stopped(workdir, kimg) -> str:
-    called = os.path.basename(sys.argv[0]) == "digan" and sys.argv[1:2] == ["train"]
+    called = os.path.basename(sys.argv[0]) in ("digan", "__main__.py") and sys.argv[1:2] == ["train"]
     command = shlex.join(["digan", *sys.argv[1:]]) if called else f"digan_jax.training.loop.train(config, {workdir!r})"
     return f"saved at {kimg:g} kimg. To continue: {command}"

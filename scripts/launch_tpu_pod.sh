@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Starts the same training on every host of a TPU VM pod slice; run again, it continues.
+#   TPU=my-v5e-32 ZONE=us-west4-a bash scripts/launch_tpu_pod.sh --config configs/sky_128.py \
+#     --config.data.data_dir=gs://my-bucket/sets --workdir gs://my-bucket/runs/sky
+# TPU      name of the TPU VM            ZONE    its zone           PROJECT  its project (default: gcloud's)
+# SOURCE   repository that the hosts clone                          BRANCH   of it (default: main)
+# All hosts must see the same --workdir and data, so both lie in a bucket or on a disk that all of them mount.
+# To stop cleanly, saving first:  same variables, with `stop` in place of the options.
+set -euo pipefail
+: "${TPU:?set it to the name of the TPU VM}" "${ZONE:?set it to the zone of the TPU VM}"
+SOURCE=${SOURCE:-$(git -C "$(dirname "$0")" remote get-url origin)}
+BRANCH=${BRANCH:-main}
+
+on_every_host() {
+  gcloud compute tpus tpu-vm ssh "$TPU" --zone "$ZONE" ${PROJECT:+--project "$PROJECT"} --worker=all --command "$1"
+}
+
+if [ "${1:-}" = stop ]; then
+  on_every_host "pkill --signal TERM --exact digan"
+  exit
+fi
+on_every_host "set -e
+  [ -d digan-jax ] || git clone --quiet --branch '$BRANCH' '$SOURCE' digan-jax
+  cd digan-jax
+  [ -d .venv ] || python3 -m venv .venv
+  .venv/bin/pip install --quiet '.[tpu]' gcsfs
+  .venv/bin/digan train --distributed $(printf '%q ' "$@")"
