@@ -60,22 +60,22 @@ def stream(
     by_clip_and_frame = NamedSharding(mesh, PartitionSpec(of_clips, of_frames))
 
     def pieces():
-        for column in range(0, t, frames):
+        for start in range(0, t, frames):
             for row in range(0, b, clips):
                 part = jax.device_put(Latents(*(_rows(x, row, clips) for x in latents)), by_clip)
-                when = jax.device_put(_rows(_rows(times, row, clips).T, column, frames).T, by_clip_and_frame)
-                for first in _starts(len(grid.levels[0].y), plan.rows):
-                    window, place = tiles.band(grid, first, plan.rows)
-                    yield column, row, place, draw(params, part, when, window, nets)
+                when = jax.device_put(_rows(_rows(times, row, clips).T, start, frames).T, by_clip_and_frame)
+                for corner in tiles.corners(grid, plan):
+                    tile, place = tiles.tile(grid, *corner, plan)
+                    yield start, row, place, draw(params, part, when, tile, nets)
 
     width, height = grid.size
     ahead = pieces()
     upcoming = next(ahead)
-    for column in range(0, t, frames):
-        done = np.empty((b, min(frames, t - column), height, width, 3), np.float32)
-        while upcoming is not None and upcoming[0] == column:
-            (_, row, place, piece), upcoming = upcoming, next(ahead, None)
-            part = done[row : row + clips, :, place]
+    for start in range(0, t, frames):
+        done = np.empty((b, min(frames, t - start), height, width, 3), np.float32)
+        while upcoming is not None and upcoming[0] == start:
+            (_, row, (rows, columns), piece), upcoming = upcoming, next(ahead, None)
+            part = done[row : row + clips, :, rows, columns]
             part[:] = np.asarray(piece)[: part.shape[0], : part.shape[1]]
         yield done
 
@@ -83,8 +83,3 @@ def stream(
 def _rows(x: Array, first: int, count: int) -> np.ndarray:
     """Rows first ... first + count, the last one repeated where there are no more, so that pieces share one shape."""
     return np.asarray(x)[np.minimum(np.arange(first, first + count), len(x) - 1)]
-
-
-def _starts(total: int, step: int) -> list[int]:
-    """First rows of pieces of `step` that cover `total`; the last one overlaps the one before, so that all are alike."""
-    return [min(first, total - step) for first in range(0, total, step)]

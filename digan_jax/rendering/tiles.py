@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 from digan_jax import coords
@@ -58,44 +59,63 @@ def grid(width: int, height: int, region=coords.FULL, mode: str = "smooth") -> G
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Clips, frames and rows (of the first level) that one call of the compiled program draws."""
+    """What one call of the compiled program draws: clips, frames, and a tile in rows and columns of the first level."""
 
     clips: int
     frames: int
     rows: int
+    columns: int
 
 
 def plan(config: ModelConfig, grid: coords.Grid, clips: int, frames: int, workspace: int) -> Plan:
-    """The largest pieces whose activations take up to `workspace` bytes, even in size so that little is padded."""
-    rows = len(grid.levels[0].y)
-    fit = workspace / frame_bytes(config, grid)  # frames that fit
-    if fit < 1:
-        return Plan(1, 1, even(rows, int(fit * rows)))
-    if fit < frames:
-        return Plan(1, even(frames, int(fit)), rows)
-    return Plan(even(clips, int(fit / frames)), frames, rows)
+    """The largest pieces that take about `workspace` bytes of a device, even in size so that little is padded."""
+    of_column, of_node = costs(config, grid)
+    rows, total = len(grid.levels[0].y), len(grid.levels[0].x)
+    columns = even(total, workspace / 4 / of_column)
+    free = workspace - of_column * columns
+    fit = free / (of_node * columns)  # rows of frames that fit
+    if fit < rows or columns < total:
+        return Plan(1, 1, even(rows, fit), columns)
+    if fit < rows * frames:
+        return Plan(1, even(frames, fit / rows), rows, columns)
+    each = columns * (of_column + of_node * rows * frames)
+    return Plan(even(clips, workspace / each), frames, rows, columns)
 
 
-def even(total: int, limit: int) -> int:
+def even(total: int, limit: float) -> int:
     """Size of the fewest equal pieces of at most `limit` (at least 1) that cover `total`."""
-    return math.ceil(total / math.ceil(total / max(1, limit)))
+    return math.ceil(total / math.ceil(total / max(1, int(limit))))
 
 
-def frame_bytes(config: ModelConfig, grid: coords.Grid) -> int:
-    """Activations alive while one frame is drawn: at most those that enter and leave the widest layer, float32."""
-    widest = 0
+def costs(config: ModelConfig, grid: coords.Grid) -> tuple[float, float]:
+    """Bytes that a clip needs for each column (matrices of its Fourier features, `coords.multiply_waves`), and that a
+    frame needs for each node (what enters and leaves the widest layer); columns and nodes of the first level."""
+    of_column = of_node = 0.0
+    first = grid.levels[0]
     for r, level in zip(coords.pyramid(config.resolution), grid.levels):
         blocks = [4, 8, 16, 32] if r == coords.BASE else [r]
-        channels = max(config.channels(max(4, b // 2)) + config.channels(b) for b in blocks) + 2 * config.n_frequencies
-        widest = max(widest, len(level.x) * len(level.y) * channels)
-    return 2 * 4 * widest  # twice: a layer's product and its activation
+        columns, rows = len(level.x) / len(first.x), len(level.y) / len(first.y)
+        channels = max(config.channels(max(4, b // 2)) + config.channels(b) for b in blocks)
+        # Twice: the parts of a sum and the sum; a product and its activation. Four: float32.
+        of_column = max(of_column, 2 * 4 * columns * 2 * config.n_frequencies * config.channels(blocks[0]))
+        of_node = max(of_node, 2 * 4 * columns * rows * channels)
+    return of_column, of_node
 
 
-def band(grid: coords.Grid, first: int, rows: int) -> tuple[coords.Grid, slice]:
-    """The part of a grid below `first`, `rows` high, both counted in rows of the first level; and where it lies in
-    the picture. Levels nest by whole repeats, so a band holds just what its own rows of the picture are made of."""
+def tile(grid: coords.Grid, row: int, column: int, plan: Plan) -> tuple[coords.Grid, tuple[slice, slice]]:
+    """The part of a grid from `row` and `column` of the first level on, and its rows and columns of the picture.
+    Levels nest by whole repeats, so a tile holds just what its own pixels are made of."""
     levels, repeat = [], 1
     for level in grid.levels:
         repeat *= level.repeat
-        levels.append(dataclasses.replace(level, y=level.y[first * repeat : (first + rows) * repeat]))
-    return coords.Grid(tuple(levels)), slice(first * repeat, (first + rows) * repeat)
+        rows = slice(row * repeat, (row + plan.rows) * repeat)
+        columns = slice(column * repeat, (column + plan.columns) * repeat)
+        levels.append(dataclasses.replace(level, x=level.x[columns], y=level.y[rows]))
+    return coords.Grid(tuple(levels)), (rows, columns)
+
+
+def corners(grid: coords.Grid, plan: Plan) -> list[tuple[int, int]]:
+    """(row, column) of the first level where each tile begins. The last ones overlap those before: all are alike."""
+    starts = lambda total, step: [min(first, total - step) for first in range(0, total, step)]
+    first = grid.levels[0]
+    return list(itertools.product(starts(len(first.y), plan.rows), starts(len(first.x), plan.columns)))

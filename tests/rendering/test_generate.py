@@ -29,18 +29,21 @@ def in_one_go(model, lat, times, grid):
 
 
 SCALED, SMOOTH = coords.scaled(64, 2), coords.smooth(64, 50, 37, (-2, -1, 1, 1.5))
-CUTS = [  # (grid, bytes, rows are cut, frames are cut)
-    (SCALED, 300_000, True, True),
-    (SCALED, 5_000_000, False, True),
-    (SMOOTH, 100_000, True, True),
-    (SMOOTH, generate.WORKSPACE, False, False),
+CUTS = [  # (grid, bytes, are columns, rows, frames cut?)
+    (SCALED, 100_000, True, True, True),
+    (SCALED, 3_000_000, False, False, True),
+    (SMOOTH, 60_000, True, True, True),
+    (SMOOTH, 300_000, False, False, True),
+    (SMOOTH, generate.WORKSPACE, False, False, False),
 ]
 
 
-@pytest.mark.parametrize(("grid", "workspace", "cut_rows", "cut_frames"), CUTS)
-def test_every_cut_gives_the_same_clip(model, grid, workspace, cut_rows, cut_frames):
+@pytest.mark.parametrize(("grid", "workspace", "columns", "rows", "frames"), CUTS)
+def test_every_cut_gives_the_same_clip(model, grid, workspace, columns, rows, frames):
     plan = tiles.plan(model.config, grid, clips=3, frames=2, workspace=workspace)
-    assert (plan.rows < len(grid.levels[0].y), plan.frames < 2) == (cut_rows, cut_frames)
+    first = grid.levels[0]
+    cut = plan.columns < len(first.x), plan.rows < len(first.y), plan.frames < 2
+    assert cut == (columns, rows, frames)
     lat = model.latents([3, 1, 2])
     times = np.linspace(-0.5, 1.5, 11, dtype=np.float32)[None].repeat(3, 0) * np.float32([[1], [0.5], [2]])
     pieces = list(generate.stream(model.nets, model.config, model._on_devices, lat, times, grid, workspace))
@@ -81,7 +84,8 @@ def test_times_and_regions_need_no_new_program(model):
 def test_a_long_clip_is_handed_out_in_parts(model):
     lat, grid = model.latents([0]), coords.native(64)
     times = np.linspace(0, 4, 100, dtype=np.float32)[None]
-    frame = tiles.frame_bytes(model.config, grid)
-    pieces = list(generate.stream(model.nets, model.config, model._on_devices, lat, times, grid, workspace=2 * frame))
+    of_column, of_node = tiles.costs(model.config, grid)
+    two = 32 * (of_column + of_node * 2 * 32)  # bytes of two frames
+    pieces = list(generate.stream(model.nets, model.config, model._on_devices, lat, times, grid, workspace=int(two)))
     assert [p.shape[1] for p in pieces] == [16] * 6 + [4]  # two frames on each of eight devices
     assert all(p.shape[2:] == (64, 64, 3) for p in pieces)

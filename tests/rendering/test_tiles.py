@@ -53,14 +53,20 @@ def test_requests_that_cannot_be_drawn_are_named(request_, message):
 
 
 @pytest.mark.parametrize("grid", [coords.native(R), coords.scaled(R, 3), coords.smooth(R, 20, 33)])
-def test_bands_stack_to_the_grid(grid):
-    rows = len(grid.levels[0].y)
-    parts = [tiles.band(grid, first, min(5, rows - first)) for first in range(0, rows, 5)]
-    for i, level in enumerate(grid.levels):
-        np.testing.assert_array_equal(np.concatenate([part.levels[i].y for part, _ in parts]), level.y)
-    covered = np.concatenate([np.arange(place.start, place.stop) for _, place in parts])
-    np.testing.assert_array_equal(covered, np.arange(grid.size[1]))
-    assert all(part.size == (grid.size[0], place.stop - place.start) for part, place in parts)
+def test_tiles_cover_the_picture(grid):
+    """A picture of coordinates, put together from tiles at every level, is that of the grid; all tiles are alike."""
+    plan = tiles.Plan(clips=1, frames=1, rows=5, columns=7)
+    parts = [tiles.tile(grid, *corner, plan) for corner in tiles.corners(grid, plan)]
+    width, height = grid.size
+    seen = np.full((height, width, 2), np.nan, np.float32)
+    for part, place in parts:
+        assert part.size == parts[0][0].size
+        x, y = part.levels[-1].x, part.levels[-1].y
+        seen[place] = np.stack(np.meshgrid(x, y), axis=-1)
+        below, above = part.levels[-2], part.levels[-1]  # each node of the last level lies on one of the level before
+        assert len(above.x) == above.repeat * len(below.x) and len(above.y) == above.repeat * len(below.y)
+    x, y = grid.levels[-1].x, grid.levels[-1].y
+    np.testing.assert_array_equal(seen, np.stack(np.meshgrid(x, y), axis=-1))
 
 
 @pytest.mark.parametrize("workspace", [1, 10**5, 10**6, 10**7, 10**9])
@@ -68,10 +74,15 @@ def test_bands_stack_to_the_grid(grid):
 def test_pieces_fit_the_workspace(workspace, grid):
     config = ModelConfig(resolution=R, channel_base=1024, channel_max=16)
     plan = tiles.plan(config, grid, clips=7, frames=5, workspace=workspace)
-    rows = len(grid.levels[0].y)
-    used = tiles.frame_bytes(config, grid) * plan.clips * plan.frames * plan.rows / rows
-    assert used <= workspace or plan == tiles.Plan(1, 1, 1)  # one row of one frame is the least there is
-    assert plan.clips <= 7 and plan.frames <= 5 and plan.rows <= rows
+    of_column, of_node = tiles.costs(config, grid)
+    used = plan.clips * plan.columns * (of_column + of_node * plan.rows * plan.frames)
+    assert used <= workspace or plan == tiles.Plan(1, 1, 1, 1)  # one node of one frame is the least there is
+    rows, columns = len(grid.levels[0].y), len(grid.levels[0].x)
+    assert plan.clips <= 7 and plan.frames <= 5 and plan.rows <= rows and plan.columns <= columns
+    if plan.clips > 1:
+        assert (plan.frames, plan.rows, plan.columns) == (5, rows, columns)
+    if plan.frames > 1:
+        assert (plan.rows, plan.columns) == (rows, columns)
 
 
 @pytest.mark.parametrize(("total", "limit", "size"), [(16, 16, 16), (16, 15, 8), (10, 4, 4), (9, 4, 3), (5, 0, 1)])
