@@ -1,6 +1,6 @@
 """Numbers that say how close generated videos are to real ones.
 
-    digan.evaluation.fvd(real, fake)    # uint8 [n t h w c] each
+digan.evaluation.fvd(real, fake)    # uint8 [n t h w c] each
 """
 
 from __future__ import annotations

@@ -50,16 +50,20 @@ def check_clips(real: np.ndarray, fake: np.ndarray) -> None:
 
     for name, clips in (("real", real), ("fake", fake)):
         if clips.dtype != np.uint8:
-            raise InputError(f"{name} clips are {clips.dtype}: give uint8; from [-1, 1], clip(x * 127.5 + 127.5, 0, 255).")
+            raise InputError(
+                f"{name} clips are {clips.dtype}: give uint8; from [-1, 1], clip(x * 127.5 + 127.5, 0, 255)."
+            )
         if clips.ndim != 5 or clips.shape[-1] != 3:
             raise InputError(f"{name} clips have shape {list(clips.shape)}: give [clips, frames, rows, columns, 3].")
         if len(clips) < 2:
             raise InputError(f"{len(clips)} {name} clips: a distance needs 2 at least; published values use 2048.")
         if clips.shape[1] < MIN_FRAMES:
-            raise InputError(f"{name} clips have {clips.shape[1]} frames: I3D needs {MIN_FRAMES} or more; 16 are usual.")
+            raise InputError(
+                f"{name} clips have {clips.shape[1]} frames: I3D needs {MIN_FRAMES} or more; 16 are usual."
+            )
     if real.shape[1] != fake.shape[1]:
         raise InputError(
-            f"real clips have {real.shape[1]} frames, fake ones {fake.shape[1]}: cut both to {min(real.shape[1], fake.shape[1])}."
+            f"real clips have {real.shape[1]} frames, fake ones {fake.shape[1]}: cut the longer ones."
         )
 
 

@@ -101,7 +101,9 @@ class Machine:
         for opcode, arg, _ in pickletools.genops(stream):
             self.budget.opcodes -= 1
             if self.budget.opcodes < 0:
-                raise RefusedPickle("it has more opcodes than any checkpoint we know; it was made to exhaust its reader")
+                raise RefusedPickle(
+                    "it has more opcodes than any checkpoint we know; it was made to exhaust its reader"
+                )
             if arg.__class__ in (str, bytes, bytearray):
                 self.budget.spend(arg)
             if opcode.name == "STOP":

@@ -191,7 +191,7 @@ def _is_inert(path: str) -> bool:
 
 
 def _read_stream(data: bytes, budget: Budget):
-    """A torch.save stream: magic, protocol, system, object, storage keys (a pickle each), then each storage's memory."""
+    """A torch.save stream: magic, protocol, system, object, keys (a pickle each), then each storage's memory."""
     stream = io.BytesIO(data)
     if _run(stream, budget) != _TORCH_MAGIC or _run(stream, budget) != _TORCH_PROTOCOL:
         raise RefusedPickle("it is a pickle but not one of torch.save")
@@ -253,7 +253,9 @@ def _read_archive(data: bytes, budget: Budget):
             raise RefusedPickle(f"the archive has {members[name]} members {show(name)}; there must be one")
         info = archive.getinfo(name)
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-            raise RefusedPickle(f"member {show(name)} is compressed or encrypted; torch.save stores its members plainly")
+            raise RefusedPickle(
+                f"member {show(name)} is compressed or encrypted; torch.save stores its members plainly"
+            )
         content = archive.read(info)
         budget.spend(content)
         return content
@@ -289,7 +291,9 @@ def plain(value: object) -> object:
         nonlocal nodes
         nodes += 1
         if depth > MAX_DEPTH or nodes > MAX_NODES:
-            raise RefusedPickle(f"its containers nest deeper than {MAX_DEPTH} levels or unfold to over {MAX_NODES} objects")
+            raise RefusedPickle(
+                f"its containers nest deeper than {MAX_DEPTH} levels or unfold to over {MAX_NODES} objects"
+            )
         if isinstance(v, dict):
             return {key: walk(item, depth + 1) for key, item in v.items()}
         if isinstance(v, (list, tuple)):
@@ -346,7 +350,9 @@ def _blame(path):
     except InputError:
         raise
     except (Exception, MemoryError) as error:
-        raise InputError(f"{path}: the file is damaged or incomplete ({type(error).__name__}: {error}); get it again.") from error
+        raise InputError(
+            f"{path}: the file is damaged or incomplete ({type(error).__name__}: {error}); get it again."
+        ) from error
 
 
 def _content(path) -> bytes:
@@ -365,7 +371,9 @@ def _require_pickle(data: bytes) -> None:
     kinds = {
         "it is empty; get it again": not data,
         "it is a Git LFS pointer, not the file itself; run `git lfs pull`": head.startswith(b"version https://git-lfs"),
-        "it is a web page, not a checkpoint; download it again from a browser": head.startswith((b"<!doctype", b"<html")),
+        "it is a web page, not a checkpoint; download it again from a browser": head.startswith(
+            (b"<!doctype", b"<html")
+        ),
         "it is a zip archive, not a pickle; unpack it, or give the .pkl itself": data.startswith(b"PK"),
         "it is compressed; unpack it first": data.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")),
         "it is a tar archive; unpack it, or save the weights again with torch 1.0 or later": data[257:262] == b"ustar",

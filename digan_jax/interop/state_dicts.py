@@ -165,7 +165,9 @@ def architecture(state: Mapping[str, np.ndarray]) -> ModelConfig:
             raise InputError(f"there is no weight {name}, which every DIGAN generator has.")
         return np.shape(state[name])
 
-    channels = {int(m[1]): len(v) for n, v in state.items() if (m := re.fullmatch(r"synthesis\.b(\d+)\.conv1\.bias", n))}
+    channels = {
+        int(m[1]): len(v) for n, v in state.items() if (m := re.fullmatch(r"synthesis\.b(\d+)\.conv1\.bias", n))
+    }
     if not any(".coord_fuser." in name for name in state):
         what = "it has a constant input, as StyleGAN2 does" if "synthesis.b4.const" in state else _some(sorted(state))
         raise InputError(f"these weights are not a DIGAN generator's: there are no Fourier layers; {what}.")

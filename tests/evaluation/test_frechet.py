@@ -74,7 +74,9 @@ def test_mmd_is_the_sum_over_pairs(sets):
     a, b = (x[:12] for x in sets)
 
     def mean(x, y, same):
-        return np.mean([(u @ v / 6 + 1) ** 3 for i, u in enumerate(x) for j, v in enumerate(y) if not (same and i == j)])
+        return np.mean(
+            [(u @ v / 6 + 1) ** 3 for i, u in enumerate(x) for j, v in enumerate(y) if not (same and i == j)]
+        )
 
     np.testing.assert_allclose(polynomial_mmd(a, b), mean(a, a, True) + mean(b, b, True) - 2 * mean(a, b, False))
 

@@ -62,7 +62,7 @@ def test_sizes_may_differ(mean_colours):
         (lambda x: x.astype(np.float32), "fake clips are float32: give uint8"),
         (lambda x: x[:1], "1 fake clips"),
         (lambda x: x[:, :8], "fake clips have 8 frames"),
-        (lambda x: x[:, :9], "real clips have 10 frames, fake ones 9: cut both to 9"),
+        (lambda x: x[:, :9], "real clips have 10 frames, fake ones 9: cut the longer"),
         (lambda x: x[..., :1], "shape"),
         (lambda x: x[0], "shape"),
     ],

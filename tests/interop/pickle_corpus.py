@@ -103,7 +103,9 @@ def hostile(canary: str) -> dict[str, bytes]:
         "list in itself": program(b"]\x94h\x00a"),
         "deep lists": _nested(10_000),
         "deep marks": program(b"(" * 100_000, b"t" * 100_000),
-        "doubled lists": program(b"]\x94", b"".join(b"](h" + bytes([i]) + b"h" + bytes([i]) + b"e\x94" for i in range(60))),
+        "doubled lists": program(
+            b"]\x94", b"".join(b"](h" + bytes([i]) + b"h" + bytes([i]) + b"e\x94" for i in range(60))
+        ),
         "doubled calls": program(
             b"X" + struct.pack("<I", 2**20) + b"x" * 2**20 + b"\x94",
             b"".join(name("_codecs", "encode") + b"h\x00" + short("latin1") + b"\x86R" for _ in range(2000)),

@@ -1,6 +1,6 @@
 """Random programs for the pickle machine, and random damage to sound files.
 
-`python -m tests.interop.test_pickle_fuzz 100000` runs as many inputs by hand and prints what memory they took.
+`python -m tests.interop.test_pickle_fuzz 100000` runs as many inputs by hand and prints what memory they take.
 """
 
 import resource
@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from digan_jax.errors import InputError
@@ -33,7 +33,9 @@ NAMES = [
 ]
 PIECES = st.one_of(
     st.sampled_from([corpus.name(*pair) for pair in NAMES]),
-    st.sampled_from([bytes([c]) for c in b"().0123N]}abdehijopqrstuQR\x81\x82\x83\x85\x86\x87\x88\x89\x8f\x90\x91\x93\x94"]),
+    st.sampled_from(
+        [bytes([c]) for c in b"().0123N]}abdehijopqrstuQR\x81\x82\x83\x85\x86\x87\x88\x89\x8f\x90\x91\x93\x94"]
+    ),
     st.text(max_size=8).map(lambda text: corpus.short(text)),
     st.sampled_from([corpus.short(text) for text in ("f4", "<", "latin1", "storage", "cpu", "0")]),
     st.integers(0, 255).map(lambda i: b"K" + bytes([i])),
@@ -88,9 +90,11 @@ def test_any_bytes_give_a_value_or_a_clear_error(data):
 
 
 if __name__ == "__main__":
-    folder = Path(tempfile.mkdtemp())
+    rounds, folder = int(sys.argv[1]) // 1000, Path(tempfile.mkdtemp())
     corpus.first_use(folder / "input")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    settings(max_examples=int(sys.argv[1]), **QUIET)(given(INPUTS)(lambda data: check(folder / "input", data)))()
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    print(f"{sys.argv[1]} inputs; the process grew by {grown / 1024:.0f} MiB")
+    for i in range(rounds):
+        run = given(INPUTS)(lambda data: check(folder / "input", data))
+        seed(i)(settings(max_examples=1000, **QUIET)(run))()
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        print(f"{(i + 1) * 1000} inputs; the process grew by {grown / 1024:.0f} MiB", flush=True)

@@ -14,7 +14,6 @@ from tests.interop import pickle_corpus as corpus
 from tests.interop.pickle_corpus import FILES, KEYS, MEMBERS, MEMORY, archive
 
 
-
 def read_bytes(tmp_path, data, reader=read_pickle):
     path = tmp_path / "file.pkl"
     path.write_bytes(data)
@@ -192,7 +191,9 @@ ODD = {
     "long storage": archive([MEMBERS[0], ("a/data/0", MEMORY)]),
     "compressed": archive(MEMBERS, zipfile.ZIP_DEFLATED),
     "big endian": archive([*MEMBERS[:2], ("a/byteorder", "big")]),
-    "storage outside": archive([("a/data.pkl", MEMBERS[0][1].replace(corpus.short("0"), corpus.short("../x"))), *MEMBERS[1:]]),
+    "storage outside": archive(
+        [("a/data.pkl", MEMBERS[0][1].replace(corpus.short("0"), corpus.short("../x"))), *MEMBERS[1:]]
+    ),
     "a spreadsheet": archive([("xl/workbook.xml", "<x/>")]),
     "bad checksum": archive(MEMBERS).replace(MEMORY[8:], b"\x01" + MEMORY[9:], 1),
     "hostile": archive([("a/data.pkl", corpus.hostile("x")["os.system"])]),

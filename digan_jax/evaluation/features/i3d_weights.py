@@ -80,9 +80,13 @@ def from_content(content: object, source: str) -> dict:
         try:
             kernel, bias, *statistics = find(content, layer)
         except (KeyError, TypeError) as error:
-            raise InputError(f"{source}: lacks {error} of layer {layer}; it is not the RGB I3D of Kinetics-400.") from None
+            raise InputError(
+                f"{source}: lacks {error} of layer {layer}; it is not the RGB I3D of Kinetics-400."
+            ) from None
         if np.shape(kernel) != shape or any(np.shape(x) != shape[-1:] for x in (bias, *statistics[:3])):
-            raise InputError(f"{source}: layer {layer} has a kernel of {np.shape(kernel)} or a bias that is not {shape}.")
+            raise InputError(
+                f"{source}: layer {layer} has a kernel of {np.shape(kernel)} or a bias that is not {shape}."
+            )
         block, _, branch = layer.partition(".")
         place = weights.setdefault(block, {}) if branch else weights
         place[branch or block] = i3d.fold(kernel, bias, *statistics)
