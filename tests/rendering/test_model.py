@@ -94,6 +94,16 @@ def test_noise_of_another_shape_is_refused(tiny_model, name, width):
         tiny_model.generate_from_noise(times=[0.0], **noise)
 
 
+def test_a_run_and_a_snapshot_load(tiny_run, request):
+    run = digan.load(tiny_run)
+    assert run.config.resolution == 32 and set(run.params) == {"mapping", "synthesis", "w_avg"}
+    golden = request.config.rootpath / "tests" / "golden"
+    expected = np.load(golden / "network_snapshot.npz")
+    snapshot = digan.load(golden / "network_snapshot.pkl")
+    clip = snapshot.generate_from_noise(expected["z"], expected["z_motion"], expected["t"])
+    np.testing.assert_allclose(clip, expected["video"].transpose(0, 1, 3, 4, 2), atol=2e-4)  # float32, other kernels
+
+
 def test_what_is_no_model_is_named(tmp_path):
     with pytest.raises(digan.InputError, match="no such run"):
         digan.load(tmp_path / "nowhere")
