@@ -97,7 +97,7 @@ def cut_out(frames: Pair, centre: Int[Array, "b 2"]) -> Pair:
 
     def inside(length, centres):
         side = int(length * CUTOUT + 0.5)
-        offset = np.arange(length) - (centres[:, None] - side // 2)
+        offset = np.arange(length)[None] - (centres[:, None] - side // 2)
         return (offset >= 0) & (offset < side)
 
     hole = inside(h, centre[:, 0])[:, :, None] & inside(w, centre[:, 1])[:, None, :]
