@@ -7,7 +7,7 @@ Data      the data set's folders of frames, one folder for each shot, train part
 Command   digan train --config configs/sky_128.py --workdir runs/sky_128
 Hardware  the release: 8 GPUs, 8 clips each. Any number of devices that divides 64 gives the same run.
 Cost      25,000 thousand frame pairs: 25,000 x the seconds per kimg that the console line shows.
-Published FVD 114.6 +- 4.9 (Yu et al. 2022; protocol `digan`).
+Published FVD: see the paper (Yu et al. 2022); protocol `digan`.
 """
 
 from configs import base

@@ -5,7 +5,7 @@ Data      the data set's train folder of videos (or of frame folders):
 Command   digan train --config configs/taichi_128.py --workdir runs/taichi_128
 Hardware  the release: 8 GPUs, 8 clips each. Any number of devices that divides 64 gives the same run.
 Cost      25,000 thousand frame pairs: 25,000 x the seconds per kimg that the console line shows.
-Published FVD 128.1 +- 4.9 (Yu et al. 2022; protocol `digan`).
+Published FVD: see the paper (Yu et al. 2022); protocol `digan`.
 """
 
 from configs import base

@@ -32,8 +32,8 @@ def inputs(arrays):
 
 
 def test_golden_generator_loss_and_gradient(batch):
-    """In two programs, critics then generator: one unit of the golden batch lies so near the kink of its leaky ReLU
-    that a program of both, which rounds otherwise, takes the other slope (2 % of an array's deviation)."""
+    """In two programs, critics then generator. In one program an entry differs by 2 % of its array's deviation, in
+    float64 by 2e-5: it looks like one unit at the kink of its leaky ReLU, rounded to the other side; not proven."""
     arrays, generator, critic, nets = batch
     delta_t = steps.deltas(arrays["t"])
     frames, back = jax.vjp(jax.jit(lambda params: render(params, inputs(arrays), nets)), generator)
