@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import json
 import os
@@ -21,6 +22,7 @@ from digan_jax.errors import InputError
 from digan_jax.shapes import Array
 
 Frame = UInt8[np.ndarray, "h w 3"]
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_video(path: epath.PathLike, frames, fps: float = 8.0, metadata: dict | None = None) -> None:
@@ -59,7 +61,8 @@ def check_suffix(path: epath.PathLike) -> str:
 
 @contextlib.contextmanager
 def moved_in(path: epath.PathLike) -> Iterator[str]:
-    """Gives a local name to write to; what was written moves to `path` only if the block ends well."""
+    """Gives a local name to write to; what was written moves to `path` only if the block ends well. An `OSError` of a
+    full disk names `path`."""
     path = epath.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if "://" in os.fspath(path):  # a bucket: whole objects appear at once
@@ -72,6 +75,11 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
     try:
         yield os.fspath(unfinished)
         os.replace(unfinished, path)
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        # Libraries name the unfinished file, or none.
+        raise OSError(error.errno, os.strerror(error.errno), os.fspath(path)) from error
     finally:
         unfinished.unlink(missing_ok=True)
 

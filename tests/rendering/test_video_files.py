@@ -147,6 +147,6 @@ def test_a_failure_while_writing_leaves_nothing(tmp_path, clip, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setitem(video_files._WRITERS, ".mp4", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left on device: '.*clip\.mp4'"):
         write_video(tmp_path / "clip.mp4", clip)
     assert not list(tmp_path.iterdir())
