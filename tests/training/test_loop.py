@@ -274,11 +274,24 @@ loop.train(config.from_json(open(config_file).read()), workdir)
 """
 
 
-def start(config_file, workdir, port=0, count=1, index=0, quick=""):
-    """One process of a run, with one device."""
-    env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=1"}
-    arguments = map(str, (config_file, workdir, port, count, index, quick))
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, *arguments], env=env, stdout=subprocess.PIPE, text=True)
+@pytest.fixture
+def start():
+    """start(config file, workdir, ...): one process of a run, with one device; none outlives the test."""
+    started = []
+    # What is compared is one program with itself, so it need not be fast: a third of the time to compile.
+    flags = "--xla_force_host_platform_device_count=1 --xla_backend_optimization_level=0"
+    env = os.environ | {"XLA_FLAGS": flags + " --xla_llvm_disable_expensive_passes=true"}
+
+    def popen(config_file, workdir, port=0, count=1, index=0, quick=""):
+        arguments = map(str, (config_file, workdir, port, count, index, quick))
+        command = [sys.executable, "-c", PROGRAM, *arguments]
+        started.append(subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield popen
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def wait_for_step(run, step, process):
@@ -293,7 +306,7 @@ def wait_for_step(run, step, process):
 
 
 @pytest.mark.slow
-def test_killed_and_continued_equals_uninterrupted_bit_for_bit(tmp_path, make_config):
+def test_killed_and_continued_equals_uninterrupted_bit_for_bit(tmp_path, make_config, start):
     """The real iteration: 12 steps of 4 clips, a checkpoint every 4 steps, R1 on both sides of the breaks."""
     small = {"train.batch_size": 4, "train.total_kimg": 0.048, "train.r1_every": 3}
     small |= {"log.every_kimg": 0.004, "checkpoint.every_kimg": 0.016}
@@ -313,7 +326,7 @@ def test_killed_and_continued_equals_uninterrupted_bit_for_bit(tmp_path, make_co
     process = start(config_file, pieces)
     wait_for_step(pieces, max(stopped + 1, 9), process)
     process.kill()
-    process.wait()
+    process.wait(60)
     assert checkpoint.finished_steps(pieces)[-1] < 12
 
     assert start(config_file, pieces).wait(300) == 0
@@ -322,7 +335,7 @@ def test_killed_and_continued_equals_uninterrupted_bit_for_bit(tmp_path, make_co
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(tmp_path, make_config):
+def test_two_processes_train_as_one(tmp_path, make_config, start):
     config_file = tmp_path / "config.json"
     config_file.write_text(config_lib.to_json(make_config(RUN | {"train.total_kimg": 0.024})))
     with socket.socket() as probe:
