@@ -11,7 +11,7 @@ from jaxtyping import Float
 from digan_jax.shapes import Array
 
 
-def generator_loss(motion: Float[Array, "b"], image: Float[Array, "b 2"]) -> Float[Array, ""]:
+def generator_loss(motion: Float[Array, "*b"], image: Float[Array, "*b 2"]) -> Float[Array, ""]:
     """Non-saturating: softplus(-score) of generated clips, the mean for each head, summed."""
     return jax.nn.softplus(-motion).mean() + jax.nn.softplus(-image).mean()
 
@@ -28,7 +28,7 @@ def squared_gradients(score: Callable, *inputs: Array) -> tuple[Array, ...]:
 
 
 def path_length(
-    synthesize: Callable, content: Float[Array, "b layers w"], noise: Float[Array, "b t h w c"]
+    synthesize: Callable, content: Float[Array, "b layers w_dim"], noise: Float[Array, "b t h w c"]
 ) -> Float[Array, "b"]:
     """Length of the content's gradient along a random direction of the clip, averaged over layers."""
     pixels = noise.shape[1] * noise.shape[2] * noise.shape[3]
