@@ -106,9 +106,9 @@ def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tupl
     def loss(params):
         frames, times, w_mean = generate(setting, params, key, label)
         motion, image = scores(setting, state.critic, frames[:, None], deltas(times)[:, None], stack(label), key)
-        return losses.generator_loss(motion, image), (w_mean, motion, image)
+        return losses.generator_loss(motion, image), w_mean
 
-    (value, (w_mean, motion, image)), gradients = jax.value_and_grad(loss, has_aux=True)(state.generator)
+    (value, w_mean), gradients = jax.value_and_grad(loss, has_aux=True)(state.generator)
     optimizer = generator_optimizer(setting.train)
     generator, optimizer_state = apply_gradients(optimizer, gradients, state.generator_optimizer, state.generator)
     w_avg = follow(state.w_avg, w_mean, setting.train.w_avg_decay)
