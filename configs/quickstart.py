@@ -11,7 +11,10 @@ Tried on these clips (kimg at which it was looked at; G the generator's loss, ev
   batch 8, R1 0.05, color + translation, two scenes    G 8.2 at 5: the critic wins
   batch 8, R1 0.2, translation, two scenes, rate 0.005 G 8.3 at 5: the critic wins
   batch 8, R1 5, color + translation, two scenes       G 2.6 at 10: scene colours, smooth blobs
-  batch 8, R1 2, color + translation                   G 1.9 at 10, 2.1 at 20: even play; this is taken
+  batch 8, R1 2, color + translation                   G 2.4 at 35: scene colours, stripes and a lattice
+  batch 16, R1 0.05, vectors of 512 (the paper's)      G 3.4 at 26, 4.6 at 70, 80: slanted stripes in scene colours
+  batch 16, R1 1, color + translation                  G 2.4 at 43, 120: colour layout (grass below, sky above),
+                                                       soft shapes, dotted lattice in places; this is taken
 """
 
 from configs import base
@@ -23,9 +26,9 @@ def get_config():
     c.model.channel_base, c.model.channel_max = 512, 32
     c.model.z_dim = c.model.w_dim = c.model.motion_dim = 128
     c.data.name, c.data.data_dir = "quickstart", "datasets"
-    c.train.batch_size = 8
-    c.train.total_kimg = 30.0
-    c.train.r1_gamma = 2.0
+    c.train.batch_size = 16
+    c.train.total_kimg = 100.0
+    c.train.r1_gamma = 1.0
     c.checkpoint.every_kimg = 5.0
     c.checkpoint.keep_every_kimg = 0.0
     c.log.samples_every_kimg = 5.0
