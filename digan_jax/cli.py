@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import re
 import shlex
 import sys
 from pathlib import Path
 
-from digan_jax.errors import InputError, TrainingDiverged
-
-FULL_DISK = ("No space left on device", "Disk quota exceeded")
+from digan_jax.errors import InputError, TrainingDiverged, full_disk
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -39,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _say("interrupted", 130)
     except Exception as error:
-        if not _disk_full(error):
+        if not full_disk(error):
             raise
         place = getattr(error, "filename", None) or "the output"
         return _say(f"{place}: no space left on the device; free some, or choose another place. It was not changed.", 2)
@@ -48,12 +45,6 @@ def main(argv: list[str] | None = None) -> int:
 def _say(message: str, status: int) -> int:
     print(f"digan: {message}", file=sys.stderr)
     return status
-
-
-def _disk_full(error: BaseException) -> bool:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    return any(reason in str(error) for reason in FULL_DISK)  # TensorStore says so in a ValueError
 
 
 def keep_compiled_programs() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import json
 import re
 import time
@@ -16,7 +15,7 @@ from etils import epath
 
 from digan_jax.data import catalogue, decoding, progress, records
 from digan_jax.data.pieces import Recipe
-from digan_jax.errors import InputError
+from digan_jax.errors import InputError, full_disk
 
 VERSION = "1.0.0"
 PREPARED_FILE = "digan.json"  # beside the shards: how the set was made, and from what
@@ -272,8 +271,7 @@ def _full_disk_told(root: epath.Path) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        links = [error, error.__cause__, error.__context__]
-        if any(getattr(e, "errno", None) == errno.ENOSPC or "No space left" in str(e) for e in links if e):
+        if full_disk(error):
             raise InputError(
                 f"{root}: no space left on the device; free some, or choose another --data-dir."
             ) from error

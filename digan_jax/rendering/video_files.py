@@ -18,11 +18,10 @@ from etils import epath
 from jaxtyping import Float, UInt8
 from PIL import Image, PngImagePlugin
 
-from digan_jax.errors import InputError
+from digan_jax.errors import InputError, full_disk
 from digan_jax.shapes import Array
 
 Frame = UInt8[np.ndarray, "h w 3"]
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_video(path: epath.PathLike, frames, fps: float = 8.0, metadata: dict | None = None) -> None:
@@ -76,10 +75,11 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
         yield os.fspath(unfinished)
         os.replace(unfinished, path)
     except OSError as error:
-        if error.errno not in FULL_DISK:
+        reason = full_disk(error)
+        if reason is None:
             raise
         # Libraries name the unfinished file, or none.
-        raise OSError(error.errno, os.strerror(error.errno), os.fspath(path)) from error
+        raise OSError(errno.ENOSPC, reason, os.fspath(path)) from error
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -20,7 +20,7 @@ from etils import epath
 
 from digan_jax import config as config_lib
 from digan_jax.config import RunConfig
-from digan_jax.errors import InputError, TrainingDiverged
+from digan_jax.errors import InputError, TrainingDiverged, full_disk
 from digan_jax.rendering.video_files import moved_in
 from digan_jax.shapes import Params
 from digan_jax.training.state import GanState, inference_params
@@ -28,7 +28,6 @@ from digan_jax.training.state import GanState, inference_params
 # What may change when a run continues: none of it enters the arithmetic of a step.
 FREE = ("train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoint.", "log.")
 WEIGHTS = ("generator", "critic", "ema", "w_avg")  # what `train --init-from` takes over
-FULL_DISK = ("No space left on device", "Disk quota exceeded")
 
 # Orbax logs each error from several threads, with tracebacks; all of them reach us as exceptions too.
 logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
@@ -167,8 +166,8 @@ def explain_full_disk(workdir: epath.PathLike) -> Iterator[None]:
     """Turns "no space left" of whatever library wrote into an `InputError` that names the last good checkpoint."""
     try:
         yield
-    except Exception as error:  # TensorStore raises ValueError, Python OSError
-        reason = next((text for text in FULL_DISK if text in str(error)), None)
+    except Exception as error:
+        reason = full_disk(error)
         if reason is None or isinstance(error, InputError):
             raise
         good = finished_steps(workdir)
