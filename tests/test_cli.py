@@ -178,10 +178,11 @@ def test_train_parses_and_names_the_folder(monkeypatch):
     calls = []
     monkeypatch.setattr(loop, "train", lambda *arguments: calls.append(arguments))
     assert cli.main(["train", "--config", "configs/bouncing.py", "--config.train.seed=5", "--init-from", "runs/a"]) == 0
-    assert cli.main(["train", "--config=configs/bouncing.py", "--workdir", "runs/b"]) == 0
-    (first, folder, init_from), (_, other, nothing) = calls
+    assert cli.main(["train", "--config=configs/bouncing.py", "--workdir", "runs/b", "--profile", "10"]) == 0
+    (first, folder, init_from, unprofiled), (_, other, nothing, profiled) = calls
     assert (first.train.seed, folder, init_from) == (5, "runs/bouncing", "runs/a")
     assert (other, nothing) == ("runs/b", None)
+    assert (unprofiled, profiled) == (0, 10)
 
 
 # ---- what cannot be used ----
@@ -192,6 +193,7 @@ def test_train_parses_and_names_the_folder(monkeypatch):
     [
         ([], "required"),
         (["draw"], "draw"),
+        (["train", "--config", "configs/bouncing.py", "--profile", "-1"], "--profile -1"),
         (["render", "--out", "a.mp4"], "--run"),
         (["render", "--run", "r", "--out", "a.mov"], r"'\.mov'.*\.mp4"),
         (["render", "--run", "nowhere", "--out", "a.mp4"], "nowhere: no such run"),

@@ -25,11 +25,12 @@ from digan_jax.networks import Nets
 from digan_jax.training import checkpoint, steps
 from digan_jax.training import mesh as mesh_lib
 from digan_jax.training.checkpoint import Checkpointer, due
+from digan_jax.training.profile import Profile
 from digan_jax.training.snapshots import Snapshots
 from digan_jax.training.state import GanState, init_state, state_from_params
 
 
-def train(config: RunConfig, workdir: str, init_from: str | None = None) -> None:
+def train(config: RunConfig, workdir: str, init_from: str | None = None, profile_iterations: int = 0) -> None:
     """Trains until train.total_kimg, or continues the run that `workdir` holds. Every process of a job calls it.
 
     Ctrl-C or SIGTERM finishes the step, saves and returns; a second one ends the process at once.
@@ -38,6 +39,7 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None) -> None
       config: of the run.
       workdir: folder for checkpoints, metrics.jsonl and samples.
       init_from: folder of another run, whose weights a new run starts from, with a fresh optimizer, at step 0.
+      profile_iterations: how many, soon after the start, to trace to `workdir`/profile.
 
     Raises:
       InputError: a batch that the devices cannot share, unusable data, a `workdir` with a run of another configuration
@@ -67,8 +69,10 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None) -> None
         snapshots = Snapshots(config, nets, source, workdir, writer)
         iteration = steps.compile_iteration(config, nets, mesh)
         report = Report(config, saved, writer)
+        profile = stack.enter_context(Profile(workdir, step, profile_iterations))
         stop = stack.enter_context(StopSignal())
         while step < total and not stop.agreed(due(step, batch_size, config.log.every_kimg)):
+            profile.at(step)
             state, metrics = iteration(state, mesh_lib.place_batch(next(batches), mesh))
             step += 1
             report.add(step, metrics)

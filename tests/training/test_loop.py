@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import gzip
 import json
 import os
 import signal
@@ -107,6 +108,16 @@ def test_a_run_leaves_checkpoints_metrics_and_samples(tmp_path, make_config, qui
     assert {p.name for p in (tmp_path / "samples").iterdir()} == samples
     assert json.loads((tmp_path / "config.json").read_text())["data"]["source"] == "bouncing"
     assert "complete at 0.192 kimg" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("iterations, until", [(3, 12), (30, 10)])  # one ends by itself, one by the signal
+def test_a_profile_is_a_trace_of_the_run(tmp_path, make_config, small_run, stop_at, iterations, until):
+    stop_at(until)
+    loop.train(make_config(RUN), str(tmp_path), profile_iterations=iterations)
+    assert checkpoint.finished_steps(tmp_path)[-1] == until
+    [trace] = tmp_path.glob("profile/plugins/profile/*/*.trace.json.gz")
+    names = {event.get("name") for event in json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]}
+    assert any("iteration" in name for name in names if name)
 
 
 def test_metrics_of_a_line_are_those_of_its_steps(tmp_path, make_config, small_run):
