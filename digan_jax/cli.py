@@ -74,8 +74,8 @@ class Parser(argparse.ArgumentParser):
 
 def make_parser() -> Parser:
     parser = Parser(prog="digan", description="Videos as functions of (x, y, t): prepare, train and render.")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="prepare | train | render | config")
-    for add in (_add_prepare, _add_train, _add_render, _add_config):
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="prepare | train | render | config | benchmark")
+    for add in (_add_prepare, _add_train, _add_render, _add_config, _add_benchmark):
         add(verbs)
     return parser
 
@@ -256,6 +256,31 @@ def _render(a) -> None:
         f"{len(notes)} {'clips' if len(notes) > 1 else 'clip'} of {len(times)} frames, {width}x{height} pixels each"
     )
     print(f"{of_what}:", *written, sep="\n  ")
+
+
+def _add_benchmark(verbs) -> None:
+    p = verbs.add_parser(
+        "benchmark",
+        help="times in units of a matrix product",
+        description="Time training, sampling and features on this device, in units U of a 2048x2048 float32 matrix "
+        "product timed beside each row. Below 1 in --compare is faster than before.",
+    )
+    p.add_argument("--rows", type=lambda text: text.split(","), help="some of them, by name, such as train_32_512,i3d")
+    p.add_argument("--json", metavar="FILE", help="write the numbers there too")
+    p.add_argument("--compare", metavar="BEFORE.json", help="with an earlier --json")
+    p.set_defaults(run_verb=_benchmark)
+
+
+def _benchmark(a) -> None:
+    from digan_jax import benchmark
+
+    if a.compare:
+        benchmark.compare(a.compare, {"rows": {}})  # refuses a bad file before anything is measured
+    report = benchmark.run(a.rows)
+    if a.json:
+        benchmark.write(report, a.json)
+    if a.compare:
+        print(benchmark.compare(a.compare, report))
 
 
 def _broadcast(**rows) -> dict:
