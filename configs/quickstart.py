@@ -13,8 +13,8 @@ Tried on these clips (kimg at which it was looked at; G the generator's loss, ev
   batch 8, R1 5, color + translation, two scenes       G 2.6 at 10: scene colours, smooth blobs
   batch 8, R1 2, color + translation                   G 2.4 at 35: scene colours, stripes and a lattice
   batch 16, R1 0.05, vectors of 512 (the paper's)      G 3.4 at 26, 4.6 at 70, 80: slanted stripes in scene colours
-  batch 16, R1 1, color + translation                  G 2.4 at 43, 120: colour layout (grass below, sky above),
-                                                       soft shapes, dotted lattice in places; this is taken
+  batch 16, R1 1, color + translation                  G 2.4 at 43, 100: layout (pale figure, grass, blue),
+                                                       soft shapes, dotted lattice; this is taken
 """
 
 from configs import base
