@@ -15,7 +15,7 @@ Tried on these clips (kimg at which it was looked at; G the generator's loss, ev
   batch 16, R1 0.05, vectors of 512 (the paper's)      G 3.4 at 26, 4.6 at 70, 80: slanted stripes in scene colours
   batch 16, R1 1, color + translation                  G 2.4 at 43, 100: layout (pale figure, grass, blue),
                                                        soft shapes, dotted lattice; this is taken
-  batch 16, R1 2 and R1 6, the same, two scenes        G 3.1 and 2.4 at 54: face-coloured spot in the car, grass, lattice
+  batch 16, R1 2 and R1 6, the same, two scenes        G 3.1 and 2.4 at 54: face-coloured spot in a car, lattice
 """
 
 from configs import base

@@ -27,9 +27,8 @@ from digan_jax.errors import InputError
 from digan_jax.rendering.model import Model
 from digan_jax.rendering.video_files import moved_in
 from digan_jax.shapes import Batch
+from digan_jax.training import loop, steps
 from digan_jax.training import mesh as mesh_lib
-from digan_jax.training import steps
-from digan_jax.training.state import init_state
 
 SIDE = 2048  # of the unit's matrices
 SAMPLING_GFLOP = 237.0  # that the split layers need for 16 frames at 128², full model
@@ -71,11 +70,15 @@ def timed(call: Callable[[], object], repeats: int) -> Timing:
     return Timing(statistics.median(seconds), (high - low) / 2)
 
 
+@jax.jit
+def _square(x):
+    return jnp.matmul(x, x, precision=jax.lax.Precision.HIGHEST)
+
+
 def unit(repeats: int = 15) -> Timing:
     """U."""
     a = jnp.ones((SIDE, SIDE), jnp.float32)
-    product = jax.jit(lambda x: jnp.matmul(x, x, precision=jax.lax.Precision.HIGHEST))
-    return timed(lambda: product(a), repeats)
+    return timed(lambda: _square(a), repeats)
 
 
 def training(resolution: int, channel_base: int, channel_max: int, batch_size: int) -> Work:
@@ -94,15 +97,14 @@ def training(resolution: int, channel_base: int, channel_max: int, batch_size: i
         ),
         mesh,
     )
-    make = lambda key: init_state(key, nets, config.train)
-    shardings = mesh_lib.of_state(mesh, jax.eval_shape(make, jax.random.key(0)))
-    state = jax.jit(make, out_shardings=shardings)(jax.random.key(0))
+    state = loop.fresh(config, nets, mesh)
+    sharding = state.step.sharding
     program, compile_seconds, scratch = _compiled(steps.compile_iteration(config, nets, mesh), state, batch)
 
     def from_step(step: int):
         def call():
             nonlocal state
-            at = jax.device_put(jnp.int32(step), shardings.step)
+            at = jax.device_put(jnp.int32(step), sharding)
             state, metrics = program(dataclasses.replace(state, step=at), batch)  # the old state is consumed
             return state, metrics
 
@@ -130,7 +132,7 @@ def sampling(width: int = 0, frames: int = 16) -> Work:
     start = time.perf_counter()
     draw()
     first = time.perf_counter() - start
-    return Work(lambda repeats: timed(draw, repeats), first, None)
+    return Work(lambda repeats: timed(draw, repeats), max(0.0, first - timed(draw, 1).median), None)
 
 
 def i3d() -> Work:
@@ -145,7 +147,7 @@ def i3d() -> Work:
         kernel = rng.standard_normal(shape, np.float32) * np.sqrt(2 / np.prod(shape[:-1]))
         home[last] = network.fold(kernel, np.zeros(shape[-1]))
     video = jnp.asarray(rng.uniform(-1, 1, (1, 16, network.SIZE, network.SIZE, 3)), jnp.float32)
-    program, compile_seconds, scratch = _compiled(jax.jit(network.logits), weights, video)
+    program, compile_seconds, scratch = _compiled(network.compiled_logits, weights, video)
     return Work(lambda repeats: timed(lambda: program(weights, video), repeats), compile_seconds, scratch)
 
 
@@ -207,7 +209,8 @@ def compare(before_file: str, after: dict) -> str:
     """
     try:
         before = json.loads(Path(before_file).read_text())["rows"]
-        pairs = [(row["what"], before[n]["in_units"], row["in_units"]) for n, row in after["rows"].items() if n in before]
+        shared = [(row, before[name]) for name, row in after["rows"].items() if name in before]
+        pairs = [(row["what"], old["in_units"], row["in_units"]) for row, old in shared]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"--compare {before_file}: is no report of digan benchmark --json ({error}).") from None
     lines = [f"{what:44}{a:8.2f} U -> {b:8.2f} U   x {b / a:.2f}" for what, a, b in pairs]

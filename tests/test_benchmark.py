@@ -51,7 +51,7 @@ def test_time_is_the_median_and_grows_with_the_work():
 
 
 def test_training_row_measures_the_real_iteration(monkeypatch):
-    """Both kinds of iteration run, each from a state that the one before gave back; on one device, which compiles sooner."""
+    """Both kinds of iteration run, each from the state that the one before gave back; on one device, to compile sooner."""
 
     def compiled_lightly(function, *arguments):
         options = {"xla_backend_optimization_level": 0}  # compiling is what takes time

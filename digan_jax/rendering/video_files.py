@@ -79,7 +79,7 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
         if reason is None:
             raise
         # Libraries name the unfinished file, or none.
-        raise OSError(errno.ENOSPC, reason, os.fspath(path)) from error
+        raise OSError(error.errno or errno.ENOSPC, reason, os.fspath(path)) from error
     finally:
         unfinished.unlink(missing_ok=True)
 

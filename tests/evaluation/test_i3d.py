@@ -89,7 +89,7 @@ def test_frames_needed(state, monkeypatch):
 def test_every_product_has_full_precision(state):
     """Wherever it runs: a CPU computes in float32 in any case, and would not notice."""
     weights = i3d_weights.from_content(state, "golden")
-    program = i3d._logits.lower(weights, jax.ShapeDtypeStruct((1, 9, 224, 224, 3), jnp.float32)).as_text()
+    program = i3d.compiled_logits.lower(weights, jax.ShapeDtypeStruct((1, 9, 224, 224, 3), jnp.float32)).as_text()
     products = [line for line in program.splitlines() if "dot_general" in line or "stablehlo.convolution" in line]
     assert len(products) == 1 + 1 + 1 + 9 * 4 + 1
     assert all("HIGHEST" in line and "DEFAULT" not in line for line in products)

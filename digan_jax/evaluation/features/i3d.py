@@ -141,7 +141,8 @@ def logits(weights: dict, video: Float[Array, "n t 224 224 3"]) -> Float[Array, 
 
 
 @jax.jit
-def _logits(weights: dict, video: Array) -> Array:
+def compiled_logits(weights: dict, video: Array) -> Array:
+    """`logits`, in full float32 on every device."""
     with jax.default_matmul_precision("highest"):  # GPUs would round factors to 10 bits, TPUs to 7, and FVD would move
         return logits(weights, video)
 
@@ -165,5 +166,5 @@ def in_batches(weights: dict, video, batch: int = 4) -> np.ndarray:
     for start in range(0, len(video), batch):
         clips = video[start : start + batch]
         filled = np.concatenate([clips, np.repeat(clips[-1:], batch - len(clips), 0)])
-        rows.append(np.asarray(_logits(weights, filled))[: len(clips)])
+        rows.append(np.asarray(compiled_logits(weights, filled))[: len(clips)])
     return np.concatenate(rows)
