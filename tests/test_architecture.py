@@ -20,7 +20,9 @@ LAYERS = [
     },
     {"logs.py", "training/", "data/", "rendering/", "evaluation/", "interop/"},
     {"config_files.py"},
-    {"benchmark.py", "cli.py", "__init__.py", "__main__.py"},
+    {"benchmark.py", "__init__.py"},
+    {"verbs/"},
+    {"cli.py", "__main__.py"},
 ]  # fmt: skip
 PURE = {f for layer in LAYERS[:4] for f in layer}
 IO = {"os", "shutil", "orbax", "tensorflow_datasets", "absl", "av", "etils", "grain", "subprocess", "pathlib"}

@@ -1,0 +1,40 @@
+"""`digan config`."""
+
+from __future__ import annotations
+
+from digan_jax.verbs.train import CONFIG_HELP
+
+
+def add(verbs) -> None:
+    p = verbs.add_parser(
+        "config",
+        help="show a checked configuration",
+        description="Print the resolved, checked configuration and the sizes of the networks; starts nothing.",
+        epilog=CONFIG_HELP,
+    )
+    p.add_argument("--config", required=True, metavar="FILE", help="such as configs/quickstart.py")
+    p.add_argument("--arrays", action="store_true", help="every array of the networks, with shape and size")
+    p.set_defaults(run_verb=run)
+
+
+def run(a) -> None:
+    from digan_jax import config as config_lib
+    from digan_jax import config_files
+
+    config = config_files.load(a.config, a.overrides)
+    for name, value in config_lib.flatten(config).items():
+        print(f"{name} = {value!r}")
+
+    import jax
+    from clu import parameter_overview
+
+    from digan_jax import networks
+
+    nets = networks.build(config.model, config.compute_dtype)
+    print("\nparameters")
+    for name, init in {"generator": nets.generator.init, "critics": nets.critic.init}.items():
+        shapes = jax.eval_shape(init, jax.random.key(0))
+        parts = ", ".join(f"{part} {parameter_overview.count_parameters(tree):,}" for part, tree in shapes.items())
+        print(f"  {name:10} {parameter_overview.count_parameters(shapes):>12,}  ({parts})")
+        if a.arrays:
+            print(parameter_overview.get_parameter_overview(shapes, include_stats=False))

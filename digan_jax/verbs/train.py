@@ -1,0 +1,50 @@
+"""`digan train`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from digan_jax.errors import InputError
+
+CONFIG_HELP = """\
+Any field can be changed: --config.train.batch_size=32 --config.data.flip=false --config.train.augment="('color',)"
+"""
+
+
+def add(verbs) -> None:
+    p = verbs.add_parser(
+        "train", help="train, or continue a run", description="Train, or continue.", epilog=CONFIG_HELP
+    )
+    p.add_argument("--config", required=True, metavar="FILE", help="such as configs/quickstart.py")
+    p.add_argument("--workdir", help="of the run (default runs/ and the name of the config file)")
+    p.add_argument("--init-from", metavar="RUN", help="start from the weights of another run")
+    p.add_argument(
+        "--profile",
+        type=int,
+        default=0,
+        metavar="N",
+        help="trace N iterations to WORKDIR/profile, for TensorBoard or Perfetto",
+    )
+    p.add_argument(
+        "--distributed", action="store_true", help="one of several processes; TPU pods say the rest themselves"
+    )
+    p.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0, off TPU pods")
+    p.add_argument("--process-id", type=int, help="of this process, from 0")
+    p.add_argument("--process-count", type=int, help="of the whole job")
+    p.set_defaults(run_verb=run)
+
+
+def run(a) -> None:
+    from digan_jax import config_files
+
+    config = config_files.load(a.config, a.overrides)
+    if a.profile < 0:
+        raise InputError(f"--profile {a.profile}: traces a number of iterations; give 1 or more, or leave it out.")
+    if a.distributed or a.coordinator:
+        import jax
+
+        jax.distributed.initialize(a.coordinator, a.process_count, a.process_id)
+    from digan_jax.training import loop
+
+    loop.train(config, a.workdir or os.path.join("runs", Path(a.config).stem), a.init_from, a.profile)
