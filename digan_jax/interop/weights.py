@@ -1,0 +1,150 @@
+"""Trained weights wherever they lie: a run, an exported folder, a .npz state dict or the authors' network-snapshot.pkl."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Iterator
+
+import numpy as np
+from etils import epath
+
+from digan_jax.config import ModelConfig, RunConfig
+from digan_jax.errors import InputError
+from digan_jax.shapes import Params
+
+_PLACES = "give a run (the --workdir of `digan train`), a folder of `digan export`, or a network-snapshot-*.pkl"
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """What a place holds.
+
+    Attributes:
+      config: the architecture.
+      params: the averaged generator {"mapping", "synthesis", "w_avg"}.
+      compute_dtype: of activations.
+      generator, critic: as trained, for whoever trains on; None where they were left out.
+      facts: what is known of their making, for a model card: {"data": {...}, "training": {"kimg": ...}, "scores": [...]},
+        each missing where nobody knows it; numbers and strings alone.
+    """
+
+    config: ModelConfig
+    params: Params
+    compute_dtype: str = "float32"
+    generator: Params | None = None
+    critic: Params | None = None
+    facts: dict = dataclasses.field(default_factory=dict)
+
+
+def read(path: epath.PathLike, training: bool = False, step: int | None = None) -> Weights:
+    """The weights at `path`, of whatever kind it is.
+
+    Args:
+      training: read `generator` and `critic` too, where they are.
+      step: which checkpoint of a run; the newest if None.
+
+    Raises:
+      InputError: nothing there, no weights in it, damaged, or weights of another method; says which.
+    """
+    from digan_jax.interop import model_folder, npz, snapshot
+
+    path = epath.Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such run or file; {_PLACES}.")
+    if path.is_dir() and model_folder.is_one(path):
+        read_it = model_folder.read
+    elif path.is_dir():
+        _require_run(path)
+        return _of_run(path, training, step)
+    elif path.suffix == ".npz":
+        read_it = npz.read
+    elif path.suffix in (".safetensors", ".json") and model_folder.is_one(path.parent):
+        raise InputError(f"{path}: is a part of an exported model; give its folder, {path.parent}.")
+    elif path.suffix in (".pkl", ".pickle") or path.open("rb").read(1) == b"\x80":
+        read_it = snapshot.read
+    else:
+        raise InputError(f"{path}: is not a model; {_PLACES}.")
+    if step is not None:
+        raise InputError(f"{path}: holds one state of the weights; only runs have a choice of steps.")
+    return read_it(path, training)
+
+
+def leaves(tree: Params, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    """Dotted name and numpy array of each leaf of a nested dict, in order."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, np.asarray(value)
+
+
+def _require_run(path: epath.Path) -> None:
+    """`checkpoint` says what a run lacks; here, what else people take for one."""
+    if (path / "checkpoints").is_dir():
+        return
+    inside = sorted(p.name for p in path.iterdir())
+    if snapshots := [name for name in inside if name.endswith(".pkl")]:
+        raise InputError(f"{path}: is a folder; name the file in it, such as {path / snapshots[-1]}.")
+    if foreign := [name for name in inside if name == "model_index.json" or name.endswith((".safetensors", ".bin"))]:
+        raise InputError(f"{path}: holds {foreign[0]}, but it is no export of digan-jax; {_PLACES}.")
+
+
+def _of_run(path: epath.Path, training: bool, step: int | None) -> Weights:
+    from digan_jax.training import checkpoint
+
+    if training:
+        config, found = checkpoint.restore_weights(path, step)
+        params = {**found["ema"], "w_avg": found["w_avg"]}
+        as_trained = {name: found[name] for name in ("generator", "critic")}
+    else:
+        config, params = checkpoint.restore_for_inference(path, step)
+        as_trained = {}
+    step = checkpoint.finished_steps(path)[-1] if step is None else step
+    facts = facts_of(config, step * config.train.batch_size / 1000) | {"scores": scores_of(path)}
+    return Weights(config.model, params, config.compute_dtype, **as_trained, facts=facts)
+
+
+def facts_of(config: RunConfig, kimg: float) -> dict:
+    """What a model card says of a run. No folders: they name a person's machine."""
+    data, train = config.data, dataclasses.asdict(config.train)
+    name = data.name or epath.Path(data.path).name or data.source
+    return {
+        "data": {"name": name, "split": data.split, "frames": data.frames, "stride": data.stride, "flip": data.flip},
+        "training": {"kimg": kimg, **train, "augment": list(config.train.augment)},
+    }
+
+
+def scores_of(run: epath.Path) -> list[dict]:
+    """[{"metric", "protocol", "mean", "deviation"}] of the FVD and KVD in the run's metrics.json; empty without one."""
+    report = run / "metrics.json"
+    if not report.exists():
+        return []
+    try:
+        content = json.loads(report.read_text())
+    except ValueError:
+        raise InputError(f"{report}: is not JSON; evaluate the run again, or remove the file.") from None
+    return list(_scores(content, content.get("protocol", "") if isinstance(content, dict) else ""))
+
+
+def _scores(node, protocol: str, depth: int = 0) -> Iterator[dict]:
+    """Wherever the report nests them: {"fvd": 300} or {"fvd": {"mean": 300, "std": 9}}, under its protocol's name."""
+    if not isinstance(node, dict) or depth > 4:
+        return
+    protocol = str(node.get("protocol", protocol))
+    for key, value in node.items():
+        if re.fullmatch(r"(?i)[fk]vd", key):
+            numbers = value if isinstance(value, dict) else {"mean": value}
+            mean = numbers.get("mean")
+            deviation = next((numbers[k] for k in ("deviation", "std", "sd") if k in numbers), None)
+            if _is_number(mean):
+                score = {"metric": key.upper(), "protocol": protocol, "mean": mean}
+                yield score | ({"deviation": deviation} if _is_number(deviation) else {})
+        elif isinstance(value, dict):
+            yield from _scores(value, key if key not in ("scores", "metrics", "results") else protocol, depth + 1)
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
