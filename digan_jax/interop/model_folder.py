@@ -126,7 +126,8 @@ def _load(path: epath.Path, shapes: dict) -> Params:
     """Nested float32 arrays of these shapes, checked by name before anything is read."""
     if not path.exists():
         raise InputError(f"{path}: is missing; get the whole folder again.")
-    head = path.open("rb").read(64)
+    with path.open("rb") as file:
+        head = file.read(64)
     if head.startswith(b"version https://git-lfs"):
         raise InputError(f"{path}: is a Git LFS pointer, not the file itself; run `git lfs pull`.")
     try:

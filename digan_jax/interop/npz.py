@@ -37,7 +37,7 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
       InputError: damaged, no generator in it, or one of another method; says which.
     """
     try:
-        with np.load(epath.Path(path).open("rb"), allow_pickle=False) as file:
+        with epath.Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             state = {name: file[name] for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
         raise InputError(f"{path}: is damaged, or no .npz of numbers ({error}).") from None

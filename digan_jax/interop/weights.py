@@ -63,13 +63,18 @@ def read(path: epath.PathLike, training: bool = False, step: int | None = None) 
         read_it = npz.read
     elif path.suffix in (".safetensors", ".json") and model_folder.is_one(path.parent):
         raise InputError(f"{path}: is a part of an exported model; give its folder, {path.parent}.")
-    elif path.suffix in (".pkl", ".pickle") or path.open("rb").read(1) == b"\x80":
+    elif path.suffix in (".pkl", ".pickle") or _begins_as_pickle(path):
         read_it = snapshot.read
     else:
         raise InputError(f"{path}: is not a model; {_PLACES}.")
     if step is not None:
         raise InputError(f"{path}: holds one state of the weights; only runs have a choice of steps.")
     return read_it(path, training)
+
+
+def _begins_as_pickle(path: epath.Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(1) == b"\x80"
 
 
 def leaves(tree: Params, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:

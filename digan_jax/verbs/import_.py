@@ -48,7 +48,8 @@ def run(a) -> None:
     for field, value in dataclasses.asdict(config.model).items():
         if value != getattr(asked.model, field):
             overrides.append(f"--config.model.{field}={value}")
-    overrides.append(f"--config.train.total_kimg={kimg + 1000:g}")
+    if asked.train.total_kimg <= kimg:
+        overrides.append(f"--config.train.total_kimg={kimg + 1000:g}")
     out = str(a.out)
     print(f"{out}: {config.model.resolution}x{config.model.resolution}, step {step}, {kimg:g} kimg.")
     if not kimg:
