@@ -13,7 +13,7 @@ from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.interop import state_dicts
 from digan_jax.interop.pickle_machine import show
-from digan_jax.interop.restricted_pickle import Record, read_pickle
+from digan_jax.interop.restricted_pickle import Record, blame, read_pickle
 from digan_jax.interop.weights import Weights
 from digan_jax.shapes import Params
 
@@ -59,10 +59,11 @@ def load_snapshot(path: epath.PathLike) -> Snapshot:
       InputError: no such file, another kind of file, damaged, or the networks of another method; says which.
     """
     content = read_pickle(path)
-    try:
-        return from_content(content)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    with blame(path):
+        try:
+            return from_content(content)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
 
 
 def from_content(content: object) -> Snapshot:
