@@ -93,8 +93,18 @@ def _require_run(path: epath.Path) -> None:
     inside = sorted(p.name for p in path.iterdir())
     if snapshots := [name for name in inside if name.endswith(".pkl")]:
         raise InputError(f"{path}: is a folder; name the file in it, such as {path / snapshots[-1]}.")
+    if "config.json" in inside and not _is_json(path / "config.json"):
+        raise InputError(f"{path / 'config.json'}: is no JSON; get the whole folder again.")
     if foreign := [name for name in inside if name == "model_index.json" or name.endswith((".safetensors", ".bin"))]:
         raise InputError(f"{path}: holds {foreign[0]}, but it is no export of digan-jax; {_PLACES}.")
+
+
+def _is_json(path: epath.Path) -> bool:
+    try:
+        json.loads(path.read_text())
+    except ValueError:  # of encoding too
+        return False
+    return True
 
 
 def _of_run(path: epath.Path, training: bool, step: int | None) -> Weights:
