@@ -9,6 +9,7 @@ from etils import epath
 
 from digan_jax.errors import InputError
 from digan_jax.interop import state_dicts
+from digan_jax.interop.restricted_pickle import blame
 from digan_jax.interop.weights import Weights
 from digan_jax.rendering.video_files import moved_in
 
@@ -41,10 +42,11 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
             state = {name: file[name] for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
         raise InputError(f"{path}: is damaged, or no .npz of numbers ({error}).") from None
-    try:
-        return of_state(state, training)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    with blame(path):
+        try:
+            return of_state(state, training)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
 
 
 def of_state(state: dict[str, np.ndarray], training: bool = False) -> Weights:
