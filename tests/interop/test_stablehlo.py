@@ -98,3 +98,7 @@ def test_the_programs_are_described(tmp_path, tiny_config, tiny_params):
     )
     assert done.stdout.split() == ["(2,", "16,", "256,", "256,", "3)"], done.stderr
     digan.load(tmp_path / "model")
+    for path in (tmp_path / "model").glob("*.stablehlo"):
+        content = path.read_bytes()
+        assert b"layers.py" in content  # operations say where they are from, without the folders of this machine
+        assert os.path.dirname(stablehlo.__file__).encode() not in content and b"/digan_jax/" not in content
