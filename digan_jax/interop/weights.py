@@ -132,9 +132,9 @@ def facts_of(config: RunConfig, kimg: float) -> dict:
     }
 
 
-def scores_of(run: epath.Path) -> list[dict]:
+def scores_of(run: epath.PathLike) -> list[dict]:
     """[{"metric", "protocol", "mean", "deviation"}] of the FVD and KVD in the run's metrics.json; empty without one."""
-    report = run / "metrics.json"
+    report = epath.Path(run) / "metrics.json"
     if not report.exists():
         return []
     try:
