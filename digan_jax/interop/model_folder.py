@@ -67,6 +67,7 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) 
             "library_version": metadata.version(LIBRARY),
             "compute_dtype": weights.compute_dtype,
             "model": dataclasses.asdict(weights.config),
+            "class_names": list(weights.class_names),
             **weights.facts,
             **more,
         }
@@ -103,6 +104,7 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
         record = config_lib.upgraded(record)
         config = config_lib.parse_model(record["model"])
         compute_dtype = config_lib.check_dtype(record["compute_dtype"])
+        class_names = tuple(map(str, record["class_names"]))
     except InputError as error:
         raise InputError(f"{path / CONFIG}: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -114,7 +116,7 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
     if training and (path / TRAINING).exists():
         as_trained = _load(path / TRAINING, {"generator": generator, "critic": _shapes(nets.critic.init)})
     facts = {key: record[key] for key in ("data", "training", "scores") if key in record}
-    return Weights(config, params, compute_dtype, **as_trained, facts=facts)
+    return Weights(config, params, compute_dtype, **as_trained, class_names=class_names, facts=facts)
 
 
 def _shapes(init: Callable) -> dict:

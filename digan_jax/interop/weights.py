@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -27,6 +26,7 @@ class Weights:
       params: the averaged generator {"mapping", "synthesis", "w_avg"}.
       compute_dtype: of activations.
       generator, critic: as trained, for whoever trains on; None where they were left out.
+      class_names: of a conditional model, where they are known; else empty.
       facts: what is known of their making, for a model card: {"data": {...}, "training": {"kimg": ...}, "scores": [...]},
         each missing where nobody knows it; numbers and strings alone.
     """
@@ -36,6 +36,7 @@ class Weights:
     compute_dtype: str = "float32"
     generator: Params | None = None
     critic: Params | None = None
+    class_names: tuple[str, ...] = ()
     facts: dict = dataclasses.field(default_factory=dict)
 
 
@@ -77,6 +78,11 @@ def _begins_as_pickle(path: epath.Path) -> bool:
         return file.read(1) == b"\x80"
 
 
+def is_run(path: epath.PathLike) -> bool:
+    """Whether `path` is a folder with checkpoints, rather than one model."""
+    return (epath.Path(path) / "checkpoints").is_dir()
+
+
 def leaves(tree: Params, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
     """Dotted name and numpy array of each leaf of a nested dict, in order."""
     for key, value in tree.items():
@@ -88,7 +94,7 @@ def leaves(tree: Params, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
 
 def _require_run(path: epath.Path) -> None:
     """`checkpoint` says what a run lacks; here, what else people take for one."""
-    if (path / "checkpoints").is_dir():
+    if is_run(path):
         return
     inside = sorted(p.name for p in path.iterdir())
     if snapshots := [name for name in inside if name.endswith(".pkl")]:
@@ -118,7 +124,7 @@ def _of_run(path: epath.Path, training: bool, step: int | None) -> Weights:
         config, params = checkpoint.restore_for_inference(path, step)
         as_trained = {}
     step = checkpoint.finished_steps(path)[-1] if step is None else step
-    facts = facts_of(config, step * config.train.batch_size / 1000) | {"scores": scores_of(path)}
+    facts = facts_of(config, step * config.train.batch_size / 1000) | {"scores": scores_of(path, step)}
     return Weights(config.model, params, config.compute_dtype, **as_trained, facts=facts)
 
 
@@ -132,33 +138,43 @@ def facts_of(config: RunConfig, kimg: float) -> dict:
     }
 
 
-def scores_of(run: epath.PathLike) -> list[dict]:
-    """[{"metric", "protocol", "mean", "deviation"}] of the FVD and KVD in the run's metrics.json; empty without one."""
-    report = epath.Path(run) / "metrics.json"
-    if not report.exists():
-        return []
+def scores_of(run: epath.PathLike, step: int) -> list[dict]:
+    """[{"metric", "protocol", "mean", "deviation"}] of FVD and KVD: what `digan evaluate` left in the run's metrics.json
+    about this step, or else what the run measured itself while it trained (fvd.json). Empty without either.
+
+    Raises:
+      InputError: a metrics.json that is no report; removing it is the cure.
+    """
+    run = epath.Path(run)
+    report = _json(run / "metrics.json")
+    protocols, subject = (_dict(report, key) for key in ("protocols", "subject"))
+    scores = []
+    if subject.get("step", step) == step:
+        for protocol in protocols:
+            for metric in ("fvd", "kvd"):
+                numbers = _dict(_dict(protocols, protocol), metric)
+                score = {key: numbers[key] for key in ("mean", "deviation") if _is_number(numbers.get(key))}
+                if "mean" in score:
+                    scores.append({"metric": metric.upper(), "protocol": protocol, **score})
+    measured = _json(run / "fvd.json").get(str(step))
+    if not scores and _is_number(measured):
+        scores.append({"metric": "FVD", "protocol": "quick", "mean": measured})
+    return scores
+
+
+def _json(path: epath.Path) -> dict:
     try:
-        content = json.loads(report.read_text())
+        content = json.loads(path.read_text()) if path.exists() else {}
     except ValueError:
-        raise InputError(f"{report}: is not JSON; evaluate the run again, or remove the file.") from None
-    return list(_scores(content, content.get("protocol", "") if isinstance(content, dict) else ""))
+        content = None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: is no report of an evaluation; remove it, or evaluate the run again.")
+    return content
 
 
-def _scores(node, protocol: str, depth: int = 0) -> Iterator[dict]:
-    """Wherever the report nests them: {"fvd": 300} or {"fvd": {"mean": 300, "std": 9}}, under its protocol's name."""
-    if not isinstance(node, dict) or depth > 4:
-        return
-    protocol = str(node.get("protocol", protocol))
-    for key, value in node.items():
-        if re.fullmatch(r"(?i)[fk]vd", key):
-            numbers = value if isinstance(value, dict) else {"mean": value}
-            mean = numbers.get("mean")
-            deviation = next((numbers[k] for k in ("deviation", "std", "sd") if k in numbers), None)
-            if _is_number(mean):
-                score = {"metric": key.upper(), "protocol": protocol, "mean": mean}
-                yield score | ({"deviation": deviation} if _is_number(deviation) else {})
-        elif isinstance(value, dict):
-            yield from _scores(value, key if key not in ("scores", "metrics", "results") else protocol, depth + 1)
+def _dict(node: dict, key: str) -> dict:
+    value = node.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _is_number(value) -> bool:

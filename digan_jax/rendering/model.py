@@ -139,14 +139,17 @@ def check_times(times, clips: int) -> Float[np.ndarray, "b t"]:
     return np.broadcast_to(rows, (clips, rows.shape[-1]))
 
 
-def load(path: epath.PathLike) -> Model:
+def load(path: epath.PathLike, step: int | None = None) -> Model:
     """A model from the folder of a run (its newest checkpoint) or of `digan export`, from a .npz of `digan export`, or
     from the authors' network-snapshot.pkl, which is read without running it.
 
+    Args:
+      step: which checkpoint of a run; None: the newest.
+
     Raises:
-      InputError: nothing there, no checkpoint in it yet, damaged, or a file of another kind.
+      InputError: nothing there, no such checkpoint in it, damaged, or a file of another kind.
     """
     from digan_jax.interop import weights
 
-    found = weights.read(path)
+    found = weights.read(path, step=step)
     return Model(found.config, found.params, found.compute_dtype)

@@ -28,7 +28,7 @@ def whole(tiny_config, tiny_params):
     """Weights with all their parts."""
     nets = networks.build(tiny_config)
     generator, critic = nets.generator.init(jax.random.key(2)), nets.critic.init(jax.random.key(3))
-    return Weights(tiny_config, tiny_params, "bfloat16", generator, critic, FACTS)
+    return Weights(tiny_config, tiny_params, "bfloat16", generator, critic, ("cats", "dogs"), FACTS)
 
 
 @pytest.fixture(scope="module")
@@ -104,14 +104,11 @@ def test_the_card_says_what_is_known(exported, whole, tmp_path):
     assert "samples.png" not in card and "--init-from" not in card
 
 
-def test_a_run_goes_out_with_its_scores_and_without_its_folders(tiny_run, tmp_path, make_config, monkeypatch):
-    report = {"protocols": {"quick": {"fvd": {"mean": 300.5, "std": 9.5}, "frames": 16}, "digan": {"FVD": 250}}}
-    monkeypatch.setattr(weights, "scores_of", lambda run: list(weights._scores(report, "")))
+def test_a_run_goes_out_with_its_scores_and_without_its_folders(tiny_run, make_config, monkeypatch):
+    score = {"metric": "FVD", "protocol": "quick", "mean": 300.5}
+    monkeypatch.setattr(weights, "scores_of", lambda run, step: [score | {"step": step}])
     found = weights.read(tiny_run)
-    assert found.facts["scores"] == [
-        {"metric": "FVD", "protocol": "quick", "mean": 300.5, "deviation": 9.5},
-        {"metric": "FVD", "protocol": "digan", "mean": 250},
-    ]
+    assert found.facts["scores"] == [score | {"step": 0}]
     assert found.facts["training"]["kimg"] == 0 and found.facts["data"]["name"] == "bouncing"
     config = make_config({"data.source": "folder", "data.path": "/home/someone/secret/clips", "data.data_dir": "/home/x"})
     assert "/home" not in json.dumps(weights.facts_of(config, 1.0)) and "clips" in json.dumps(weights.facts_of(config, 1.0))

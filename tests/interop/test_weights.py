@@ -1,5 +1,6 @@
 """Whatever people take for a model: each gets its own message, from the command line too."""
 
+import json
 import os
 import re
 
@@ -66,10 +67,21 @@ def test_folders_and_other_files(tmp_path, tiny_run):
         weights.read(tiny_run, step=7)
 
 
-def test_a_report_that_is_no_json(tmp_path):
-    assert weights.scores_of(tmp_path) == []
-    (tmp_path / "metrics.json").write_text("{")
-    with pytest.raises(digan.InputError, match="metrics.json: is not JSON"):
-        weights.scores_of(tmp_path)
-    (tmp_path / "metrics.json").write_text('{"protocol": "quick", "fvd": 300.5, "kvd": null, "FVD_frozen": 2}')
-    assert weights.scores_of(tmp_path) == [{"metric": "FVD", "protocol": "quick", "mean": 300.5}]
+def test_scores_are_those_of_the_step(tmp_path):
+    assert weights.scores_of(tmp_path, 5) == []
+    (tmp_path / "fvd.json").write_text('{"5": 410.5, "6": 399.0}')
+    assert weights.scores_of(tmp_path, 5) == [{"metric": "FVD", "protocol": "quick", "mean": 410.5}]
+    quick = {"fvd": {"mean": 400.0, "deviation": None, "draws": [400.0]}, "kvd": {"mean": 0.5}, "references": {"real": 9}}
+    digan_numbers = {"fvd": {"mean": 114.6, "deviation": 4.9}, "clips": {}}
+    report = {"format": 1, "subject": {"step": 5}, "protocols": {"quick": quick, "digan": digan_numbers}}
+    (tmp_path / "metrics.json").write_text(json.dumps(report))
+    assert weights.scores_of(tmp_path, 5) == [
+        {"metric": "FVD", "protocol": "quick", "mean": 400.0},
+        {"metric": "KVD", "protocol": "quick", "mean": 0.5},
+        {"metric": "FVD", "protocol": "digan", "mean": 114.6, "deviation": 4.9},
+    ]
+    assert weights.scores_of(tmp_path, 6) == [{"metric": "FVD", "protocol": "quick", "mean": 399.0}]
+    for broken in ("{", "[1]"):
+        (tmp_path / "metrics.json").write_text(broken)
+        with pytest.raises(digan.InputError, match="metrics.json: is no report"):
+            weights.scores_of(tmp_path, 5)
