@@ -198,7 +198,7 @@ def test_train_parses_and_names_the_folder(monkeypatch):
         (["train", "--config", "configs/bouncing.py", "--profile", "-1"], "--profile -1"),
         (["render", "--out", "a.mp4"], "--run"),
         (["export", "r", "--out", "m", "--samples", "-1"], "--samples -1"),
-        (["export", "r", "--out", "m", "--format", "onnx"], "'onnx'.*safetensors.*npz.*stablehlo"),
+        (["export", "r", "--out", "m", "--format", "tf"], "'tf'.*safetensors.*npz.*stablehlo"),
         (["export", "r", "--out", "m", "--format", "npz"], "--out m: .* ends in .npz"),
         (["export", "r", "--out", "m.npz", "--format", "npz", "--push", "a/b"], "--push: uploads a folder"),
         (["export", "nowhere", "--out", "m"], "nowhere: no such run"),

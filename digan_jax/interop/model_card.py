@@ -39,7 +39,7 @@ digan.write_video("a.mp4", clip[0], fps=8)
 or `digan render --run this/folder --ids 0-15 --grid 4x4 --out clips.mp4`. The weights are plain
 [safetensors](https://github.com/huggingface/safetensors), the averages of training; no file here is a pickle.{training}
 """
-_PROGRAMS = """
+_STABLEHLO = """
 ## Without digan-jax
 
 The `.stablehlo` files are programs for `jax.export`; batch, frame count and picture size are free. config.json lists
@@ -59,14 +59,34 @@ side = ((np.arange(256) + 0.5) / 128 - 1).astype(f)  # centres of 256 pixels; th
 clips = draw.call(weights, content, motion, times, side, -side)  # [2 16 256 256 3]; y goes up, rows go down
 ```
 """
+_ONNX = """
+## Without digan-jax
+
+The `.onnx` files hold their weights; batch, frame count and picture size are free. config.json lists what each takes and
+gives.
+
+```python
+import numpy as np
+from onnxruntime import InferenceSession
+
+mapping, draw = (InferenceSession(f"{{name}}.onnx") for name in ("mapping", "smooth"))
+rng, f = np.random.default_rng(0), np.float32
+noise = {{"z": rng.normal(size=(2, {z})).astype(f), "truncation": np.ones((), f)}}
+{label}(content,) = mapping.run(None, noise)
+side = ((np.arange(256) + 0.5) / 128 - 1).astype(f)  # centres of 256 pixels; the trained frame spans -1..1
+arrays = {{"content": content, "motion": rng.normal(size=(2, {m})).astype(f), "x": side, "y": -side}}  # y goes up
+(clips,) = draw.run(None, arrays | {{"times": np.tile(np.linspace(0, 1, 16, dtype=f), (2, 1))}})  # [2 16 256 256 3]
+```
+"""
+_PROGRAMS = {"stablehlo": (_STABLEHLO, "{}, "), "onnx": (_ONNX, 'noise["label"] = {}\n')}  # and how a label goes in
 
 
-def text(weights: Weights, samples: int, programs: bool) -> str:
+def text(weights: Weights, samples: int, programs: str = "") -> str:
     """Markdown with the metadata block that hubs read. Says only what is known of the model.
 
     Args:
       samples: rows of samples.png; 0: there is none.
-      programs: whether the folder holds .stablehlo files.
+      programs: of which kind the folder holds some, "stablehlo" or "onnx"; "": none.
     """
     config, data = weights.config, weights.facts.get("data", {})
     kind = f", {config.n_classes} classes" if config.n_classes else ""
@@ -80,8 +100,10 @@ def text(weights: Weights, samples: int, programs: bool) -> str:
     )  # fmt: skip
     parts.append(_USE.format(resolution=config.resolution, training=also))
     if programs:
-        label = f"np.eye({config.n_classes}, dtype=f)[[0, 1]], " if config.n_classes else ""
-        parts.append(_PROGRAMS.format(z=config.z_dim, m=config.motion_dim, label=label))
+        form, label = _PROGRAMS[programs]
+        of_two = f"np.eye({config.n_classes}, dtype=f)[[0, 1]]"
+        label = label.format(of_two) if config.n_classes else ""
+        parts.append(form.format(z=config.z_dim, m=config.motion_dim, label=label))
     return "".join(parts)
 
 

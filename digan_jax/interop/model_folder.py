@@ -71,7 +71,7 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) 
             **weights.facts,
             **more,
         }
-        card = model_card.text(weights, samples, bool(more))
+        card = model_card.text(weights, samples, next(iter(more), ""))
         (folder / CARD).write_text(card)
         (folder / CONFIG).write_text(json.dumps(record, indent=2) + "\n")
 
@@ -104,7 +104,7 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
         record = config_lib.upgraded(record)
         config = config_lib.parse_model(record["model"])
         compute_dtype = config_lib.check_dtype(record["compute_dtype"])
-        class_names = tuple(map(str, record["class_names"]))
+        class_names = tuple(map(str, record.get("class_names", ())))
     except InputError as error:
         raise InputError(f"{path / CONFIG}: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from digan_jax.errors import InputError
 
-FORMATS = ("safetensors", "npz", "stablehlo")
+FORMATS = ("safetensors", "npz", "stablehlo", "onnx")
 
 
 def add(verbs) -> None:
@@ -15,6 +15,7 @@ def add(verbs) -> None:
         epilog="formats\n"
         "  safetensors  folder: model.safetensors, config.json, model card, samples; digan.load and hubs read it\n"
         "  stablehlo    the same folder, and programs that run on jax alone, without this package\n"
+        "  onnx         the same folder, and ONNX files (extra [onnx])\n"
         "  npz          one file: state dicts under the names of the authors' release",
     )
     p.add_argument("run", help="a run, an export, or the authors' network-snapshot.pkl")
@@ -31,11 +32,12 @@ def run(a) -> None:
     if a.samples < 0:
         raise InputError(f"--samples {a.samples}: give a number of clips, or 0 for none.")
     if a.format == "npz" and a.push:
-        raise InputError("--push: uploads a folder; choose --format safetensors or stablehlo.")
+        raise InputError("--push: uploads a folder; choose another --format.")
     if a.push:
         from digan_jax.interop import hub
 
         hub.require_library()
+    programs = _programs(a.format)
     from digan_jax.interop import folders, model_folder, npz, weights
 
     if a.format == "npz":
@@ -46,12 +48,23 @@ def run(a) -> None:
     found = weights.read(a.run, a.training, a.step)
     if a.format == "npz":
         npz.write(a.out, found)
-    elif a.format == "stablehlo":
-        from digan_jax.interop import stablehlo
-
-        model_folder.write(a.out, found, a.samples, lambda folder: stablehlo.write(folder, found))
     else:
-        model_folder.write(a.out, found, a.samples)
+        extra = programs and (lambda folder: programs.write(folder, found))
+        model_folder.write(a.out, found, a.samples, extra)
     print(f"{a.out}: written. To see it: digan render --run {a.out} --out clips.mp4")
     if a.push:
         print(hub.push_to_hub(a.out, a.push))
+
+
+def _programs(format: str):
+    """The module that writes programs of this format, if any; a library that is not there is missed here, early."""
+    if format == "stablehlo":
+        from digan_jax.interop import stablehlo
+
+        return stablehlo
+    if format == "onnx":
+        from digan_jax.interop import onnx_files
+
+        onnx_files.require_library()
+        return onnx_files
+    return None
