@@ -19,6 +19,7 @@ from safetensors.numpy import load, save
 
 from digan_jax import config as config_lib
 from digan_jax import networks
+from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.interop import folders, model_card
 from digan_jax.interop.weights import Weights, leaves
@@ -26,6 +27,7 @@ from digan_jax.shapes import Params
 
 LIBRARY = "digan-jax"
 WEIGHTS, TRAINING, CONFIG, CARD = "model.safetensors", "training.safetensors", "config.json", "README.md"
+MAX_WIDTH, MAX_MAPPING_LAYERS = 2**20, 64
 STRIP_TIMES = np.linspace(0, 1, 8)
 
 
@@ -34,7 +36,7 @@ def is_one(path: epath.PathLike) -> bool:
     config = epath.Path(path) / CONFIG
     try:
         record = json.loads(config.read_text()) if config.exists() else None
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or made to exhaust its reader
         return False
     return isinstance(record, dict) and record.get("library") == LIBRARY
 
@@ -104,6 +106,7 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
         record = config_lib.upgraded(record)
         config = config_lib.parse_model(record["model"])
         compute_dtype = config_lib.check_dtype(record["compute_dtype"])
+        _check_plausible(config)
         class_names = tuple(map(str, record.get("class_names", ())))
     except InputError as error:
         raise InputError(f"{path / CONFIG}: {error}") from None
@@ -117,6 +120,14 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
         as_trained = _load(path / TRAINING, {"generator": generator, "critic": _shapes(nets.critic.init)})
     facts = {key: record[key] for key in ("data", "training", "scores") if key in record}
     return Weights(config, params, compute_dtype, **as_trained, class_names=class_names, facts=facts)
+
+
+def _check_plausible(config: ModelConfig) -> None:
+    """Refuses sizes that no model has, before networks of them are described: the file may be anybody's."""
+    for name, value in dataclasses.asdict(config).items():
+        most = MAX_MAPPING_LAYERS if name == "mapping_layers" else MAX_WIDTH
+        if value > most:
+            raise InputError(f"model.{name}={value}: no more than {most} are read.")
 
 
 def _shapes(init: Callable) -> dict:

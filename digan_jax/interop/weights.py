@@ -1,4 +1,5 @@
-"""Trained weights wherever they lie: a run, an exported folder, a .npz state dict or the authors' network-snapshot.pkl."""
+"""Trained weights wherever they lie: a run, an exported folder, a .npz state dict, the authors' network-snapshot.pkl, or
+a model of the Hugging Face hub, "hf://user/name" or "hf://user/name@revision"."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from digan_jax.config import ModelConfig, RunConfig
 from digan_jax.errors import InputError
 from digan_jax.shapes import Params
 
+HUB = "hf://"
 _PLACES = "give a run (the --workdir of `digan train`), a folder of `digan export`, or a network-snapshot-*.pkl"
 
 
@@ -44,6 +46,7 @@ def read(path: epath.PathLike, training: bool = False, step: int | None = None) 
     """The weights at `path`, of whatever kind it is.
 
     Args:
+      path: see the top of this file.
       training: read `generator` and `critic` too, where they are.
       step: which checkpoint of a run; the newest if None.
 
@@ -52,6 +55,11 @@ def read(path: epath.PathLike, training: bool = False, step: int | None = None) 
     """
     from digan_jax.interop import model_folder, npz, snapshot
 
+    if str(path).startswith(HUB):
+        from digan_jax.interop import hub
+
+        repo, _, revision = str(path).removeprefix(HUB).partition("@")
+        path = hub.download(repo, revision or None, training)
     path = epath.Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such run or file; {_PLACES}.")
@@ -108,7 +116,7 @@ def _require_run(path: epath.Path) -> None:
 def _is_json(path: epath.Path) -> bool:
     try:
         json.loads(path.read_text())
-    except ValueError:  # of encoding too
+    except (ValueError, RecursionError):  # of encoding too
         return False
     return True
 
@@ -165,7 +173,7 @@ def scores_of(run: epath.PathLike, step: int) -> list[dict]:
 def _json(path: epath.Path) -> dict:
     try:
         content = json.loads(path.read_text()) if path.exists() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         raise InputError(f"{path}: is no report of an evaluation; remove it, or evaluate the run again.")

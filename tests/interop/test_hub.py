@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from huggingface_hub import constants, hf_api
 
+import digan_jax as digan
 from digan_jax import cli, interop
 from digan_jax.errors import InputError
 from digan_jax.interop import hub, model_folder
@@ -38,6 +39,9 @@ def test_a_model_goes_up_and_comes_down(exported, fake, tiny_params):
     fake.repos["someone/tiny"]["setup.py"] = b"raise SystemExit"  # is not even downloaded
     model = interop.from_pretrained("someone/tiny")
     np.testing.assert_array_equal(model.params["w_avg"], tiny_params["w_avg"])
+    commit = fake.commit("someone/tiny")
+    for place in ("hf://someone/tiny", f"hf://someone/tiny@{commit}"):
+        np.testing.assert_array_equal(digan.load(place).params["w_avg"], tiny_params["w_avg"])
     names = {path.name for path in hub.download("someone/tiny").iterdir()}
     assert names == {"README.md", "config.json", "model.safetensors"}
 

@@ -177,7 +177,10 @@ def test_damaged_configurations_are_named(exported, damaged):
         "lacks .*model.rank": _record(exported, model={k: v for k, v in model.items() if k != "rank"}),
         "compute_dtype='int8'": _record(exported, compute_dtype="int8"),
         "config.json: is damaged": _record(exported, model=None),
+        "model.mapping_layers=1000000000: no more than 64": _record(exported, model=model | {"mapping_layers": 10**9}),
+        "model.w_dim=.*: no more than": _record(exported, model=model | {"w_dim": 2**62}),
         "config.json: is no JSON": _record(exported)[:-9],
+        "/config.json: is no JSON": b"[" * 100_000,
     }
     for message, record in cases.items():
         with pytest.raises(InputError, match=message):
