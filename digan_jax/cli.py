@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from digan_jax.errors import InputError, TrainingDiverged, full_disk
-from digan_jax.verbs import benchmark, config, prepare, render, train
+from digan_jax.verbs import benchmark, config, export, import_, prepare, render, train
 
-VERBS = (prepare, train, render, config, benchmark)
-NAMES = [verb.__name__.rpartition(".")[2] for verb in VERBS]
+VERBS = (prepare, train, render, export, import_, config, benchmark)
+NAMES = [verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS]
 
 
 def main(argv: list[str] | None = None) -> int:
