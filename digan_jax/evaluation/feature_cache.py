@@ -10,10 +10,11 @@ import contextlib
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, UInt8
 
 from digan_jax.evaluation.features.extractors import Extractor
 from digan_jax.rendering.video_files import moved_in
@@ -71,43 +72,71 @@ class FeatureCache:
 SAVE_EVERY = 1024  # clips: what an interruption costs
 
 
-def features_of(
-    clips: Iterable[np.ndarray], extractor: Extractor, cache: FeatureCache, advance: Callable[[], None] = lambda: None
-) -> tuple[np.ndarray, list[bytes]]:
-    """Features of each clip uint8 [t h w 3], in order, and the clips' names; computes those not in the cache.
+class Collector:
+    """Takes clips one by one and gives their features in that order, computing those that the cache lacks.
 
-    `advance` is called once for each clip.
+    Args:
+      change: of each clip before it is looked at, such as `motion.frozen`.
     """
-    names, waiting, since = [], {}, 0
-    for clip in clips:
+
+    def __init__(self, extractor: Extractor, cache: FeatureCache, change: Callable = lambda clip: clip):
+        self._extractor, self._cache, self._change = extractor, cache, change
+        self._waiting: dict[bytes, np.ndarray] = {}
+        self._unsaved = 0
+        self.names: list[bytes] = []  # of the clips, as changed
+
+    def add(self, clip: UInt8[np.ndarray, "t h w 3"]) -> None:
+        clip = self._change(clip)
         name = digest(clip)
-        names.append(name)
-        if name not in cache and name not in waiting:
-            waiting[name] = clip
-        if len(waiting) == extractor.batch:
-            since += _compute(waiting, extractor, cache)
-        if since >= SAVE_EVERY:
-            cache.save()
-            since = 0
+        self.names.append(name)
+        if name not in self._cache and name not in self._waiting:
+            self._waiting[name] = clip
+        if len(self._waiting) == self._extractor.batch:
+            self._compute()
+        if self._unsaved >= SAVE_EVERY:
+            self._cache.save()
+            self._unsaved = 0
+
+    def result(self) -> Float[np.ndarray, "n *d"]:
+        """Features of all clips so far."""
+        if self._waiting:
+            self._compute()
+        self._cache.save()
+        return np.stack([self._cache[name] for name in self.names])
+
+    def _compute(self) -> None:
+        self._cache.add(self._waiting, self._extractor(np.stack(list(self._waiting.values()))))
+        self._unsaved += len(self._waiting)
+        self._waiting.clear()
+
+
+class Thumbnails:
+    """A `Collector` of the pixels themselves, small: every second frame, means over blocks, at most 16 a side."""
+
+    def __init__(self):
+        self._rows: list[np.ndarray] = []
+
+    def add(self, clip: UInt8[np.ndarray, "t h w 3"]) -> None:
+        t, h, w, _ = clip[::2].shape
+        by_row, by_column = max(1, h // 16), max(1, w // 16)
+        kept = clip[::2, : h // by_row * by_row, : w // by_column * by_column]
+        blocks = kept.reshape(t, h // by_row, by_row, w // by_column, by_column, 3)
+        self._rows.append(blocks.mean((2, 4), dtype=np.float32).ravel())
+
+    def result(self) -> Float[np.ndarray, "n d"]:
+        """In grey levels; divide distances by the root of d for a root mean square over pixels."""
+        return np.stack(self._rows)
+
+
+def collect(clips: Iterable[np.ndarray], collectors: Sequence, advance: Callable[[], None] = lambda: None) -> list:
+    """The results of all collectors after one pass over the clips."""
+    for clip in clips:
+        for collector in collectors:
+            collector.add(clip)
         advance()
-    _compute(waiting, extractor, cache)
-    cache.save()
-    return np.stack([cache[name] for name in names]), names
-
-
-def _compute(waiting: dict[bytes, np.ndarray], extractor: Extractor, cache: FeatureCache) -> int:
-    count = len(waiting)
-    if count:
-        cache.add(waiting, extractor(np.stack(list(waiting.values()))))
-        waiting.clear()
-    return count
+    return [collector.result() for collector in collectors]
 
 
 def fingerprint(names: Iterable[bytes]) -> str:
     """Of a set of clips, whatever their order."""
     return hashlib.sha256(b"".join(sorted(names))).hexdigest()[:16]
-
-
-def in_chunks(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
