@@ -206,22 +206,39 @@ class GeneratedClips:
         return {"name": self.name, "kind": "model", "times": [float(t) for t in self.times], **self._facts}
 
 
-def open_fake(path: str) -> GeneratedClips | FolderClips:
+def open_fake(path: str, kind: str = "any", step: int | str | None = None) -> GeneratedClips | FolderClips:
     """What is evaluated: a run, a model file, or a folder of videos.
 
+    Args:
+      kind: "model", "folder", or "any" to find out.
+      step: of a checkpoint of a run, or "best": of the lowest FVD that it measured while training; None: the newest.
+
     Raises:
-      InputError: none of these, or clips that cannot be used.
+      InputError: none of these, clips that cannot be used, or no such checkpoint.
     """
-    place, config = Path(path).expanduser(), run_config(path)
-    is_run = config is not None or (place / "checkpoints").is_dir()
-    media = VIDEO_SUFFIXES + IMAGE_SUFFIXES + ARRAY_SUFFIXES
-    if not is_run and place.exists() and (place.is_dir() or place.suffix.lower() in media):
+    if kind == "any":
+        kind = "folder" if _holds_media(Path(path).expanduser()) else "model"
+    if kind == "folder":
         return FolderClips(path)
     from digan_jax.rendering import model as model_lib
     from digan_jax.training import checkpoint
 
-    model, facts = model_lib.load(path), {}
-    if config:
-        facts = {"step": checkpoint.finished_steps(path)[-1]}
-        facts["kimg"] = facts["step"] * config.train.batch_size / 1000
-    return GeneratedClips(model, str(path), config.data.frames if config else 16, facts=facts)
+    config = run_config(path)
+    if config is None:
+        if step is not None:
+            raise InputError(f"--step {step}: {path} is no run; only runs have several checkpoints.")
+        return GeneratedClips(model_lib.load(path), str(path))
+    if step == "best":
+        step = checkpoint.best_step(path)
+    _, params = checkpoint.restore_for_inference(path, step)
+    step = checkpoint.finished_steps(path)[-1] if step is None else step
+    facts = {"step": step, "kimg": step * config.train.batch_size / 1000}
+    model = model_lib.Model(config.model, params, config.compute_dtype)
+    return GeneratedClips(model, str(path), config.data.frames, facts=facts)
+
+
+def _holds_media(place: Path) -> bool:
+    media = VIDEO_SUFFIXES + IMAGE_SUFFIXES + ARRAY_SUFFIXES
+    if (place / "checkpoints").is_dir() or not place.is_dir():
+        return place.suffix.lower() in media
+    return any(file.suffix.lower() in media for file in place.rglob("*"))

