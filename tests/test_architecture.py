@@ -10,7 +10,8 @@ FILES = sorted(p.relative_to(PACKAGE).as_posix() for p in PACKAGE.rglob("*.py"))
 
 # Lowest first; a file may import from its own layer and from those before it.
 LAYERS = [
-    {"errors.py", "shapes.py", "rng.py", "config.py", "training/__init__.py", "rendering/__init__.py"},
+    {"errors.py", "shapes.py", "rng.py", "config.py", "training/__init__.py", "rendering/__init__.py",
+     "data/__init__.py"},
     {"coords.py"},
     {"networks/"},
     {

@@ -95,7 +95,7 @@ def _reason(error: Exception) -> str:
 
 def square(
     frame: FrameOf, size: int | None, pixel_aspect: float = 1.0, quarter_turns: int = 0
-) -> FrameOf:
+) -> UInt8[np.ndarray, "_ _ 3"]:
     """Centre square of a frame as it is meant to be seen, resized to size × size.
 
     Args:

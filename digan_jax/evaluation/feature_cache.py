@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
@@ -42,7 +43,7 @@ class FeatureCache:
         self._unsaved: list[bytes] = []
         for part in sorted(self._folder.glob("*.npz")) if self._folder else ():
             with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):  # damaged: computed anew
-                with np.load(part) as stored:
+                with np.load(io.BytesIO(part.read_bytes())) as stored:
                     names, rows = stored["digests"], stored["features"]
                 self._rows |= {name.tobytes(): row for name, row in zip(names, rows, strict=True)}
 
@@ -69,7 +70,7 @@ class FeatureCache:
         self._unsaved.clear()
 
 
-SAVE_EVERY = 1024  # clips: what an interruption costs
+SAVE_EVERY = 128  # clips: what an interruption costs
 
 
 class Collector:

@@ -30,7 +30,7 @@ def flicker(clips: Real[np.ndarray, "*n t h w c"]) -> Float[np.ndarray, "*n"]:
     x = np.asarray(clips, np.float32)
     t = x.ndim - 4
     before, here, after = (np.take(x, np.arange(i, x.shape[t] - 2 + i), axis=t) for i in range(3))
-    return np.abs(before - 2 * here + after).mean((-4, -3, -2, -1), dtype=np.float64)
+    return np.asarray(np.abs(before - 2 * here + after).mean((-4, -3, -2, -1), dtype=np.float64))
 
 
 def drift(clips: Real[np.ndarray, "n t h w 3"]) -> dict[str, Float[np.ndarray, "_"]]:

@@ -122,11 +122,12 @@ def plot(reports: Sequence[dict], path: str) -> None:
     except ImportError:
         raise InputError('plots need matplotlib; pip install "digan-jax[eval]".') from None
     shared = check_comparable(reports)
-    figure = Figure(figsize=(1.5 + 3.5 * len(shared), 1.6 + 0.45 * len(reports)), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(shared), squeeze=False)[0], shared):
-        found = [r["protocols"][name] for r in reports]
+    names = ["…" + name[-23:] if len(name) > 24 else name for name in (r["subject"]["name"] for r in reports)]
+    figure = Figure(figsize=(2.5 + 4.0 * len(shared), 1.8 + 0.45 * len(reports)), layout="constrained")
+    for axes, protocol in zip(figure.subplots(1, len(shared), squeeze=False)[0], shared):
+        found = [r["protocols"][protocol] for r in reports]
         axes.barh(
-            [r["subject"]["name"] for r in reports],
+            names,
             [p["fvd"]["mean"] for p in found],
             xerr=[p["fvd"]["deviation"] or 0 for p in found],
             color="0.7",
@@ -134,7 +135,7 @@ def plot(reports: Sequence[dict], path: str) -> None:
         )
         for (kind, value), style in zip(found[0].get("references", {}).items(), ("-", "--", ":")):
             axes.axvline(value, linestyle=style, color="k", linewidth=1, label=f"real, {kind}" if kind != "real" else "other real")
-        axes.set_xlabel(f"FVD, {name}")
+        axes.set_xlabel(f"FVD, {protocol}")
         axes.invert_yaxis()
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize="small")

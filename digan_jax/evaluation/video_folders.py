@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import threading
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import av
@@ -119,8 +119,8 @@ def is_there(path: epath.PathLike) -> bool:
 def _items(root: epath.Path) -> list[Item]:
     if not root.exists():
         raise InputError(f"{root}: there is no such file or folder.")
-    files = [root] if not root.is_dir() else sorted(root.rglob("*"), key=lambda p: natural_order(str(p)))
-    arrays = [p for p in files if p.suffix.lower() in ARRAY_SUFFIXES and not p.name.startswith(".")]
+    files = [root] if not root.is_dir() else list(_walk(root))
+    arrays = [p for p in files if p.suffix.lower() in ARRAY_SUFFIXES]
     found = []
     for path in arrays:
         clips = _arrays(str(path))
@@ -136,6 +136,16 @@ def _items(root: epath.Path) -> list[Item]:
             f"({' '.join(ARRAY_SUFFIXES)}) in it."
         )
     return sorted(found, key=lambda item: (natural_order(item.name), item.index or 0))
+
+
+def _walk(folder: epath.Path) -> Iterator[epath.Path]:
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield from _walk(path)
+        else:
+            yield path
 
 
 def _name(path: epath.Path, root: epath.Path) -> str:
