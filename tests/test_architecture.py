@@ -18,7 +18,7 @@ LAYERS = [
         "training/losses.py", "training/augment.py", "training/state.py", "training/mesh.py", "training/steps.py",
         "data/clips.py", "rendering/latents.py", "rendering/generate.py", "rendering/tiles.py",
         "evaluation/frechet.py", "evaluation/protocols.py", "evaluation/motion.py", "evaluation/coverage.py",
-        "evaluation/resizing.py",
+        "evaluation/resizing.py", "evaluation/fidelity.py",
     },
     {"logs.py", "training/", "data/", "rendering/", "evaluation/", "interop/"},
     {"config_files.py"},

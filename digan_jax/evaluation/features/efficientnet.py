@@ -10,7 +10,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Float
+
+from digan_jax.shapes import Array
 
 SIZE = 224  # pixels a side
 WIDTH = 1280  # features
