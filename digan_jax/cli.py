@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from digan_jax.errors import InputError, TrainingDiverged, full_disk
-from digan_jax.verbs import benchmark, config, evaluate, prepare, render, train
+from digan_jax.verbs import benchmark, config, evaluate, prepare, render, study, train
 
-VERBS = (prepare, train, render, evaluate, config, benchmark)
+VERBS = (prepare, train, render, evaluate, study, config, benchmark)
 NAMES = [verb.__name__.rpartition(".")[2] for verb in VERBS]
 
 

@@ -45,7 +45,9 @@ def names(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [[], ["prepare"], ["train"], ["render"], ["config"]])
+@pytest.mark.parametrize(
+    "words", [[], ["prepare"], ["train"], ["render"], ["config"], ["evaluate"], ["study"], ["study", "make"]]
+)
 def test_help_is_quick_and_imports_nothing_heavy(words):
     """No jax, numpy or av: they are what takes seconds. A process of its own, since this one has them all."""
     script = (
@@ -64,6 +66,7 @@ def test_help_is_quick_and_imports_nothing_heavy(words):
         ("train", "--init-from", "--ids"),
         ("render", "--truncation", "--workdir"),
         ("config", "--arrays", "--ids"),
+        ("evaluate", "--protocol", "--ids"),
     ],
 )
 def test_help_shows_the_options_of_its_verb(capsys, verb, own, foreign):
