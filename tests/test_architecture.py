@@ -10,13 +10,15 @@ FILES = sorted(p.relative_to(PACKAGE).as_posix() for p in PACKAGE.rglob("*.py"))
 
 # Lowest first; a file may import from its own layer and from those before it.
 LAYERS = [
-    {"errors.py", "shapes.py", "rng.py", "config.py", "training/__init__.py", "rendering/__init__.py"},
+    {"errors.py", "shapes.py", "rng.py", "config.py", "training/__init__.py", "rendering/__init__.py",
+     "data/__init__.py"},
     {"coords.py"},
     {"networks/"},
     {
         "training/losses.py", "training/augment.py", "training/state.py", "training/mesh.py", "training/steps.py",
         "data/clips.py", "rendering/latents.py", "rendering/generate.py", "rendering/tiles.py",
-        "evaluation/frechet.py",
+        "evaluation/frechet.py", "evaluation/protocols.py", "evaluation/motion.py", "evaluation/coverage.py",
+        "evaluation/resizing.py", "evaluation/fidelity.py",
     },
     {"logs.py", "training/", "data/", "rendering/", "evaluation/", "interop/"},
     {"config_files.py"},

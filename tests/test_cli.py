@@ -45,7 +45,9 @@ def names(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [[], ["prepare"], ["train"], ["render"], ["export"], ["import"], ["config"]])
+@pytest.mark.parametrize(
+    "words", [[], ["prepare"], ["train"], ["render"], ["evaluate"], ["study", "make"], ["export"], ["import"], ["config"]]
+)
 def test_help_is_quick_and_imports_nothing_heavy(words):
     """No jax, numpy or av: they are what takes seconds. A process of its own, since this one has them all."""
     script = (
@@ -66,6 +68,7 @@ def test_help_is_quick_and_imports_nothing_heavy(words):
         ("config", "--arrays", "--ids"),
         ("export", "--training", "--ids"),
         ("import", "--kimg", "--ids"),
+        ("evaluate", "--protocol", "--ids"),
     ],
 )
 def test_help_shows_the_options_of_its_verb(capsys, verb, own, foreign):

@@ -149,5 +149,8 @@ class BouncingSource:
     def __len__(self) -> int:
         return len(self.frame_counts)
 
+    def video_names(self) -> list[str]:
+        return [f"{self._first + i:08d}" for i in range(len(self))]
+
     def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:
         return render(self._first + int(record), np.asarray(numbers) / (self._n_frames - 1), self.size)

@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -25,6 +25,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 from digan_jax.errors import InputError
 
 INDEX_FILE = "digan_index.json"  # frames and label of each record, beside the shards
+NAMES_FILE = "digan_names.json"  # video of each record, for evaluations that count videos
 
 
 def data_folder(data_dir: str) -> epath.Path:
@@ -86,6 +87,7 @@ class Records:
             raise InputError(f"data.split={split!r}: no record of {folder} is in it; choose from {sorted(splits)}.")
         with _unreadable_told(folder):
             self._source = ArrayRecordDataSource(instructions)
+        self._instructions = instructions
         index = read_index(folder) or build_index(folder, features)
         rows = [row for i in instructions for row in index[os.path.basename(i.filename)][i.skip : i.skip + i.take]]
         self.frame_counts: Int[np.ndarray, "records"] = np.array([n for n, _ in rows], np.int64)
@@ -95,6 +97,11 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.frame_counts)
+
+    def video_names(self) -> list[str]:
+        """The video that each record is a piece of; of sets that do not say, each record is one."""
+        index = read_index(self.folder, NAMES_FILE) or _build_names(self.folder)
+        return [n for i in self._instructions for n in index[os.path.basename(i.filename)][i.skip : i.skip + i.take]]
 
     def encoded_frames(self, record: int):
         """The frames of one record, each an image file in bytes: a sequence that copies none until asked."""
@@ -131,30 +138,46 @@ def _frames(record: bytes, feature: str):
     return stored[feature].bytes_list.value
 
 
-def read_index(folder: epath.Path) -> dict[str, list[list[int]]] | None:
-    file = folder / INDEX_FILE
+def read_index(folder: epath.Path, name: str = INDEX_FILE) -> dict[str, list] | None:
+    file = folder / name
     return json.loads(file.read_text()) if file.exists() else None
 
 
 def build_index(folder: epath.Path, features: Features = Features()) -> dict[str, list[list[int]]]:
     """Read every record once and keep {shard: [[frames, label], …]}, in memory and, where we may write, on disk."""
 
+    def row(shard, number, record):
+        stored = tf_example_pb2.Example.FromString(record).features.feature
+        label = stored[features.label].int64_list.value if features.label in stored else ()
+        return [len(_frames(record, features.video)), label[0] if label else 0]
+
+    return _scan(folder, row, INDEX_FILE)
+
+
+def _build_names(folder: epath.Path) -> dict[str, list[str]]:
+    def name(shard, number, record):
+        stored = tf_example_pb2.Example.FromString(record).features.feature
+        file = stored["file"].bytes_list.value if "file" in stored else ()
+        return file[0].decode() if file else f"{shard}#{number:08d}"
+
+    return _scan(folder, name, NAMES_FILE)
+
+
+def _scan(folder: epath.Path, row: Callable, name: str) -> dict[str, list]:
+    """{shard: [row(shard, number, record) of each record]}, kept beside the shards where we may write."""
+
     def scan(instruction):
-        rows = []
-        for record in ArrayRecordDataSource([instruction]):
-            stored = tf_example_pb2.Example.FromString(record).features.feature
-            label = stored[features.label].int64_list.value if features.label in stored else ()
-            rows.append([len(_frames(record, features.video)), label[0] if label else 0])
-        return os.path.basename(instruction.filename), rows
+        shard = os.path.basename(instruction.filename)
+        return shard, [row(shard, i, record) for i, record in enumerate(ArrayRecordDataSource([instruction]))]
 
     splits = _splits(folder)[1]
     shards = [i for split in splits.values() for i in split.file_instructions]
     with _unreadable_told(folder), concurrent.futures.ThreadPoolExecutor(8) as threads:
         index = dict(threads.map(scan, shards))
     try:
-        scratch = folder / f"{INDEX_FILE}.{os.getpid()}"
+        scratch = folder / f"{name}.{os.getpid()}"
         scratch.write_text(json.dumps(index))
-        scratch.replace(folder / INDEX_FILE)
+        scratch.replace(folder / name)
     except OSError:
         pass  # a shared, read-only set: the next reader scans again
     return index

@@ -66,6 +66,10 @@ class PreparedSource:
     def __len__(self) -> int:
         return len(self._records)
 
+    def video_names(self) -> list[str]:
+        """The video that each record is a piece of."""
+        return self._records.video_names()
+
     def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:
         encoded = self._records.encoded_frames(record)
         frames = [pieces.decode(encoded[int(n)]) for n in numbers]

@@ -27,12 +27,12 @@ def natural_order(name: str) -> list:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
-def square_frames(path: str, size: int, threads: int = 1) -> tuple[float, Iterator[UInt8[np.ndarray, "size size 3"]]]:
+def square_frames(path: str, size: int | None, threads: int = 1) -> tuple[float, Iterator[FrameOf]]:
     """Frames per second (0 where unknown) and the frames of a video file or of a folder of images.
 
     Args:
       path: a video file, or a folder whose images are the frames, in natural order of their names.
-      size: pixels a side of the frames that come out.
+      size: pixels a side of the square frames that come out; None: as they are, turned the way they are seen.
       threads: for decoding.
 
     Raises:
@@ -54,7 +54,7 @@ def square_frames(path: str, size: int, threads: int = 1) -> tuple[float, Iterat
     return float(rate or 0), _decoded(container, size, threads)
 
 
-def _images(folder: epath.Path, size: int) -> Iterator[np.ndarray]:
+def _images(folder: epath.Path, size: int | None) -> Iterator[np.ndarray]:
     names = [p.name for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
     shape = None
     for name in sorted(names, key=natural_order):
@@ -70,7 +70,7 @@ def _images(folder: epath.Path, size: int) -> Iterator[np.ndarray]:
         yield square(frame, size)
 
 
-def _decoded(container: av.container.InputContainer, size: int, threads: int) -> Iterator[np.ndarray]:
+def _decoded(container: av.container.InputContainer, size: int | None, threads: int) -> Iterator[np.ndarray]:
     stream = container.streams.video[0]
     stream.thread_type = "AUTO" if threads > 1 else "SLICE"
     stream.codec_context.thread_count = threads
@@ -94,16 +94,18 @@ def _reason(error: Exception) -> str:
 
 
 def square(
-    frame: FrameOf, size: int, pixel_aspect: float = 1.0, quarter_turns: int = 0
-) -> UInt8[np.ndarray, "size size 3"]:
+    frame: FrameOf, size: int | None, pixel_aspect: float = 1.0, quarter_turns: int = 0
+) -> UInt8[np.ndarray, "_ _ 3"]:
     """Centre square of a frame as it is meant to be seen, resized to size × size.
 
     Args:
       frame: [h w 3] as stored.
-      size: pixels a side of the result.
+      size: pixels a side of the result; None: neither cropped nor resized.
       pixel_aspect: width of a stored pixel over its height.
       quarter_turns: counter-clockwise, from stored to seen.
     """
+    if size is None:
+        return np.ascontiguousarray(np.rot90(frame, quarter_turns % 4))
     h, w = frame.shape[:2]
     side = min(h, w * pixel_aspect)
     height, width = max(1, round(side)), max(1, round(side / pixel_aspect))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from digan_jax.errors import InputError
-from digan_jax.evaluation import features, frechet
+from digan_jax.evaluation import features, frechet, resizing
 
 SIZE = 224  # pixels a side for I3D
 _CHUNK = 4  # clips resized at a time: 16 frames of 224 x 224 are 10 MB
@@ -19,23 +17,11 @@ def for_i3d(clips: np.ndarray, size: int = SIZE) -> np.ndarray:
     Bilinear with half-pixel centres and without antialiasing, as torch.nn.functional.interpolate does; the longer side
     becomes ⌈longer · size / shorter⌉.
     """
-    h, w = clips.shape[2:4]
-    rows, columns = (_bilinear(length, math.ceil(length * size / min(h, w)), size) for length in (h, w))
+    rows, columns = resizing.matrices(*clips.shape[2:4], size)
     # One axis at a time, as matrix products: [size h] and [size w] against all other axes at once.
     x = np.einsum("ph,nthwc->ntpwc", rows, clips.astype(np.float32), optimize=True)
     x = np.einsum("qw,ntpwc->ntpqc", columns, x, optimize=True)
     return np.ascontiguousarray(x / 127.5 - 1, np.float32)
-
-
-def _bilinear(source: int, target: int, kept: int) -> np.ndarray:
-    """The middle `kept` rows of the matrix [target source] that resizes an axis."""
-    start = (target - kept) // 2
-    positions = np.clip((np.arange(start, start + kept) + 0.5) * source / target - 0.5, 0, source - 1)
-    left = np.minimum(positions.astype(int), source - 1)
-    matrix = np.zeros((kept, source), np.float32)
-    matrix[np.arange(kept), left] += 1 - (positions - left)
-    matrix[np.arange(kept), np.minimum(left + 1, source - 1)] += positions - left
-    return matrix
 
 
 def i3d_features(clips: np.ndarray, weights: str | None = None) -> np.ndarray:

@@ -26,7 +26,8 @@ from digan_jax.shapes import Params
 from digan_jax.training.state import GanState, inference_params
 
 # What may change when a run continues: none of it enters the arithmetic of a step.
-FREE = ("train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoint.", "log.")
+FREE = ("train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoint.", "log.", "eval.")
+FVD_FILE = "fvd.json"  # in a workdir: {step: FVD under the quick protocol}
 WEIGHTS = ("generator", "critic", "ema", "w_avg")  # what `train --init-from` takes over
 
 # Orbax logs each error from several threads, with tracebacks; all of them reach us as exceptions too.
@@ -48,6 +49,40 @@ class Milestones:
 
     def should_preserve(self, checkpoints, *, context) -> list[bool]:
         return [due(c.step, self.batch_size, self.every_kimg) for c in checkpoints]
+
+
+@dataclasses.dataclass(frozen=True)
+class Best:
+    """Orbax preservation policy: keeps the checkpoint of the lowest FVD among those that are there.
+
+    Attributes:
+      fvd: {step: FVD}, filled as the run goes.
+    """
+
+    fvd: dict[int, float]
+
+    def should_preserve(self, checkpoints, *, context) -> list[bool]:
+        best = min((c.step for c in checkpoints if c.step in self.fvd), key=self.fvd.get, default=None)
+        return [c.step == best for c in checkpoints]
+
+
+def read_fvd(workdir: epath.PathLike) -> dict[int, float]:
+    """{step: FVD} that a run measured on itself."""
+    file = _home(workdir) / FVD_FILE
+    return {int(step): value for step, value in json.loads(file.read_text()).items()} if file.exists() else {}
+
+
+def best_step(workdir: epath.PathLike) -> int:
+    """Step of the checkpoint with the lowest FVD among those that are there.
+
+    Raises:
+      InputError: none was measured.
+    """
+    fvd = read_fvd(workdir)
+    steps = [step for step in finished_steps(workdir) if step in fvd]
+    if not steps:
+        raise InputError(f"{workdir}: no checkpoint of it was measured; train with --config.eval.every_kimg.")
+    return min(steps, key=fvd.get)
 
 
 def check_workdir(workdir: epath.PathLike, config: RunConfig) -> None:
@@ -85,12 +120,13 @@ class Checkpointer:
         keep, batch_size = config.checkpoint, config.train.batch_size
         milestones = Milestones(batch_size, keep.keep_every_kimg)
         newest = ocp.checkpoint_managers.LatestN(keep.keep_last)
+        self._fvd = read_fvd(workdir)
         self._workdir, self._config = workdir, config
         self._manager = ocp.CheckpointManager(
             _home(workdir) / "checkpoints",
             item_handlers=_handlers(),
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=ocp.checkpoint_managers.AnyPreservationPolicy([newest, milestones]),
+                preservation_policy=ocp.checkpoint_managers.AnyPreservationPolicy([newest, milestones, Best(self._fvd)]),
                 cleanup_tmp_directories=True,  # what a killed save left
             ),
         )
@@ -127,6 +163,18 @@ class Checkpointer:
                 data=ocp.args.JsonSave(data),
             ),
         )
+
+    def note_fvd(self, step: int, fvd: float) -> bool:
+        """Records the FVD of a checkpoint that was just saved; whether it is the lowest so far.
+
+        The save before it may remove old checkpoints by what was known then, so the best one is never lost.
+        """
+        best = fvd < min((v for s, v in self._fvd.items() if s != step), default=float("inf"))
+        self._fvd[step] = fvd
+        if jax.process_index() == 0:
+            with moved_in(_home(self._workdir) / FVD_FILE) as unfinished:
+                epath.Path(unfinished).write_text(json.dumps(self._fvd))
+        return best
 
     def restore(self, like: GanState) -> tuple[GanState, dict]:
         """The newest checkpoint: the state, in the shapes and shardings of `like` (arrays or their abstract twins),

@@ -28,6 +28,7 @@ from digan_jax.training import checkpoint, steps
 from digan_jax.training import mesh as mesh_lib
 from digan_jax.training.checkpoint import Checkpointer, due
 from digan_jax.training.profile import Profile
+from digan_jax.training.quick_fvd import QuickFvd
 from digan_jax.training.snapshots import Snapshots
 from digan_jax.training.state import GanState, init_state, state_from_params
 
@@ -71,6 +72,7 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
         state = restored(config, nets, mesh, saved, position) if begun else fresh(config, nets, mesh, init_from)
         batches = loader.make_loader(source, config.data, config.train, start_step=step, **processes)
         snapshots = Snapshots(config, nets, source, workdir, writer)
+        quick_fvd = QuickFvd(config, source, workdir, saved, writer)
         iteration = steps.compile_iteration(config, nets, mesh)
         report = Report(config, saved, writer)
         profile = stack.enter_context(Profile(workdir, step, profile_iterations))
@@ -85,6 +87,9 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
                 saved.save(step, state, position | {"step": step})
             if due(step, batch_size, config.log.samples_every_kimg):
                 snapshots.write(step, state)
+            if quick_fvd.due(step):
+                report.settle()
+                quick_fvd.measure(step, state, position | {"step": step})
         report.settle()
         saved.save(step, state, position | {"step": step})
         saved.wait()

@@ -51,6 +51,11 @@ def load(path: epath.PathLike | None = None) -> dict:
     return from_content(content, str(path))
 
 
+def checksum(path: epath.PathLike | None = None) -> str:
+    """sha256 of the file that `load` reads."""
+    return SHA256 if path is None else hashlib.sha256(epath.Path(path).read_bytes()).hexdigest()
+
+
 @functools.cache
 def _packaged() -> dict:
     try:

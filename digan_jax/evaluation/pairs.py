@@ -1,0 +1,119 @@
+"""Clips against the originals they are versions of: reconstruction, super-resolution, interpolation."""
+
+from __future__ import annotations
+
+import numpy as np
+from etils import epath
+from jaxtyping import Bool, Float
+
+from digan_jax.data import progress
+from digan_jax.errors import InputError
+from digan_jax.evaluation import fidelity, motion
+from digan_jax.evaluation.features import stlpips
+from digan_jax.evaluation.video_folders import FolderSource
+
+UNITS = {
+    "psnr": "dB, higher is closer",
+    "ssim": "1 is equal (Wang et al. 2004)",
+    "st_lpips": "0 is equal (Ghildyal and Liu 2022, alex)",
+    "warping_error": "grey levels; steady clips are near their original's",
+    "warping_error_of_original": "grey levels",
+    "flicker": "grey levels",
+    "flicker_of_original": "grey levels",
+}
+
+
+def evaluate(fake: epath.PathLike, originals: epath.PathLike) -> dict:
+    """The numbers of every pair, with mean and deviation over pairs; a pair is the n-th of each in order of name.
+
+    Raises:
+      InputError: other counts, lengths or sizes; clips that cannot be read; weights of ST-LPIPS that are missing.
+    """
+    a, b = FolderSource(fake), FolderSource(originals)
+    _check(a, b, fake, originals)
+    weights = stlpips.load()
+    rows = []
+    with progress.bar("pairs", len(a)) as advance:
+        for i, frames in enumerate(a.frame_counts):
+            rows.append(numbers(a.read_frames(i, np.arange(frames)), b.read_frames(i, np.arange(frames)), weights))
+            advance()
+    return {
+        "pairs": len(rows),
+        "generated": str(fake),
+        "originals": str(originals),
+        "weights": {"st_lpips": stlpips.SOURCE.sha256},
+        "units": UNITS,
+        "mean": {name: _finite(np.mean([row[name] for row in rows])) for name in UNITS},
+        "deviation": {name: _deviation([row[name] for row in rows]) for name in UNITS},
+        "of_each": [
+            {"generated": x, "original": y, **{name: _finite(value) for name, value in row.items()}}
+            for x, y, row in zip(a.video_names(), b.video_names(), rows)
+        ],
+    }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity: the PSNR of equal clips."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _deviation(values: list[float]) -> float | None:
+    return _finite(np.std(values, ddof=1)) if len(values) > 1 and np.isfinite(values).all() else None
+
+
+def _check(a: FolderSource, b: FolderSource, fake, originals) -> None:
+    if len(a) != len(b):
+        raise InputError(f"{fake} holds {len(a)} clips, {originals} {len(b)}: pairs need as many of each.")
+    if (a.height, a.width) != (b.height, b.width):
+        raise InputError(
+            f"frames are {a.width}x{a.height} in {fake} and {b.width}x{b.height} in {originals}: bring them to one size."
+        )
+    if min(a.height, a.width) < stlpips.MIN_SIZE:
+        raise InputError(f"frames are {a.width}x{a.height}: ST-LPIPS needs {stlpips.MIN_SIZE} pixels a side.")
+    for x, y, n, m in zip(a.video_names(), b.video_names(), a.frame_counts, b.frame_counts):
+        if n != m or n < 3:
+            raise InputError(f"{x} has {n} frames and {y} {m}: a pair needs as many frames, 3 or more.")
+
+
+def numbers(clip: fidelity.Clip, original: fidelity.Clip, weights: dict) -> dict[str, float]:
+    """Of one pair, see UNITS."""
+    unit = lambda x: x / np.float32(127.5) - 1
+    forward, visible = flows(original)
+    return {
+        "psnr": fidelity.psnr(clip, original),
+        "ssim": float(fidelity.ssim(clip, original).mean()),
+        "st_lpips": float(np.mean(stlpips.distance(weights, unit(clip), unit(original)))),
+        "warping_error": fidelity.warping_error(clip, forward, visible),
+        "warping_error_of_original": fidelity.warping_error(original, forward, visible),
+        "flicker": float(motion.flicker(clip)),
+        "flicker_of_original": float(motion.flicker(original)),
+    }
+
+
+def flows(clip: fidelity.Clip) -> tuple[Float[np.ndarray, "t_1 h w 2"], Bool[np.ndarray, "t_1 h w"]]:
+    """Motion from each frame to the next, (rows, columns) pixels, and what can be seen in both.
+
+    Iterative Lucas-Kanade of scikit-image on grey levels.
+
+    Raises:
+      InputError: scikit-image is missing.
+    """
+    try:
+        from skimage.registration import optical_flow_ilk
+    except ImportError:
+        raise InputError('optical flow needs scikit-image; pip install "digan-jax[eval]".') from None
+    grey = clip.mean(-1) / 255
+    flow = lambda a, b: np.moveaxis(optical_flow_ilk(a, b, radius=5), 0, -1).astype(np.float64)
+    forward = np.stack([flow(a, b) for a, b in zip(grey[:-1], grey[1:])])
+    backward = [flow(b, a) for a, b in zip(grey[:-1], grey[1:])]
+    return forward, np.stack([fidelity.consistent(f, b) for f, b in zip(forward, backward)])
+
+
+def table(report: dict) -> str:
+    """Mean and deviation of each number, a line each."""
+    lines = [f"{report['pairs']} pairs, {report['generated']} against {report['originals']}"]
+    for name, unit in report["units"].items():
+        mean, deviation = report["mean"][name], report["deviation"][name]
+        value = "infinite" if mean is None else f"{mean:.4f}" + ("" if deviation is None else f" ± {deviation:.4f}")
+        lines.append(f"  {name:28}{value:24}{unit}")
+    return "\n".join(lines)

@@ -1,0 +1,143 @@
+"""Reports as people read them: one table, and a plot of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from digan_jax.errors import InputError
+from digan_jax.rendering.video_files import moved_in
+
+_DASH = "-"
+
+
+def table(report: dict) -> str:
+    """A report as text: what was compared, then a line for each protocol."""
+    subject, real = report["subject"], report["real"]
+    step = f", step {subject['step']} ({subject['kimg']:g} kimg)" if "step" in subject else ""
+    split = f", split {real['split']}" if real["split"] else ""
+    lines = [
+        f"generated  {subject['name']}{step}",
+        f"real       {real['name']}{split}, {real['records']} records, {real['size']} pixels, fingerprint {real['fingerprint']}",
+        "weights    " + ", ".join(f"{name} {sha[:12]}" for name, sha in report["weights"].items()),
+        "versions   " + ", ".join(f"{name} {v}" for name, v in report["versions"].items() if v),
+        f"made       {report['date']}, on {report['device']}, in {report['seconds']:.0f} s",
+        "",
+    ]
+    lines += _aligned(_rows(report))
+    lines += ["", "Lower is closer. Reference lines, FVD of real clips: other ones, frozen ones (no motion), shuffled ones."]
+    for name, p in report["protocols"].items():
+        lines.append(
+            f"{name}: {p['n_real']} real, {p['n_generated']} generated ({p['generated_clips']}), {p['draws']} "
+            f"{'draws' if p['draws'] > 1 else 'draw'}, {p['frames']} frames, stride {p['stride']}; {p['choice']}; "
+            f"{p['resize']}; {p['quantise']}; real frames {_stored(p)}. {p['source']}."
+        )
+    lines += [f"left out: {name}: {reason}" for name, reason in report["skipped"].items()]
+    return "\n".join(lines)
+
+
+def _stored(p: dict) -> str:
+    return f"through JPEG of quality {p['jpeg_quality_of_real']}" if p["jpeg_quality_of_real"] else "without loss"
+
+
+def _rows(report: dict) -> list[list[str]]:
+    head = ["protocol", "FVD", "KVD", "FVD of real:", "frozen:", "shuffled:", "precision", "recall", "density", "coverage"]
+    judges = sorted({name for p in report["protocols"].values() for name in p if _is_judge(p[name])})
+    rows = [head + [f"{name} {kind}" for name in judges for kind in ("Fréchet", "KID")]]
+    for name, p in report["protocols"].items():
+        references = p.get("references", {})
+        row = [name, _spread(p["fvd"]), _spread(p["kvd"], 3)]
+        row += [f"{references[k]:.1f}" if k in references else _DASH for k in ("real", "frozen", "shuffled")]
+        row += [f"{p['coverage'][k]:.3f}" for k in ("precision", "recall", "density", "coverage")]
+        for judge in judges:
+            row += [f"{p[judge]['frechet']:.3f}", f"{p[judge]['kid']:.5f}"] if judge in p else [_DASH, _DASH]
+        rows.append(row)
+    return rows
+
+
+def _is_judge(value) -> bool:
+    return isinstance(value, dict) and "kid" in value
+
+
+def _spread(value: dict, digits: int = 1) -> str:
+    mean = f"{value['mean']:.{digits}f}"
+    return mean if value["deviation"] is None else f"{mean} ± {value['deviation']:.{digits}f}"
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+# ---- several ----
+
+
+def check_comparable(reports: Sequence[dict]) -> list[str]:
+    """The protocols that all reports have.
+
+    Raises:
+      InputError: none in common, or numbers that cannot be compared: other real clips, other weights.
+    """
+    shared = [name for name in reports[0]["protocols"] if all(name in r["protocols"] for r in reports)]
+    if not shared:
+        raise InputError("these reports have no protocol in common; evaluate all with one --protocol.")
+    first = reports[0]
+    for other in reports[1:]:
+        who = f"{first['subject']['name']} and {other['subject']['name']}"
+        if other["weights"]["i3d_kinetics400_logits"] != first["weights"]["i3d_kinetics400_logits"]:
+            raise InputError(f"{who} were measured with other I3D weights; their numbers cannot be compared.")
+        for name in shared:
+            if other["protocols"][name]["clips"]["real"] != first["protocols"][name]["clips"]["real"]:
+                raise InputError(
+                    f"{who} were compared with other real clips under {name}; their numbers cannot be compared. Evaluate "
+                    "all with one --real."
+                )
+    return shared
+
+
+def comparison(reports: Sequence[dict]) -> str:
+    """One table of several reports. Raises InputError as `check_comparable`."""
+    shared = check_comparable(reports)
+    lines = []
+    for name in shared:
+        rows = [[name, "FVD", "KVD", "precision", "recall", "density", "coverage"]]
+        for report in sorted(reports, key=lambda r: r["protocols"][name]["fvd"]["mean"]):
+            p = report["protocols"][name]
+            row = [report["subject"]["name"], _spread(p["fvd"]), _spread(p["kvd"], 3)]
+            rows.append(row + [f"{p['coverage'][k]:.3f}" for k in ("precision", "recall", "density", "coverage")])
+        for kind, value in reports[0]["protocols"][name].get("references", {}).items():
+            label = "other real clips" if kind == "real" else f"real clips, {kind}"
+            rows.append([f"({label})", f"{value:.1f}"] + [_DASH] * 5)
+        lines += [*_aligned(rows), ""]
+    return "\n".join(lines[:-1])
+
+
+def plot(reports: Sequence[dict], path: str) -> None:
+    """Bars of FVD with deviations, and lines for the references; a panel for each protocol.
+
+    Raises:
+      InputError: matplotlib is missing; as `check_comparable`.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise InputError('plots need matplotlib; pip install "digan-jax[eval]".') from None
+    shared = check_comparable(reports)
+    names = ["…" + name[-23:] if len(name) > 24 else name for name in (r["subject"]["name"] for r in reports)]
+    figure = Figure(figsize=(2.5 + 4.0 * len(shared), 1.8 + 0.45 * len(reports)), layout="constrained")
+    for axes, protocol in zip(figure.subplots(1, len(shared), squeeze=False)[0], shared):
+        found = [r["protocols"][protocol] for r in reports]
+        axes.barh(
+            names,
+            [p["fvd"]["mean"] for p in found],
+            xerr=[p["fvd"]["deviation"] or 0 for p in found],
+            color="0.7",
+            capsize=3,
+        )
+        for (kind, value), style in zip(found[0].get("references", {}).items(), ("-", "--", ":")):
+            axes.axvline(value, linestyle=style, color="k", linewidth=1, label=f"real, {kind}" if kind != "real" else "other real")
+        axes.set_xlabel(f"FVD, {protocol}")
+        axes.invert_yaxis()
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize="small")
+    with moved_in(path) as unfinished:
+        figure.savefig(unfinished, dpi=150)

