@@ -64,7 +64,7 @@ def run(names: list[str] | None = None, say: Callable[[str], None] = print) -> d
             raise InputError(f"unknown row {name!r}; choose from {', '.join(ROWS)}.")
     kind = f"{jax.device_count()} x {jax.devices()[0].device_kind}, {os.cpu_count()} cores, {platform.machine()}"
     report = {"device": kind, "jax": jax.__version__, "rows": {}}
-    say(f"{kind}, jax {jax.__version__}\n{'':44}{'time':>10}{'in U':>16}{'release':>9}{'compile':>10}{'scratch':>10}")
+    say(f"{kind}, jax {jax.__version__}\n{'':44}{'time':>10}{'in U':>16}{'release':>9}{'compile':>10}{'memory':>10}")
     for name in names or ROWS:
         try:
             report["rows"][name] = _measure(name, ROWS[name])
@@ -82,7 +82,7 @@ def _measure(name: str, row: Row) -> dict:
     u = (before.median + unit().median) / 2
     entry = {"what": row.what, "seconds": taken.median, "spread": taken.spread, "unit": u}
     entry |= {"in_units": taken.median / u, "spread_in_units": taken.spread / u, "release_in_units": row.release}
-    entry |= {name: getattr(work, name) for name in ("compile_seconds", "scratch_bytes", "flops", "bytes_moved")}
+    entry |= {name: getattr(work, name) for name in ("compile_seconds", "scratch_bytes", "peak_bytes", "flops", "bytes_moved")}
     entry["peak_bytes_on_device"] = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
     if work.amount:
         entry["per_second"], entry["of"] = work.amount[0] / taken.median, work.amount[1]
@@ -117,9 +117,9 @@ def compare(before_file: str, after: dict) -> str:
 def _line(entry: dict) -> str:
     in_units = f"{entry['in_units']:.2f} ± {entry['spread_in_units']:.2f}"
     line = f"{entry['what']:44}{entry['seconds']:8.3f} s{in_units:>16}{entry['release_in_units'] or '-':>9}"
-    compiling, scratch = entry["compile_seconds"], entry["scratch_bytes"]
+    compiling, peak = entry["compile_seconds"], entry["peak_bytes"]
     line += f"{compiling:8.1f} s" if compiling is not None else f"{'-':>10}"
-    line += f"{scratch / 2**20:6.0f} MiB" if scratch is not None else ""
+    line += f"{peak / 2**20:6.0f} MiB" if peak is not None else ""
     if "of" in entry:
         line += f"\n{'':4}{entry['per_second']:,.1f} {entry['of']}/s"
     if "share_of_matrix_product_rate" in entry:

@@ -26,6 +26,7 @@ class Work(NamedTuple):
     seconds: Callable[[int], Timing]  # repeats -> time of one
     compile_seconds: float | None = None
     scratch_bytes: int | None = None  # that the compiled program takes beside its arguments and results
+    peak_bytes: int | None = None  # with them; a donated argument that becomes a result counts once
     flops: float | None = None  # of the program as it is written
     bytes_moved: float | None = None  # between memory and processor, of the program as compiled for this device
     amount: tuple[float, str] | None = None  # what one time delivers, such as (16, "pairs")
@@ -66,5 +67,7 @@ def compiled(function, *arguments) -> tuple[Callable, dict]:
     known = {"compile_seconds": time.perf_counter() - start}
     if (memory := program.memory_analysis()) is not None:
         known["scratch_bytes"] = memory.temp_size_in_bytes
+        held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
+        known["peak_bytes"] = held + memory.temp_size_in_bytes
     written, built = lowered.cost_analysis() or {}, program.cost_analysis() or {}
     return program, known | {"flops": written.get("flops"), "bytes_moved": built.get("bytes accessed")}

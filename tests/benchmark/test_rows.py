@@ -33,6 +33,7 @@ def test_compiler_tells_memory_and_work():
     program, known = timing.compiled(jax.jit(lambda x: (x @ x) @ x), jnp.ones((64, 64)))
     np.testing.assert_array_equal(program(jnp.ones((64, 64))), 64.0**2)
     assert known["compile_seconds"] > 0 and known["scratch_bytes"] >= 64 * 64 * 4  # the inner product at least
+    assert known["peak_bytes"] >= known["scratch_bytes"] + 2 * 64 * 64 * 4
     assert known["flops"] >= 2 * 2 * 64**3 and known["bytes_moved"] >= 2 * 64 * 64 * 4
 
 
