@@ -40,9 +40,11 @@ def test_our_own_weights_come_back(tiny_run, tmp_path):
     assert_equal(digan.load(tmp_path / "a.npz").params, ours.params)
 
 
-def test_a_generator_alone(tiny_config, tiny_params, tmp_path):
+def test_a_generator_alone(tiny_config, tiny_params, tmp_path, capsys):
     npz.write(tmp_path / "a.npz", weights.Weights(tiny_config, tiny_params))
     assert weights.read(tmp_path / "a.npz", training=True).critic is None
+    assert cli.main(["export", str(tmp_path / "a.npz"), "--out", str(tmp_path / "b"), "--training"]) == 2
+    assert "holds the averaged generator alone" in capsys.readouterr().err and not (tmp_path / "b").exists()
     with np.load(tmp_path / "a.npz") as file:
         assert all(name.startswith("G_ema.") for name in file.files)
 
