@@ -20,7 +20,9 @@ def require_library():
     return huggingface_hub
 
 
-def push_to_hub(folder: epath.PathLike, repo_id: str, private: bool = False, message: str = "Model of digan-jax") -> str:
+def push_to_hub(
+    folder: epath.PathLike, repo_id: str, private: bool = False, message: str = "Model of digan-jax"
+) -> str:
     """Uploads a folder of `digan export`, in one commit, and returns the address of the repository.
 
     Args:
@@ -83,7 +85,7 @@ def download(repo_id: str, revision: str | None = None, training: bool = False) 
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    """What the library raises where the hub or the network says no: OSError and ValueError, and its HTTP client's own."""
+    """What the library raises where the hub or the network says no: OSError, ValueError, and its HTTP client's own."""
     from huggingface_hub import errors
 
     return OSError, ValueError, errors.HTTPError

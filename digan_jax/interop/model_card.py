@@ -32,7 +32,7 @@ import digan_jax as digan
 import numpy as np
 
 model = digan.load("this/folder")
-clip = model.sample(ids=[0, 1], times=np.linspace(0, 1, 16))  # float32 [2 16 {resolution} {resolution} 3], about [-1, 1]
+clip = model.sample([0, 1], np.linspace(0, 1, 16))  # float32 [2 16 {resolution} {resolution} 3], about [-1, 1]
 digan.write_video("a.mp4", clip[0], fps=8)
 ```
 
@@ -62,8 +62,8 @@ clips = draw.call(weights, content, motion, times, side, -side)  # [2 16 256 256
 _ONNX = """
 ## Without digan-jax
 
-The `.onnx` files hold their weights; batch, frame count and picture size are free. config.json lists what each takes and
-gives.
+The `.onnx` files hold their weights; batch, frame count and picture size are free. config.json lists what each takes
+and gives.
 
 ```python
 import numpy as np

@@ -1,4 +1,4 @@
-"""A .npz of state dicts under the release's names: "G_ema.synthesis.b4.conv1.weight", G and D alike where they are known."""
+"""A .npz of state dicts under the release's names, "G_ema.synthesis.b4.conv1.weight"; G and D where they are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generator as three functions of arrays alone, for whoever exports it. Each takes the weights first, a flat dict as
+"""The generator as three functions of arrays alone, to be exported. Each takes the weights first, a flat dict as
 model.safetensors holds them:
 
   mapping  weights, z [b z], (one-hot label [b classes],) truncation [] -> content [b layers w]
@@ -71,7 +71,5 @@ def described(config: ModelConfig) -> dict[str, dict]:
     words = lambda shape: " ".join(map(str, shape))
     r, layers = config.resolution, networks.build(config).generator.n_layers
     gives = {"mapping": ("b", layers, config.w_dim), "smooth": ("b", "t", "h", "w", 3), "native": ("b", "t", r, r, 3)}
-    return {
-        name: {"takes": {key: words(shape) for key, shape in shapes.items()}, "gives": {RESULTS[name]: words(gives[name])}}
-        for name, shapes in inputs(config).items()
-    }
+    takes = {name: {key: words(shape) for key, shape in shapes.items()} for name, shapes in inputs(config).items()}
+    return {name: {"takes": takes[name], "gives": {RESULTS[name]: words(shape)}} for name, shape in gives.items()}

@@ -48,7 +48,7 @@ def exported(weights: Weights) -> dict[str, export.Exported]:
 
 @contextlib.contextmanager
 def _no_folders_in_locations() -> Iterator[None]:
-    """Each operation of a program says which line of which file it is from; where that file lies is nobody's business."""
+    """Each operation says which line of which file it is from; where that file lies is nobody's business."""
     name = "jax_hlo_source_file_canonicalization_regex"
     before = getattr(jax.config, name)
     jax.config.update(name, "^.*[/\\\\]")

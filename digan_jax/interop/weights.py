@@ -1,5 +1,5 @@
-"""Trained weights wherever they lie: a run, an exported folder, a .npz state dict, the authors' network-snapshot.pkl, or
-a model of the Hugging Face hub, "hf://user/name" or "hf://user/name@revision"."""
+"""Trained weights wherever they lie: a run, an exported folder, a .npz state dict, the authors' network-snapshot.pkl,
+or a model of the Hugging Face hub, "hf://user/name" or "hf://user/name@revision"."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Weights:
       compute_dtype: of activations.
       generator, critic: as trained, for whoever trains on; None where they were left out.
       class_names: of a conditional model, where they are known; else empty.
-      facts: what is known of their making, for a model card: {"data": {...}, "training": {"kimg": ...}, "scores": [...]},
-        each missing where nobody knows it; numbers and strings alone.
+      facts: what is known of their making, for a model card: {"data": {...}, "training": {"kimg": ...},
+        "scores": [...]}, each missing where nobody knows it; numbers and strings alone.
     """
 
     config: ModelConfig
@@ -147,8 +147,8 @@ def facts_of(config: RunConfig, kimg: float) -> dict:
 
 
 def scores_of(run: epath.PathLike, step: int) -> list[dict]:
-    """[{"metric", "protocol", "mean", "deviation"}] of FVD and KVD: what `digan evaluate` left in the run's metrics.json
-    about this step, or else what the run measured itself while it trained (fvd.json). Empty without either.
+    """[{"metric", "protocol", "mean", "deviation"}] of FVD and KVD: what `digan evaluate` left in the run's
+    metrics.json about this step, or else what the run measured itself while it trained (fvd.json).
 
     Raises:
       InputError: a metrics.json that is no report; removing it is the cure.

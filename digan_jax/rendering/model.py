@@ -140,8 +140,8 @@ def check_times(times, clips: int) -> Float[np.ndarray, "b t"]:
 
 
 def load(path: epath.PathLike, step: int | None = None) -> Model:
-    """A model from the folder of a run or of `digan export`, from a .npz of `digan export`, from the hub ("hf://user/name"),
-    or from the authors' network-snapshot.pkl, which is read without running it.
+    """A model from the folder of a run or of `digan export`, from a .npz of `digan export`, from the hub
+    ("hf://user/name"), or from the authors' network-snapshot.pkl, which is read without running it.
 
     Args:
       step: which checkpoint of a run; None: the newest.

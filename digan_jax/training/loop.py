@@ -41,7 +41,8 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
     Args:
       config: of the run.
       workdir: folder for checkpoints, metrics.jsonl and samples.
-      init_from: another run, an export or a network-snapshot.pkl, whose weights a new run starts from, with a fresh optimizer, at step 0.
+      init_from: another run, an export or a network-snapshot.pkl, whose weights a new run starts from, with a fresh
+        optimizer, at step 0.
       profile_iterations: how many, soon after the start, to trace to `workdir`/profile.
 
     Raises:

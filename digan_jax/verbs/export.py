@@ -46,6 +46,8 @@ def run(a) -> None:
     else:
         folders.check_free(a.out, model_folder.is_one)
     found = weights.read(a.run, a.training, a.step)
+    if a.training and found.critic is None:
+        raise InputError(f"--training: {a.run} holds the averaged generator alone; leave it out.")
     if a.format == "npz":
         npz.write(a.out, found)
     else:

@@ -15,7 +15,7 @@ def add(verbs) -> None:
         "--out clips.mp4 --ids 3,4\nwrites clips_0003.mp4 and clips_0004.mp4 (and clips_0003_m0007.mp4 with "
         "--motion-ids 7, clips_0003_c2.mp4 with --label 2).",
     )
-    p.add_argument("--run", required=True, help="a run, a folder of `digan export`, or the authors' network-snapshot.pkl")
+    p.add_argument("--run", required=True, help="folder of a run, or the authors' network-snapshot.pkl")
     p.add_argument("--out", required=True, metavar="FILE")
     p.add_argument("--ids", type=arguments.whole_numbers, default=[0], help="of contents, such as 0-15 or 3,5,8-9 (default 0)")
     p.add_argument("--motion-ids", type=arguments.whole_numbers, help="one for all clips or one for each (default: the ids)")

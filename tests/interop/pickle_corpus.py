@@ -126,7 +126,9 @@ def hostile(canary: str) -> dict[str, bytes]:
             short("system") + b"\x86R" + short(touch) + b"\x85R",
         ),
         "trailing newline": program(name("builtins", "dict\n"), b")R"),
-        "copyreg": program(name("copyreg", "_reconstructor"), name("builtins", "dict"), name("builtins", "object") + b"N\x87R"),
+        "copyreg": program(
+            name("copyreg", "_reconstructor"), name("builtins", "dict"), name("builtins", "object") + b"N\x87R"
+        ),
         "method of an allowed class": program(name("collections", "OrderedDict.__init__"), b")R"),
         "setstate of an allowed class": program(name("torch.nn.modules.container", "Sequential.__setstate__"), b")R"),
         "instance by NEWOBJ": program(name("subprocess", "Popen"), short(touch), b"\x85\x81"),
@@ -245,12 +247,13 @@ def snapshot(*names: str) -> bytes:
 
 
 STYLEGAN2 = snapshot("synthesis.b4.const", "synthesis.b4.conv1.weight")
-DIGAN = snapshot("mapping.fc0.weight", "synthesis.b4.input.input.coord_fuser.affine.weight", "synthesis.b4.conv1.bias")
+DIGAN = snapshot("mapping.fc0.weight", "synthesis.b4.conv1.bias", "synthesis.b4.input.input.coord_fuser.affine.weight")
 
 
 def sound() -> list[bytes]:
     files = ("zip_layout.pth", "stream_layout.pth", "script.pt")
-    return [data for _, data in small_files().values()] + [STYLEGAN2, DIGAN] + [(FILES / name).read_bytes() for name in files]
+    small = [data for _, data in small_files().values()]
+    return [*small, STYLEGAN2, DIGAN, *((FILES / name).read_bytes() for name in files)]
 
 
 _WATCHED = ("exec", "compile", "os.", "subprocess.", "socket.", "shutil.", "pty.", "ctypes.", "pickle.find_class")

@@ -31,7 +31,8 @@ TIMES, GRID = [0.0, 0.7], (3, 2)
 
 
 def drawn(model) -> np.ndarray:
-    return model.generate_from_noise(**{key: np.float32(value) for key, value in NOISE.items()}, times=TIMES, grid=digan.grid(*GRID))
+    noise = {key: np.float32(value) for key, value in NOISE.items()}
+    return model.generate_from_noise(**noise, times=TIMES, grid=digan.grid(*GRID))
 
 
 @pytest.fixture(scope="module", params=range(1, config_lib.FORMAT + 1))

@@ -14,13 +14,22 @@ import pytest
 import digan_jax as digan
 from digan_jax import cli
 from digan_jax.errors import InputError
-from digan_jax.interop import import_run, model_folder, weights
+from digan_jax.interop import import_run, model_folder, snapshot, weights
 from digan_jax.training import checkpoint, loop, steps
 from digan_jax.training import mesh as mesh_lib
 from tests.interop import golden
 
 FILE = golden.GOLDEN / "network_snapshot.pkl"
 SMALL = "--config.train.batch_size=8 --config.log.sample_clips=4 --config.data.frames=4".split()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def read_once():
+    """The golden checkpoint and its copies are read once: under the tests' type checks that takes seconds."""
+    content = snapshot.read_pickle(FILE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshot, "read_pickle", lambda _: content)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +48,6 @@ def imported(tmp_path_factory, request):
 
 @pytest.fixture(scope="module")
 def whole():
-    """The golden checkpoint, read once: under the tests' type checks that takes seconds."""
     return weights.read(FILE, training=True)
 
 

@@ -34,13 +34,14 @@ def test_any_batch_frames_and_size_in_onnxruntime(name, tmp_path):
     sessions = {name: InferenceSession(tmp_path / "model" / f"{name}.onnx") for name in ("mapping", "smooth", "native")}
     rng = np.random.default_rng(0)
     for b, t, w, h in [(1, 2, 24, 16), (2, 1, 5, 40)]:
-        z, motion, times = rng.normal(size=(b, config.z_dim)), rng.normal(size=(b, config.motion_dim)), rng.random((b, t))
+        z, motion = (rng.normal(size=(b, width)) for width in (config.z_dim, config.motion_dim))
+        times = rng.random((b, t))
         label = np.eye(config.n_classes)[rng.integers(config.n_classes, size=b)] if config.n_classes else None
         inputs = {"z": z, "truncation": 1.0} | ({} if label is None else {"label": label})
         (content,) = sessions["mapping"].run(None, {key: np.array(value, np.float32) for key, value in inputs.items()})
         arrays = {"content": content, "motion": np.float32(motion), "times": np.float32(times)}
-        for mode, grid, more in [("native", None, {}), ("smooth", digan.grid(w, h), {"x": centres(w), "y": -centres(h)})]:
-            (frames,) = sessions[mode].run(None, arrays | more)
+        for mode, grid in [("native", None), ("smooth", digan.grid(w, h))]:
+            (frames,) = sessions[mode].run(None, arrays | ({"x": centres(w), "y": -centres(h)} if grid else {}))
             expected = model.generate_from_noise(z, motion, times, label, grid)
             # Another runtime: sums in another order, and coordinates that are rounded once more.
             assert golden.difference(frames, expected) < golden.TOLERANCE

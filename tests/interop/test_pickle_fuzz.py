@@ -83,7 +83,7 @@ def check(path: Path, data: bytes) -> None:
 QUIET = dict(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
-@settings(max_examples=250, derandomize=True, **QUIET)
+@settings(max_examples=160, derandomize=True, **QUIET)
 @given(INPUTS)
 def test_any_bytes_give_a_value_or_a_clear_error(data):
     with tempfile.TemporaryDirectory() as folder:

@@ -13,6 +13,8 @@ from tests.interop import golden, pickle_corpus
 
 SNAPSHOT = golden.GOLDEN / "network_snapshot.pkl"
 PAGE = b"<!DOCTYPE html><html><title>Google Drive - Virus scan warning</title></html>"
+CUT = "(ends in the middle|damaged|incomplete).*get it again"
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
 BAD = {
     "a StyleGAN2 pickle": (pickle_corpus.STYLEGAN2, "not a DIGAN generator's.*StyleGAN2"),
     "a StyleGAN-V pickle": (
@@ -21,10 +23,10 @@ BAD = {
     ),
     "a zip": (pickle_corpus.archive([("network-snapshot.pkl", b"\x80\x04N.")]), "zip archive, not a pickle; unpack it"),
     "a torch file": ((pickle_corpus.FILES / "stream_layout.pth").read_bytes(), "torch.save file"),
-    "a truncated download": (SNAPSHOT.read_bytes()[:200_000], "(ends in the middle|damaged|incomplete).*get it again"),
-    "the first bytes of a download": (SNAPSHOT.read_bytes()[:50], "(ends in the middle|damaged|incomplete).*get it again"),
+    "a truncated download": (SNAPSHOT.read_bytes()[:200_000], CUT),
+    "the first bytes of a download": (SNAPSHOT.read_bytes()[:50], CUT),
     "an empty file": (b"", "is empty; get it again"),
-    "an LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "LFS pointer.*git lfs pull"),
+    "an LFS pointer": (POINTER, "LFS pointer.*git lfs pull"),
     "a web page": (PAGE, "web page, not a checkpoint; download it again"),
     "something that runs": (pickle_corpus.hostile("unused")["os.system"], "asks for 'posix.system'"),
     "text": (b"hello", "not a pickle"),
@@ -38,8 +40,8 @@ def test_each_has_its_own_message(what, tmp_path, capsys):
     path.write_bytes(content)
     with pytest.raises(digan.InputError, match=f"^{re.escape(str(path))}: .*{message}"):
         digan.load(path)
-    out = tmp_path / "clip.mp4"
-    for words in (["render", "--run", str(path), "--out", str(out)], ["export", str(path), "--out", str(tmp_path / "m")]):
+    out = tmp_path / "out.mp4"
+    for words in (["render", "--run", str(path), "--out", str(out)], ["export", str(path), "--out", str(out)]):
         assert cli.main(words) == 2
         shown = capsys.readouterr()
         assert re.search(message, shown.err) and shown.err.count("\n") == 1 and not shown.out
@@ -71,7 +73,7 @@ def test_scores_are_those_of_the_step(tmp_path):
     assert weights.scores_of(tmp_path, 5) == []
     (tmp_path / "fvd.json").write_text('{"5": 410.5, "6": 399.0}')
     assert weights.scores_of(tmp_path, 5) == [{"metric": "FVD", "protocol": "quick", "mean": 410.5}]
-    quick = {"fvd": {"mean": 400.0, "deviation": None, "draws": [400.0]}, "kvd": {"mean": 0.5}, "references": {"real": 9}}
+    quick = {"fvd": {"mean": 400.0, "deviation": None}, "kvd": {"mean": 0.5}, "references": {"fvd": 9}}
     digan_numbers = {"fvd": {"mean": 114.6, "deviation": 4.9}, "clips": {}}
     report = {"format": 1, "subject": {"step": 5}, "protocols": {"quick": quick, "digan": digan_numbers}}
     (tmp_path / "metrics.json").write_text(json.dumps(report))
