@@ -144,12 +144,15 @@ class Synthesis(nn.Module):
         x = image = None
         first = 0
         for r in resolutions(self.config):
-            level = grid.levels[max(0, (r // coords.BASE).bit_length() - 1)]
+            index = max(0, (r // coords.BASE).bit_length() - 1)
+            if index == len(grid.levels):  # the pyramid stops early
+                break
+            level = grid.levels[index]
             last = first + len(layer_names(r))
             copies = Latents(latents.content[:, first : last + 1], latents.motion)
             x, image = Block(r, self.config, self.dtype, name=f"b{r}")(x, image, copies, times, level)
             first = last
-        return image
+        return coords.upsample(image, grid.enlarge)
 
 
 class Generator(nn.Module):

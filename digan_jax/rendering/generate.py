@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from digan_jax import coords
 from digan_jax.config import ModelConfig
@@ -17,6 +17,7 @@ from digan_jax.rendering import tiles
 from digan_jax.shapes import Array, Frames, Latents, Params
 
 WORKSPACE = 1 << 29  # bytes of activations on each device; more gains little, since one frame fills a device
+HOST_BYTES = 1 << 26  # of frames drawn as clips of their own before they are handed out
 
 
 @partial(jax.jit, static_argnames="nets")
@@ -48,7 +49,7 @@ def stream(
     """All frames of all clips in order of time, some at a time. Values do not depend on how they are cut into pieces:
     a pixel is a function of its own (x, y, t), or in the trained pyramid of its own cell.
 
-    The devices share out the clips, or the frames when there are fewer clips than devices. While the caller uses one
+    A grid with a leading axis gives each clip nodes of its own. The devices share out the clips, or the frames when there are fewer clips than devices. While the caller uses one
     piece the next is being drawn; the device holds `workspace` bytes and two pieces, the host one part of the clip.
     """
     mesh = local_mesh()
@@ -66,6 +67,8 @@ def stream(
                 when = jax.device_put(_rows(_rows(times, row, clips).T, start, frames).T, by_clip_and_frame)
                 for corner in tiles.corners(grid, plan):
                     tile, place = tiles.tile(grid, *corner, plan)
+                    if grid.levels[0].x.ndim > 1:
+                        tile = jax.tree.map(lambda nodes: jax.device_put(_rows(nodes, row, clips), by_clip), tile)
                     yield start, row, place, draw(params, part, when, tile, nets)
 
     width, height = grid.size
@@ -78,6 +81,34 @@ def stream(
             part = done[row : row + clips, :, rows, columns]
             part[:] = np.asarray(piece)[: part.shape[0], : part.shape[1]]
         yield done
+
+
+def stream_by_frame(
+    nets: Nets,
+    config: ModelConfig,
+    params: Params,
+    latents: Callable[[Int[np.ndarray, "n"]], Latents],
+    times: Float[Array, "b t"],
+    grids: coords.Grid | Sequence[coords.Grid],
+    workspace: int = WORKSPACE,
+) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
+    """`stream` for clips whose latents or grids change from frame to frame: each frame is drawn as a clip.
+
+    Args:
+      latents: numbers of frames -> rows in the order (frame, clip). grids: one for all frames, or one for each.
+    """
+    b, t = times.shape
+    one = grids if isinstance(grids, coords.Grid) else grids[0]
+    width, height = one.size
+    devices = local_mesh().size
+    together = max(-(-devices // b), HOST_BYTES // (12 * b * width * height))  # 12 bytes: three float32 colours
+    count = tiles.even(t, together)
+    for start in range(0, t, count):
+        frames = np.minimum(np.arange(start, start + count), t - 1)  # the last repeated, so that pieces share one shape
+        grid = one if one is grids else coords.stack([grids[i] for i in frames for _ in range(b)])
+        when = np.asarray(times)[:, frames].T.reshape(-1, 1)
+        drawn = [*stream(nets, config, params, latents(frames), when, grid, workspace)][0][:, 0]
+        yield drawn.reshape(count, b, *drawn.shape[1:]).swapaxes(0, 1)[:, : t - start]
 
 
 def _rows(x: Array, first: int, count: int) -> np.ndarray:
