@@ -37,6 +37,11 @@ def replicate(params: Params) -> Params:
     return jax.device_put(params, NamedSharding(local_mesh(), PartitionSpec()))
 
 
+def shares(clips: int, devices: int) -> tuple[int, int]:
+    """Among how many devices clips and frames are shared out: one of the two is 1."""
+    return (devices, 1) if clips >= devices else (1, devices)
+
+
 def stream(
     nets: Nets,
     config: ModelConfig,
@@ -53,8 +58,9 @@ def stream(
     piece the next is being drawn; the device holds `workspace` bytes and two pieces, the host one part of the clip.
     """
     mesh = local_mesh()
-    n, (b, t) = mesh.size, times.shape
-    (of_clips, n_clips), (of_frames, n_frames) = (("data", n), (None, 1)) if b >= n else ((None, 1), ("data", n))
+    b, t = times.shape
+    n_clips, n_frames = shares(b, mesh.size)
+    of_clips, of_frames = ("data", None) if n_clips > 1 else (None, "data")
     plan = tiles.plan(config, grid, -(-b // n_clips), -(-t // n_frames), workspace)
     clips, frames = plan.clips * n_clips, plan.frames * n_frames
     by_clip = NamedSharding(mesh, PartitionSpec(of_clips))
@@ -100,15 +106,19 @@ def stream_by_frame(
     b, t = times.shape
     one = grids if isinstance(grids, coords.Grid) else grids[0]
     width, height = one.size
-    devices = local_mesh().size
-    together = max(-(-devices // b), HOST_BYTES // (12 * b * width * height))  # 12 bytes: three float32 colours
-    count = tiles.even(t, together)
+    count = frames_together(b, t, local_mesh().size, width * height)
     for start in range(0, t, count):
         frames = np.minimum(np.arange(start, start + count), t - 1)  # the last repeated, so that pieces share one shape
         grid = one if one is grids else coords.stack([grids[i] for i in frames for _ in range(b)])
         when = np.asarray(times)[:, frames].T.reshape(-1, 1)
         drawn = [*stream(nets, config, params, latents(frames), when, grid, workspace)][0][:, 0]
         yield drawn.reshape(count, b, *drawn.shape[1:]).swapaxes(0, 1)[:, : t - start]
+
+
+def frames_together(clips: int, frames: int, devices: int, pixels: int) -> int:
+    """How many frames `stream_by_frame` draws in one go: some for each device, within `HOST_BYTES`."""
+    limit = HOST_BYTES // (12 * clips * pixels)  # 12 bytes: three float32 colours
+    return tiles.even(frames, max(-(-devices // clips), limit))
 
 
 def _rows(x: Array, first: int, count: int) -> np.ndarray:

@@ -141,7 +141,7 @@ def test_bad_frames_leave_the_old_file(tmp_path, frames, fps, reason):
 
 
 def test_a_failure_while_writing_leaves_nothing(tmp_path, clip, monkeypatch):
-    def full(path, frames, fps, metadata):
+    def full(path, *_):
         with open(path, "wb") as file:
             file.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
