@@ -276,14 +276,14 @@ def _write_gif(path, frames, fps, metadata, _):
 
 
 def _add_gif_comment(path: str, comment: bytes) -> None:
-    """FFmpeg writes none: a comment extension of GIF89a, blocks of at most 255 bytes, before the trailer byte."""
+    """FFmpeg writes none: a comment extension of GIF89a, in blocks of at most 255 bytes, behind the header and its
+    palette, where readers find it without the frames."""
     blocks = b"".join(bytes([len(part)]) + part for part in (comment[i : i + 255] for i in range(0, len(comment), 255)))
     with open(path, "r+b") as file:
-        file.seek(-1, os.SEEK_END)
-        trailer = file.read()
-        file.seek(-1, os.SEEK_END)
-        file.write(b"\x21\xfe" + blocks + b"\0" + trailer)
-
+        data = file.read()
+        header = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
+        file.seek(header)
+        file.write(b"\x21\xfe" + blocks + b"\0" + data[header:])
 
 
 def _write_png(path, frames, fps, metadata, _):
