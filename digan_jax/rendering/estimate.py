@@ -76,10 +76,12 @@ def _layers(config: ModelConfig):
 
 
 def parameters(config: ModelConfig) -> int:
-    """Of the generator's modulated layers, which are nearly all of it."""
-    layers = list(_layers(config))
-    count = config.mapping_layers * config.w_dim**2
-    for _, (_, has_waves, n_in, n_out) in layers:
-        n_in += 2 * config.n_frequencies * has_waves
-        count += config.rank * (n_in + n_out) * (config.w_dim + 1) + n_in * n_out
+    """Of the generator, but for biases and the colours' few."""
+    w, n = config.w_dim, config.n_frequencies
+    count = config.mapping_layers * w**2
+    for _, (name, has_waves, n_in, n_out) in _layers(config):
+        n_in += 2 * n * has_waves
+        count += config.rank * (n_in + n_out) * (w + 1) + n_in * n_out
+        count += has_waves * n * (3 * w + w + config.motion_dim + 2 * n)
+        count += (name == "last") * n_out * w
     return count

@@ -12,10 +12,11 @@ from etils import epath
 
 from digan_jax import coords
 from digan_jax.errors import InputError
+from digan_jax.networks.generator import n_layers
 from digan_jax.rendering import latents, render_files, tiles, timeline, video_files
 from digan_jax.rendering import model as model_lib
 from digan_jax.rendering.contact_sheets import check_room
-from digan_jax.rendering.walks import mix
+from digan_jax.rendering.walks import check_layers, mix
 from digan_jax.shapes import Latents
 
 ROWS = ("ids", "motion_ids", "label")
@@ -124,7 +125,8 @@ def plan(a) -> Order:
     _check_single_film(a)
     times = film_times(a)
     model_lib.check_times(times, 1)
-    broadcast(a.ids, a.motion_ids, None if a.label == "all" else a.label, a.cross)
+    if a.label != "all":
+        broadcast(a.ids, a.motion_ids, a.label, a.cross)
     source = model_lib.look(a.run, a.step)
     label = labels_of(a.label, source)
     clips, sheet = broadcast(a.ids, a.motion_ids, label, a.cross)
@@ -134,6 +136,7 @@ def plan(a) -> Order:
         latents.one_hot(clips["label"], latents.check_ids(clips["ids"]), source.config.n_classes)
     if sheet:
         check_room(n, *sheet)
+    check_layers(a.layers or [0], n_layers(source.config))
     grids = picture(a, source.config.resolution, times)
     files = _files(a, clips, sheet, times, source.step)
     _write_index(a, files)

@@ -101,7 +101,7 @@ def check_path(keys: Sequence[tuple[float, Region]]) -> None:
             raise InputError(f"path at {second:g}s: region {x0:g},{y0:g},{x1:g},{y1:g} needs finite x0 < x1 and y0 < y1.")
 
 
-def camera(path: str | Sequence[tuple[float, Region]], seconds: Sequence[float]) -> list[Region]:
+def camera(path: str | Sequence[tuple[float, Region]], seconds: Sequence[float] | np.ndarray) -> list[Region]:
     """The region a camera sees at each of some seconds: corners go evenly from key to key and rest before the first
     and after the last.
 

@@ -127,7 +127,7 @@ def _comment_of_video(path: epath.Path) -> str:
         return {key.lower(): value for key, value in container.metadata.items()}["comment"]
 
 
-def _comment_of_picture(path: epath.Path) -> str:
+def _comment_of_picture(path: epath.Path) -> str | bytes:
     with Image.open(path) as image:
         return image.info["comment"]
 

@@ -123,7 +123,12 @@ def mix(coarse: Latents, fine: Latents, layers: Sequence[int]) -> Latents:
     count = coarse.content.shape[1]
     if coarse.content.shape != fine.content.shape:
         raise InputError(f"mix: contents of shapes {coarse.content.shape} and {fine.content.shape}; they must agree.")
-    if len(layers) == 0 or min(layers) < 0 or max(layers) >= count:
-        raise InputError(f"layers={list(layers)}: this model has layers 0 to {count - 1}; name one or more.")
+    check_layers(layers, count)
     taken = np.isin(np.arange(count), np.asarray(layers))[None, :, None]
     return Latents(np.where(taken, np.asarray(fine.content), np.asarray(coarse.content)), coarse.motion)
+
+
+def check_layers(layers: Sequence[int], count: int) -> None:
+    """Raises `InputError` unless `layers` names one or more of `count` layers, from 0."""
+    if len(layers) == 0 or min(layers) < 0 or max(layers) >= count:
+        raise InputError(f"layers={list(layers)}: this model has layers 0 to {count - 1}; name one or more.")
