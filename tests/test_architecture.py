@@ -16,7 +16,7 @@ LAYERS = [
     {
         "training/losses.py", "training/augment.py", "training/state.py", "training/mesh.py", "training/steps.py",
         "data/clips.py", "rendering/latents.py", "rendering/generate.py", "rendering/tiles.py",
-        "rendering/timeline.py", "rendering/walks.py", "rendering/estimate.py",
+        "rendering/timeline.py", "rendering/walks.py", "rendering/estimate.py", "rendering/one_by_one.py",
         "evaluation/frechet.py",
     },
     {"logs.py", "training/", "data/", "rendering/", "evaluation/", "interop/"},

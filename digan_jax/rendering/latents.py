@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from digan_jax import rng
 from digan_jax.errors import InputError
 from digan_jax.networks import Nets, repeat_content
+from digan_jax.rendering.one_by_one import map_rows
 from digan_jax.shapes import Array, Latents, Params
 
 
@@ -38,8 +39,7 @@ def from_noise(
 ) -> Latents:
     """Maps z to the content of every layer, w_avg + truncation (w - w_avg) (Karras et al. 2019, section B)."""
     # Row by row, so that not even rounding depends on the batch: the same id is the same clip, bit for bit.
-    rows = jax.tree.map(lambda x: x[:, None], (z, label))
-    w = jax.lax.map(lambda row: nets.generator.mapping(params, *row)[0], rows)
+    w = map_rows(lambda row: nets.generator.mapping(params, *row), (z, label), finite=z)
     w = params["w_avg"][None] + truncation * (w - params["w_avg"][None])
     return Latents(repeat_content(w, nets.generator.n_layers), motion)
 
