@@ -15,6 +15,8 @@ _HOMES = {
     "Model": "digan_jax.rendering.model",
     "Latents": "digan_jax.shapes",
     "grid": "digan_jax.rendering.tiles",
+    "mix": "digan_jax.rendering.walks",
+    "camera": "digan_jax.rendering.timeline",
     "write_video": "digan_jax.rendering.video_files",
     "InputError": "digan_jax.errors",
 }

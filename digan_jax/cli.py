@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-import re
 import shlex
 import sys
 from pathlib import Path
 
 from digan_jax.errors import InputError, TrainingDiverged, full_disk
 from digan_jax.verbs import benchmark, config, evaluate, export, import_, prepare, render, study, train
+from digan_jax.verbs.arguments import Parser, glue_values
 
 VERBS = (prepare, train, render, evaluate, study, export, import_, config, benchmark)
 NAMES = [verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS]
@@ -66,31 +65,9 @@ def use_huge_pages() -> None:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-class Parser(argparse.ArgumentParser):
-    """Without abbreviations, which would swallow --config.x; errors are one line."""
-
-    def __init__(self, **options):
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
-
-    def error(self, message):
-        raise InputError(f"{message}; see: {self.prog} --help")
-
-
 def make_parser() -> Parser:
     parser = Parser(prog="digan", description="Videos as functions of (x, y, t): prepare, train and render.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar=" | ".join(NAMES))
     for verb in VERBS:
         verb.add(verbs)
     return parser
-
-
-def glue_values(argv: list[str]) -> list[str]:
-    """`--region -1,-1,1,1` as `--region=-1,-1,1,1`: argparse would take a value that begins with a minus for a flag."""
-    glued = []
-    for word in argv:
-        negative = re.match(r"-[\d.]", word) and re.fullmatch(r"--[a-z-]+", glued[-1] if glued else "")
-        if negative or (glued and glued[-1] == "--beam"):
-            glued[-1] += "=" + word
-        else:
-            glued.append(word)
-    return glued

@@ -7,6 +7,8 @@ nodes on the left and lower corners of its cells, so the node of a pixel centred
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -25,24 +27,42 @@ FULL = (-1.0, -1.0, 1.0, 1.0)  # (x0, y0, x1, y1) of the trained frame
 @partial(jax.tree_util.register_dataclass, data_fields=["x", "y"], meta_fields=["repeat"])
 @dataclasses.dataclass(frozen=True)
 class Level:
-    """The nodes of one level, and how often the level before is repeated along each axis to reach it."""
+    """The nodes of one level, and how often the level before is repeated along each axis to reach it.
 
-    x: Float[Array, "w"]  # of columns, left to right
-    y: Float[Array, "h"]  # of rows, top to bottom
+    With a leading axis each clip has nodes of its own, as when a camera moves and every frame is drawn as a clip.
+    """
+
+    x: Float[Array, "*clips w"]  # of columns, left to right
+    y: Float[Array, "*clips h"]  # of rows, top to bottom
     repeat: int  # 2: nearest upsampling; 1: the level before has the same nodes
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["levels"], meta_fields=[])
+@partial(jax.tree_util.register_dataclass, data_fields=["levels"], meta_fields=["enlarge"])
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """A pyramid of levels 32, 64, ... R. Its coordinates are data: grids of equal sizes share one compiled program."""
+    """A pyramid of levels 32, 64, ... R. Its coordinates are data: grids of equal sizes share one compiled program.
+
+    A pyramid may stop early; `enlarge` then says how often each pixel of its last level is repeated along each axis.
+    """
 
     levels: tuple[Level, ...]
+    enlarge: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the picture."""
-        return self.levels[-1].x.shape[0], self.levels[-1].y.shape[0]
+        last = self.levels[-1]
+        return last.x.shape[-1] * self.enlarge, last.y.shape[-1] * self.enlarge
+
+    def up_to(self, resolution: int) -> Grid:
+        """The same picture from the levels up to `resolution` alone: quicker and coarser."""
+        kept = self.levels[: len(pyramid(resolution))]
+        return Grid(kept, self.enlarge * math.prod(level.repeat for level in self.levels[len(kept) :]))
+
+
+def stack(grids: Sequence[Grid]) -> Grid:
+    """One grid with a leading axis, grid i for clip i; all of one size and mode."""
+    return jax.tree.map(lambda *nodes: np.stack(nodes), *grids)
 
 
 def pyramid(resolution: int) -> list[int]:
@@ -92,12 +112,12 @@ class Waves(NamedTuple):
 
 
 def waves(
-    frequency: Float[Array, "b f 2"], phase: Float[Array, "b t f"], x: Float[Array, "w"], y: Float[Array, "h"]
+    frequency: Float[Array, "b f 2"], phase: Float[Array, "b t f"], x: Float[Array, "*n w"], y: Float[Array, "*n h"]
 ) -> Waves:
     """Factors of [sin, cos](F·(x, y) + phase(t)) at every node (paper, eq. 4): the angle splits into a part along
     columns and a part along rows and time."""
-    along_x = frequency[:, None, :, 0] * x[None, :, None]
-    along_y = frequency[:, None, None, :, 1] * y[None, None, :, None] + phase[:, :, None, :]
+    along_x = frequency[:, None, :, 0] * jnp.atleast_2d(x)[:, :, None]
+    along_y = frequency[:, None, None, :, 1] * jnp.atleast_2d(y)[:, None, :, None] + phase[:, :, None, :]
     return Waves(
         jnp.stack([jnp.sin(along_x), jnp.cos(along_x)], axis=2),
         jnp.stack([jnp.cos(along_y), jnp.sin(along_y)], axis=3),

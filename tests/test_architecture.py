@@ -19,6 +19,7 @@ LAYERS = [
         "data/clips.py", "rendering/latents.py", "rendering/generate.py", "rendering/tiles.py",
         "evaluation/frechet.py", "evaluation/protocols.py", "evaluation/motion.py", "evaluation/coverage.py",
         "evaluation/resizing.py", "evaluation/fidelity.py",
+        "rendering/timeline.py", "rendering/walks.py", "rendering/estimate.py", "rendering/one_by_one.py",
     },
     {"logs.py", "training/", "data/", "rendering/", "evaluation/", "interop/"},
     {"config_files.py"},

@@ -133,7 +133,8 @@ def _of_run(path: epath.Path, training: bool, step: int | None) -> Weights:
         as_trained = {}
     step = checkpoint.finished_steps(path)[-1] if step is None else step
     facts = facts_of(config, step * config.train.batch_size / 1000) | {"scores": scores_of(path, step)}
-    return Weights(config.model, params, config.compute_dtype, **as_trained, facts=facts)
+    class_names = checkpoint.class_names(path)
+    return Weights(config.model, params, config.compute_dtype, **as_trained, class_names=class_names, facts=facts)
 
 
 def facts_of(config: RunConfig, kimg: float) -> dict:

@@ -46,12 +46,15 @@ class FourierFeatures(nn.Module):
         n = self.n_frequencies
         content = Dense(3 * n, name="frequency")(w)
         frequency = content[:, : 2 * n].reshape(-1, n, 2) * np.float32(np.sqrt(10.0))
+        frames = times.shape[1]
+        if frames == 1:  # a product of one row takes another kernel: a frame by itself would differ in its last bits
+            times = jnp.concatenate([times, times], axis=1)
         m = Dense(n, name="motion")(jnp.concatenate([w, motion], axis=-1))
         m = 0.25 * m[:, None, :] * times[:, :, None]
         m = nn.leaky_relu(m, negative_slope=0.01)  # without gain, unlike every other activation here
         m = leaky_relu(Dense(n, name="motion_mlp0")(m))
         phase = content[:, None, 2 * n :] + Dense(n, name="motion_mlp1")(m)
-        return coords.waves(frequency, phase, level.x, level.y)
+        return coords.waves(frequency, phase[:, :frames], level.x, level.y)
 
 
 class FMMLayer(nn.Module):
@@ -144,12 +147,15 @@ class Synthesis(nn.Module):
         x = image = None
         first = 0
         for r in resolutions(self.config):
-            level = grid.levels[max(0, (r // coords.BASE).bit_length() - 1)]
+            index = max(0, (r // coords.BASE).bit_length() - 1)
+            if index == len(grid.levels):  # the pyramid stops early
+                break
+            level = grid.levels[index]
             last = first + len(layer_names(r))
             copies = Latents(latents.content[:, first : last + 1], latents.motion)
             x, image = Block(r, self.config, self.dtype, name=f"b{r}")(x, image, copies, times, level)
             first = last
-        return image
+        return coords.upsample(image, grid.enlarge)
 
 
 class Generator(nn.Module):

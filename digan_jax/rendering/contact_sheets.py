@@ -16,16 +16,20 @@ from digan_jax.shapes import Array
 Clips = Real[Array, "_ t h w c"]  # float in [-1, 1] or uint8 in [0, 255]
 
 
-def grid_of_clips(clips: Clips, columns: int, rows: int) -> UInt8[np.ndarray, "t _ _ c"]:
+def grid_of_clips(clips: Clips, columns: int, rows: int, exact: bool = False) -> Real[np.ndarray, "t _ _ c"]:
     """One clip that shows n of them side by side, row by row from the top left; cells left over are black.
+
+    uint8, or with `exact` numbers as they are given.
 
     Raises:
       InputError: more clips than cells.
     """
     n, t, h, w, c = clips.shape
     check_room(n, columns, rows)
-    cells = np.zeros((columns * rows, t, h, w, c), np.uint8)
-    cells[:n] = to_uint8(clips)
+    clips = np.asarray(clips) if exact else to_uint8(clips)
+    black = 0 if clips.dtype == np.uint8 else -1
+    cells = np.full((columns * rows, t, h, w, c), black, clips.dtype)
+    cells[:n] = clips
     return cells.reshape(rows, columns, t, h, w, c).transpose(2, 0, 3, 1, 4, 5).reshape(t, rows * h, columns * w, c)
 
 

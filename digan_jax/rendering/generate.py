@@ -2,27 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from digan_jax import coords
 from digan_jax.config import ModelConfig
 from digan_jax.networks import Nets
 from digan_jax.rendering import tiles
+from digan_jax.rendering.one_by_one import map_rows
 from digan_jax.shapes import Array, Frames, Latents, Params
 
 WORKSPACE = 1 << 29  # bytes of activations on each device; more gains little, since one frame fills a device
+HOST_BYTES = 1 << 26  # of frames drawn as clips of their own before they are handed out
 
 
-@partial(jax.jit, static_argnames="nets")
-def draw(params: Params, latents: Latents, times: Float[Array, "b t"], grid: coords.Grid, nets: Nets) -> Frames:
-    """One piece. Compiled once for each network and each size of piece: times and coordinates are data."""
-    return nets.generator.synthesis(params, latents, times, grid)
+@partial(jax.jit, static_argnames=("nets", "by_clip"))
+def draw(
+    params: Params, latents: Latents, times: Float[Array, "b t"], grid: coords.Grid, nets: Nets, by_clip: bool = True
+) -> Frames:
+    """One piece, its clips (or with `by_clip` false its frames) shared out among the devices of this process. Compiled
+    once for each network and each size of piece: times and coordinates are data."""
+    of_clips, of_both = PartitionSpec("data" if by_clip else None), shared(by_clip)
+    of_grid = of_clips if grid.levels[0].x.ndim > 1 else PartitionSpec()
+    specs = PartitionSpec(), of_clips, of_both, of_grid
+    part = partial(_draw_part, nets=nets)
+    # Written as what each device does, so that none waits for another's clips.
+    run = jax.shard_map(part, mesh=local_mesh(), in_specs=specs, out_specs=of_both, check_vma=False)
+    return run(params, latents, times, grid)
+
+
+def _draw_part(params: Params, latents: Latents, times: Float[Array, "b t"], grid: coords.Grid, *, nets: Nets) -> Frames:
+    """On CPU clip by clip: as quick, and kernels never see how many clips there are, so not even rounding depends on it.
+    An accelerator would idle with one small clip at a time; it takes all at once."""
+    if jax.default_backend() != "cpu":
+        return nets.generator.synthesis(params, latents, times, grid)
+    own_grid = grid.levels[0].x.ndim > 1
+
+    def draw_clip(clip):
+        latents, times, own = clip
+        return nets.generator.synthesis(params, latents, times, own if own_grid else grid)
+
+    return map_rows(draw_clip, (latents, times, grid if own_grid else ()), finite=times)
+
+
+def shared(by_clip: bool) -> PartitionSpec:
+    """Of times and of what is drawn."""
+    return PartitionSpec("data", None) if by_clip else PartitionSpec(None, "data")
 
 
 def local_mesh() -> jax.sharding.Mesh:
@@ -36,6 +66,11 @@ def replicate(params: Params) -> Params:
     return jax.device_put(params, NamedSharding(local_mesh(), PartitionSpec()))
 
 
+def shares(clips: int, devices: int) -> tuple[int, int]:
+    """Among how many devices clips and frames are shared out: one of the two is 1."""
+    return (devices, 1) if clips >= devices else (1, devices)
+
+
 def stream(
     nets: Nets,
     config: ModelConfig,
@@ -46,27 +81,31 @@ def stream(
     workspace: int = WORKSPACE,
 ) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
     """All frames of all clips in order of time, some at a time. Values do not depend on how they are cut into pieces:
-    a pixel is a function of its own (x, y, t), or in the trained pyramid of its own cell.
+    a pixel is a function of its own (x, y, t), or in the trained pyramid of its own cell. On CPU that holds to the bit for
+    the number of clips; kernels for pieces of other sizes add in another order, some 1e-5 in all.
 
-    The devices share out the clips, or the frames when there are fewer clips than devices. While the caller uses one
+    A grid with a leading axis gives each clip nodes of its own. The devices share out the clips, or the frames when there are fewer clips than devices. While the caller uses one
     piece the next is being drawn; the device holds `workspace` bytes and two pieces, the host one part of the clip.
     """
     mesh = local_mesh()
-    n, (b, t) = mesh.size, times.shape
-    (of_clips, n_clips), (of_frames, n_frames) = (("data", n), (None, 1)) if b >= n else ((None, 1), ("data", n))
+    b, t = times.shape
+    n_clips, n_frames = shares(b, mesh.size)
+    by_clip = n_frames == 1
     plan = tiles.plan(config, grid, -(-b // n_clips), -(-t // n_frames), workspace)
     clips, frames = plan.clips * n_clips, plan.frames * n_frames
-    by_clip = NamedSharding(mesh, PartitionSpec(of_clips))
-    by_clip_and_frame = NamedSharding(mesh, PartitionSpec(of_clips, of_frames))
+    of_clips = NamedSharding(mesh, PartitionSpec("data" if by_clip else None))
+    of_both = NamedSharding(mesh, shared(by_clip))
 
     def pieces():
         for start in range(0, t, frames):
             for row in range(0, b, clips):
-                part = jax.device_put(Latents(*(_rows(x, row, clips) for x in latents)), by_clip)
-                when = jax.device_put(_rows(_rows(times, row, clips).T, start, frames).T, by_clip_and_frame)
+                part = jax.device_put(Latents(*(_rows(x, row, clips) for x in latents)), of_clips)
+                when = jax.device_put(_rows(_rows(times, row, clips).T, start, frames).T, of_both)
                 for corner in tiles.corners(grid, plan):
                     tile, place = tiles.tile(grid, *corner, plan)
-                    yield start, row, place, draw(params, part, when, tile, nets)
+                    if grid.levels[0].x.ndim > 1:
+                        tile = jax.tree.map(lambda nodes: jax.device_put(_rows(nodes, row, clips), of_clips), tile)
+                    yield start, row, place, draw(params, part, when, tile, nets, by_clip)
 
     width, height = grid.size
     ahead = pieces()
@@ -78,6 +117,38 @@ def stream(
             part = done[row : row + clips, :, rows, columns]
             part[:] = np.asarray(piece)[: part.shape[0], : part.shape[1]]
         yield done
+
+
+def stream_by_frame(
+    nets: Nets,
+    config: ModelConfig,
+    params: Params,
+    latents: Callable[[Int[np.ndarray, "n"]], Latents],
+    times: Float[Array, "b t"],
+    grids: coords.Grid | Sequence[coords.Grid],
+    workspace: int = WORKSPACE,
+) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
+    """`stream` for clips whose latents or grids change from frame to frame: each frame is drawn as a clip.
+
+    Args:
+      latents: numbers of frames -> rows in the order (frame, clip). grids: one for all frames, or one for each.
+    """
+    b, t = times.shape
+    one = grids if isinstance(grids, coords.Grid) else grids[0]
+    width, height = one.size
+    count = frames_together(b, t, local_mesh().size, width * height)
+    for start in range(0, t, count):
+        frames = np.minimum(np.arange(start, start + count), t - 1)  # the last repeated, so that pieces share one shape
+        grid = one if one is grids else coords.stack([grids[i] for i in frames for _ in range(b)])
+        when = np.asarray(times)[:, frames].T.reshape(-1, 1)
+        drawn = [*stream(nets, config, params, latents(frames), when, grid, workspace)][0][:, 0]
+        yield drawn.reshape(count, b, *drawn.shape[1:]).swapaxes(0, 1)[:, : t - start]
+
+
+def frames_together(clips: int, frames: int, devices: int, pixels: int) -> int:
+    """How many frames `stream_by_frame` draws in one go: some for each device, within `HOST_BYTES`."""
+    limit = HOST_BYTES // (12 * clips * pixels)  # 12 bytes: three float32 colours
+    return tiles.even(frames, max(-(-devices // clips), limit))
 
 
 def _rows(x: Array, first: int, count: int) -> np.ndarray:

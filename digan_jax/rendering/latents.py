@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -12,6 +14,7 @@ from jaxtyping import Float, Int
 from digan_jax import rng
 from digan_jax.errors import InputError
 from digan_jax.networks import Nets, repeat_content
+from digan_jax.rendering.one_by_one import map_rows
 from digan_jax.shapes import Array, Latents, Params
 
 
@@ -36,8 +39,7 @@ def from_noise(
 ) -> Latents:
     """Maps z to the content of every layer, w_avg + truncation (w - w_avg) (Karras et al. 2019, section B)."""
     # Row by row, so that not even rounding depends on the batch: the same id is the same clip, bit for bit.
-    rows = jax.tree.map(lambda x: x[:, None], (z, label))
-    w = jax.lax.map(lambda row: nets.generator.mapping(params, *row)[0], rows)
+    w = map_rows(lambda row: nets.generator.mapping(params, *row), (z, label), finite=z)
     w = params["w_avg"][None] + truncation * (w - params["w_avg"][None])
     return Latents(repeat_content(w, nets.generator.n_layers), motion)
 
@@ -54,6 +56,24 @@ def check_ids(ids, name: str = "ids") -> Int[np.ndarray, "b"]:
     if not np.issubdtype(rows.dtype, np.integer) or rows.min() < 0 or rows.max() >= 2**31:
         raise InputError(f"{name}={ids}: ids are whole numbers from 0 to 2**31 - 1; each names one clip.")
     return rows.astype(np.int32)
+
+
+def label_indices(label, names: Sequence[str]):
+    """Class names as indices; what is no text passes.
+
+    Args:
+      label: index, name, list of either, or None. names: of the classes, in order; may be unknown, which is empty.
+
+    Raises:
+      InputError: a name that no class has; lists names that are close, or says that the run kept none.
+    """
+    if isinstance(label, str):
+        if label in names:
+            return names.index(label)
+        close = difflib.get_close_matches(label, names, 3, 0) or list(names[:3])
+        known = f"names of classes are, among others, {close}" if names else "this model knows no names, only numbers"
+        raise InputError(f"label={label!r}: {known}.")
+    return [label_indices(one, names) for one in label] if isinstance(label, (list, tuple)) else label
 
 
 def one_hot(label, ids: Int[np.ndarray, "b"], n_classes: int, seed: int = 0) -> Float[np.ndarray, "b classes"] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,10 +15,12 @@ from jaxtyping import Float
 from digan_jax import coords, networks
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
-from digan_jax.rendering import generate, latents, tiles
+from digan_jax.rendering import generate, latents, tiles, walks
+from digan_jax.rendering.walks import Walk
 from digan_jax.shapes import Latents, Params
 
-Grid = tiles.GridRequest | coords.Grid | None
+OneGrid = tiles.GridRequest | coords.Grid
+Grid = OneGrid | Sequence[OneGrid] | None  # a sequence: one for each frame
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,11 +31,13 @@ class Model:
       config: the architecture.
       params: nested dict of arrays {"mapping", "synthesis", "w_avg"}, named as in the authors' release.
       compute_dtype: of activations, "float32" or "bfloat16"; frames are float32 whatever it is.
+      class_names: of a conditional model, where its run kept them; else empty.
     """
 
     config: ModelConfig
     params: Params
     compute_dtype: str = "float32"
+    class_names: tuple[str, ...] = ()
 
     @functools.cached_property
     def nets(self) -> networks.Nets:
@@ -50,12 +55,35 @@ class Model:
           ids: whole numbers, each the name of one content; same id, same picture.
           motion_ids: one for all clips or one for each; None: the ids. Same motion id, same motion.
           truncation: psi of w_avg + psi (w - w_avg): 1 all variety, towards 0 the average clip, above 1 exaggerates.
-          label: class index, one for all or one for each; None: drawn by id (unconditional models take none).
+          label: class index or name, one for all or one for each; None: drawn by id (unconditional models take none).
           seed: of another world: the same ids name other clips.
 
         Raises:
           InputError: ids, motion ids, truncation or labels that cannot be used; says which and why.
         """
+        z, motion, classes = self._noise(ids, motion_ids, truncation, label, seed)
+        return latents.from_noise(self.params, z, motion, classes, float(truncation), self.nets)
+
+    def walk(
+        self, ids, steps: int, of: str = "both", space: str = "w",
+        motion_ids=None, truncation: float = 1.0, label=None, seed: int = 0,
+    ) -> Walk:  # fmt: skip
+        """A walk through ids in (len(ids) - 1) * steps + 1 frames, for `stream` and `generate`: one clip whose latents
+        change from frame to frame. Steps are equal, and the frames at the ids are those of the ids.
+
+        Args:
+          ids: two or more stations. steps: frames from one to the next.
+          of: what walks, "both", "content" or "motion"; the other stays at the first station.
+          space: of the content, "w" (straight lines) or "z" (arcs); motion noise goes along arcs.
+          motion_ids, truncation, label, seed: as in `latents`; ids of motion, if others than `ids`.
+
+        Raises:
+          InputError: as `latents`; fewer than two ids, steps below 1, an unknown `of` or `space`.
+        """
+        z, motion, classes = self._noise(ids, motion_ids, truncation, label, seed)
+        return walks.plan_walk(self.params, self.nets, z, motion, classes, truncation, steps, of, space)
+
+    def _noise(self, ids, motion_ids, truncation, label, seed):
         ids = latents.check_ids(ids)
         motion_ids = ids if motion_ids is None else latents.check_ids(motion_ids, "motion_ids")
         if len(motion_ids) not in (1, len(ids)):
@@ -66,32 +94,46 @@ class Model:
             raise InputError(f"seed={seed}: must lie in [0, 2**32).")
         z = latents.content_noise(seed, ids, self.config.z_dim)
         motion = latents.motion_noise(seed, np.broadcast_to(motion_ids, ids.shape), self.config.motion_dim)
-        classes = latents.one_hot(label, ids, self.config.n_classes, seed)
-        return latents.from_noise(self.params, z, motion, classes, float(truncation), self.nets)
+        label = latents.label_indices(label, self.class_names)
+        return z, motion, latents.one_hot(label, ids, self.config.n_classes, seed)
 
-    def generate(self, lat: Latents, times, grid: Grid = None) -> Float[np.ndarray, "b t h w c"]:
+    def generate(self, lat: Latents | Walk, times, grid: Grid = None) -> Float[np.ndarray, "b t h w c"]:
         """Clips, float32, about in [-1, 1], not clamped.
 
         Args:
-          lat: from `latents`, or any mixture of such.
+          lat: from `latents`, any mixture of such (`digan.mix`), or a `walk`, which is one clip of len(lat) frames.
           times: [t] for all clips or [b t], any finite numbers: 0 is the first frame of a clip, 1 its last, between
             and beyond are legal; each frame is drawn by itself, so order and repeats are free.
-          grid: None as trained, or `digan.grid(...)`.
+          grid: None as trained, `digan.grid(...)`, or a list of such of one size, one for each frame.
 
         Raises:
           InputError: latents of another model, times that are no numbers, a grid that cannot be drawn.
         """
         return np.concatenate(list(self.stream(lat, times, grid)), axis=1)
 
-    def stream(self, lat: Latents, times, grid: Grid = None) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
+    def stream(self, lat: Latents | Walk, times, grid: Grid = None) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
         """`generate` in pieces of some frames of all clips, in order of time, for clips that do not fit in memory."""
-        self._check(lat)
-        times = check_times(times, len(lat.content))
-        if grid is None:
-            grid = coords.native(self.config.resolution)
-        elif isinstance(grid, tiles.GridRequest):
-            grid = grid.resolve(self.config.resolution)
-        return generate.stream(self.nets, self.config, self._on_devices, lat, times, grid)
+        clips = 1 if isinstance(lat, Walk) else self._check(lat)
+        times = check_times(times, clips)
+        if isinstance(lat, Walk) and times.shape[1] != len(lat):
+            raise InputError(f"{times.shape[1]} times for a walk of {len(lat)} frames; give one for each.")
+        one_grid = grid is None or isinstance(grid, OneGrid)
+        grids = self._resolve([grid] if one_grid else grid, times.shape[1])
+        draw = self.nets, self.config, self._on_devices
+        if one_grid and not isinstance(lat, Walk):
+            return generate.stream(*draw, lat, times, grids[0])
+        if isinstance(lat, Walk):
+            rows = lat.latents
+        else:
+            rows = lambda frames: Latents(*(np.tile(x, (len(frames), *[1] * (x.ndim - 1))) for x in lat))
+        return generate.stream_by_frame(*draw, rows, times, grids[0] if one_grid else grids)
+
+    def _resolve(self, grids, frames: int) -> list[coords.Grid]:
+        r = self.config.resolution
+        found = [coords.native(r) if g is None else g.resolve(r) if isinstance(g, tiles.GridRequest) else g for g in grids]
+        if len(found) not in (1, frames) or len({(g.size, len(g.levels), g.enlarge) for g in found}) > 1:
+            raise InputError(f"{len(found)} grids for {frames} frames; give one for each, all of one size and mode.")
+        return found
 
     def sample(self, ids, times, grid: Grid = None, **options) -> Float[np.ndarray, "b t h w c"]:
         """`generate` of `latents(ids, **options)`."""
@@ -114,12 +156,13 @@ class Model:
         z, z_motion, label = (None if x is None else jnp.asarray(x, jnp.float32) for x in (z, z_motion, label))
         return self.generate(latents.from_noise(self.params, z, z_motion, label, 1.0, self.nets), times, grid)
 
-    def _check(self, lat: Latents) -> None:
+    def _check(self, lat: Latents) -> int:
         c, b = self.config, len(lat.content)
         expected = {"content": (b, self.nets.generator.n_layers, c.w_dim), "motion": (b, c.motion_dim)}
         for name, shape in expected.items():
             if getattr(lat, name).shape != shape:
                 raise InputError(f"latents.{name} has shape {getattr(lat, name).shape}; this model takes {shape}.")
+        return b
 
 
 def check_times(times, clips: int) -> Float[np.ndarray, "b t"]:
@@ -152,4 +195,25 @@ def load(path: epath.PathLike, step: int | None = None) -> Model:
     from digan_jax.interop import weights
 
     found = weights.read(path, step=step)
-    return Model(found.config, found.params, found.compute_dtype)
+    return Model(found.config, found.params, found.compute_dtype, found.class_names)
+
+
+class Source(NamedTuple):
+    """What `load` would load, without its weights."""
+
+    config: ModelConfig
+    class_names: tuple[str, ...]
+    step: int | None  # of the checkpoint; None: no run
+
+
+def look(path: epath.PathLike, step: int | None = None) -> Source:
+    """What `load(path, step)` would load. Raises as it does."""
+    from digan_jax.interop import weights
+
+    if not weights.is_run(path):
+        model = load(path, step)
+        return Source(model.config, model.class_names, None)
+    from digan_jax.training import checkpoint
+
+    config, step = checkpoint.restore_config(path, step)
+    return Source(config.model, checkpoint.class_names(path), step)

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 
 from digan_jax import coords
 from digan_jax.rendering.contact_sheets import check_room, grid_of_clips
-from digan_jax.rendering.model import Grid, Model
+from digan_jax.rendering.model import Grid, Model, OneGrid, Walk
 from digan_jax.rendering.video_files import write_video
 from digan_jax.shapes import Latents
 
@@ -31,46 +31,48 @@ def render_sheet(
     fps: float,
     sheet: tuple[int, int],
     metadata: dict,
+    quality: str = "standard",
 ) -> list[epath.Path]:
     """All clips side by side in one file, `sheet` = (columns, rows) of them. Returns the files written."""
     check_room(len(lat.content), *sheet)
     with frame_counter(len(times)) as count:
         parts = model.stream(lat, times, grid)
-        frames = (frame for part in parts for frame in count(grid_of_clips(part, *sheet)))
-        write_video(path, frames, fps, metadata)
+        exact = quality == "10-bit"
+        frames = (frame for part in parts for frame in count(grid_of_clips(part, *sheet, exact)))
+        write_video(path, frames, fps, metadata, quality)
     return [epath.Path(path)]
 
 
 def render_each(
     model: Model,
-    lat: Latents,
+    lat: Latents | Walk,
     times: Float[np.ndarray, "t"],
     grid: Grid,
     paths: Sequence[epath.PathLike],
     fps: float,
     metadata: Sequence[dict],
+    quality: str = "standard",
 ) -> list[epath.Path]:
     """One file for each clip. Returns the files written."""
-    n, size = len(paths), picture_size(model, grid)
-    together = max(1, HOST_BYTES // (12 * len(times) * size[0] * size[1]))  # 12 bytes: three float32 colours
+    n, (width, height) = len(paths), size_of(grid)
+    together = max(1, HOST_BYTES // (12 * len(times) * width * height))  # 12 bytes: three float32 colours
     with frame_counter(n * len(times)) as count:
         for first in range(0, n, together):
             group = slice(first, min(first + together, n))
-            parts = model.stream(Latents(*(x[group] for x in lat)), times, grid)
+            parts = model.stream(lat if isinstance(lat, Walk) else Latents(*(x[group] for x in lat)), times, grid)
             if group.stop - first == 1:
                 clips = [(frame for part in parts for frame in count(part[0]))]
             else:
                 clips = map(count, np.concatenate(list(parts), axis=1))
             for path, clip, note in zip(paths[group], clips, metadata[group]):
-                write_video(path, clip, fps, note)
+                write_video(path, clip, fps, note, quality)
     return [epath.Path(path) for path in paths]
 
 
-def picture_size(model: Model, grid: Grid) -> tuple[int, int]:
+def size_of(grid: OneGrid | Sequence[OneGrid]) -> tuple[int, int]:
     """(width, height) of the pictures that `grid` gives."""
-    if grid is None:
-        return model.config.resolution, model.config.resolution
-    return grid.size if isinstance(grid, coords.Grid) else (grid.width, grid.height)
+    one = grid if isinstance(grid, OneGrid) else grid[0]
+    return one.size if isinstance(one, coords.Grid) else (one.width, one.height)
 
 
 @contextlib.contextmanager

@@ -21,14 +21,21 @@ class GridRequest:
     height: int
     region: tuple[float, float, float, float] = coords.FULL
     mode: str = "smooth"
+    levels: int | None = None  # resolution of the last level that is drawn; None: all
 
     def resolve(self, resolution: int) -> coords.Grid:
         """The grid for a model of this resolution.
 
         Raises:
-          InputError: an unknown mode, no pixels, an empty region; for native and scaled grids a region other than the
-            trained frame or a size that is not a whole multiple of the resolution.
+          InputError: an unknown mode, no pixels, an empty region, a level that is not there; for native and scaled
+            grids a region other than the trained frame or a size that is not a whole multiple of the resolution.
         """
+        grid, pyramid = self._whole(resolution), coords.pyramid(resolution)
+        if self.levels not in (None, *pyramid):
+            raise InputError(f"levels={self.levels}: the levels of this model are {pyramid}; choose the last to draw.")
+        return grid if self.levels is None else grid.up_to(self.levels)
+
+    def _whole(self, resolution: int) -> coords.Grid:
         r, size = resolution, f"{self.width}x{self.height}"
         if self.mode not in MODES:
             raise InputError(f"unknown mode {self.mode!r}; choose one of {list(MODES)}.")
@@ -45,7 +52,9 @@ class GridRequest:
         return coords.scaled(r, self.width // r)
 
 
-def grid(width: int, height: int, region=coords.FULL, mode: str = "smooth") -> GridRequest:
+def grid(
+    width: int, height: int, region=coords.FULL, mode: str = "smooth", levels: int | None = None
+) -> GridRequest:
     """A picture of width x height pixels for `Model.generate`.
 
     Args:
@@ -53,8 +62,9 @@ def grid(width: int, height: int, region=coords.FULL, mode: str = "smooth") -> G
         legal and shows what lies outside.
       mode: "smooth" evaluates the function at every pixel: any size, any region. "scaled" and "native" are the trained
         pyramid at s and 1 times its nodes, with its nearest upsampling: width = height = s * resolution.
+      levels: stop the pyramid at this resolution (32, 64, ...): less work and less detail, the same size.
     """
-    return GridRequest(width, height, tuple(region), mode)
+    return GridRequest(width, height, tuple(region), mode, levels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +80,7 @@ class Plan:
 def plan(config: ModelConfig, grid: coords.Grid, clips: int, frames: int, workspace: int) -> Plan:
     """The largest pieces that take about `workspace` bytes of a device, even in size so that little is padded."""
     of_column, of_node = costs(config, grid)
-    rows, total = len(grid.levels[0].y), len(grid.levels[0].x)
+    rows, total = grid.levels[0].y.shape[-1], grid.levels[0].x.shape[-1]
     columns = even(total, workspace / 4 / of_column)
     free = workspace - of_column * columns
     fit = free / (of_node * columns)  # rows of frames that fit
@@ -94,7 +104,7 @@ def costs(config: ModelConfig, grid: coords.Grid) -> tuple[float, float]:
     first = grid.levels[0]
     for r, level in zip(coords.pyramid(config.resolution), grid.levels):
         blocks = [4, 8, 16, 32] if r == coords.BASE else [r]
-        columns, rows = len(level.x) / len(first.x), len(level.y) / len(first.y)
+        columns, rows = level.x.shape[-1] / first.x.shape[-1], level.y.shape[-1] / first.y.shape[-1]
         channels = max(config.channels(max(4, b // 2)) + config.channels(b) for b in blocks)
         # Twice: the parts of a sum and the sum; a product and its activation. Four: float32.
         of_column = max(of_column, 2 * 4 * columns * 2 * config.n_frequencies * config.channels(blocks[0]))
@@ -110,12 +120,13 @@ def tile(grid: coords.Grid, row: int, column: int, plan: Plan) -> tuple[coords.G
         repeat *= level.repeat
         rows = slice(row * repeat, (row + plan.rows) * repeat)
         columns = slice(column * repeat, (column + plan.columns) * repeat)
-        levels.append(dataclasses.replace(level, x=level.x[columns], y=level.y[rows]))
-    return coords.Grid(tuple(levels)), (rows, columns)
+        levels.append(dataclasses.replace(level, x=level.x[..., columns], y=level.y[..., rows]))
+    rows, columns = (slice(s.start * grid.enlarge, s.stop * grid.enlarge) for s in (rows, columns))
+    return coords.Grid(tuple(levels), grid.enlarge), (rows, columns)
 
 
 def corners(grid: coords.Grid, plan: Plan) -> list[tuple[int, int]]:
     """(row, column) of the first level where each tile begins. The last ones overlap those before: all are alike."""
     starts = lambda total, step: [min(first, total - step) for first in range(0, total, step)]
     first = grid.levels[0]
-    return list(itertools.product(starts(len(first.y), plan.rows), starts(len(first.x), plan.columns)))
+    return list(itertools.product(starts(first.y.shape[-1], plan.rows), starts(first.x.shape[-1], plan.columns)))

@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -99,12 +99,16 @@ def check_workdir(workdir: epath.PathLike, config: RunConfig) -> None:
         )
 
 
-def claim(workdir: epath.PathLike, config: RunConfig) -> None:
-    """Makes `workdir` the home of this run: writes config.json there. Raises as `check_workdir`."""
+def claim(workdir: epath.PathLike, config: RunConfig, names: Sequence[str] = ()) -> None:
+    """Makes `workdir` the home of this run: writes config.json there, and classes.json if the model is conditional and
+    its classes have `names`. Raises as `check_workdir`."""
     check_workdir(workdir, config)
-    if jax.process_index() == 0:
-        with moved_in(_home(workdir) / "config.json") as unfinished:
-            epath.Path(unfinished).write_text(config_lib.to_json(config) + "\n")
+    records = {"config.json": config_lib.to_json(config)}
+    if config.model.n_classes and names:
+        records["classes.json"] = json.dumps(names, indent=1)
+    for record, text in records.items() if jax.process_index() == 0 else ():
+        with moved_in(_home(workdir) / record) as unfinished:
+            epath.Path(unfinished).write_text(text + "\n")
 
 
 def finished_steps(workdir: epath.PathLike) -> list[int]:
@@ -235,6 +239,18 @@ def restore_for_inference(run: epath.PathLike, step: int | None = None) -> tuple
     """
     with _reader(run, step) as (manager, step):
         return _config_of(manager, step), _arrays(manager, step, "ema")
+
+
+def restore_config(run: epath.PathLike, step: int | None = None) -> tuple[RunConfig, int]:
+    """Configuration and step alone; otherwise as `restore_for_inference`."""
+    with _reader(run, step) as (manager, step):
+        return _config_of(manager, step), step
+
+
+def class_names(run: epath.PathLike) -> tuple[str, ...]:
+    """Names of a conditional run's classes, in the order of their indices; empty where the run kept none."""
+    record = _home(run) / "classes.json"
+    return tuple(json.loads(record.read_text())) if record.exists() else ()
 
 
 def restore_weights(run: epath.PathLike, step: int | None = None) -> tuple[RunConfig, dict]:

@@ -55,7 +55,7 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
     batch_size = config.train.batch_size
     mesh_lib.check_batch(batch_size, mesh)
     source = sources.open_source(config.data, config.model)
-    checkpoint.claim(workdir, config)
+    checkpoint.claim(workdir, config, source.class_names)
     nets = steps.networks_of(config)
     total = math.ceil(config.train.total_kimg * 1000 / batch_size)
     processes = {"process_index": jax.process_index(), "process_count": jax.process_count()}

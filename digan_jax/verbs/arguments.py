@@ -1,9 +1,33 @@
-"""Values of options as a person writes them: lists of ids, times, sizes, regions."""
+"""The parser that all verbs share, and values of options as a person writes them: ids, times, sizes, regions."""
 
 from __future__ import annotations
 
 import argparse
 import re
+
+from digan_jax.errors import InputError
+
+
+class Parser(argparse.ArgumentParser):
+    """Without abbreviations, which would swallow --config.x; errors are one line."""
+
+    def __init__(self, **options):
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def error(self, message):
+        raise InputError(f"{message}; see: {self.prog} --help")
+
+
+def glue_values(argv: list[str]) -> list[str]:
+    """`--region -1,-1,1,1` as `--region=-1,-1,1,1`: argparse would take a value that begins with a minus for a flag."""
+    glued = []
+    for word in argv:
+        negative = re.match(r"-[\d.]", word) and re.fullmatch(r"--[a-z-]+", glued[-1] if glued else "")
+        if negative or (glued and glued[-1] == "--beam"):
+            glued[-1] += "=" + word
+        else:
+            glued.append(word)
+    return glued
 
 
 def whole_numbers(text: str) -> list[int]:
@@ -46,3 +70,19 @@ def region(text: str) -> tuple[float, float, float, float]:
     if len(corners) != 4:
         raise argparse.ArgumentTypeError(f"{text!r} has {len(corners)} numbers; write x0,y0,x1,y1 such as -1,-1,1,1")
     return tuple(corners)
+
+
+def labels(text: str) -> str | list[int | str]:
+    """"all", numbers, or names of classes with commas between them; a name may hold what only looks like a range."""
+    if text == "all":
+        return text
+    try:
+        return whole_numbers(text)
+    except argparse.ArgumentTypeError:
+        return [int(part) if part.strip().isdigit() else part.strip() for part in text.split(",")]
+
+
+def whole_number_above_0(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
+    return int(text)

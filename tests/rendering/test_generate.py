@@ -58,6 +58,33 @@ def test_devices_share_clips_or_frames(model, clips):
     np.testing.assert_allclose(drawn, in_one_go(model, lat, times, coords.native(64)), **TOLERANCE)
 
 
+def test_a_clip_is_the_same_in_every_batch(model):
+    """To the bit on CPU where pieces have as many frames. Eight devices share the frames of up to 7 clips, so that each
+    draws one frame at a time, and from 8 on the clips; small pieces of one frame go through another kernel."""
+    times = np.linspace(0, 1, 5)
+    draw = lambda ids: dict(zip(ids, model.generate(model.latents(ids), times, SMOOTH)))
+    one, few, eight, many = draw([8]), draw([0, 8, 3]), draw(list(range(3, 11))), draw(list(range(11)))
+    np.testing.assert_array_equal(one[8], few[8])
+    np.testing.assert_array_equal(eight[8], many[8])
+    np.testing.assert_array_equal(eight[3], many[3])
+    np.testing.assert_allclose(one[8], many[8], **TOLERANCE)
+
+
+def test_tiles_meet_bit_for_bit(model):
+    """Tiles that overlap agree in every bit, so nothing can show where they meet."""
+    lat, times = model.latents([0]), np.zeros((1, 1), np.float32)
+    plan = tiles.Plan(clips=1, frames=1, rows=16, columns=12)
+    places = [(0, 0), (3, 5), (20, 30), (21, 38)]
+    drawn = np.full((len(places), 37, 50, 3), np.nan, np.float32)
+    for i, corner in enumerate(places):
+        tile, (rows, columns) = tiles.tile(SMOOTH, *corner, plan)
+        drawn[i, rows, columns] = np.asarray(generate.draw(model.params, lat, times.repeat(8, 1), tile, model.nets, False))[0, 0]
+    for i, j in ((0, 1), (2, 3)):
+        both = ~np.isnan(drawn[i] + drawn[j])
+        assert both.any()
+        np.testing.assert_array_equal(drawn[i][both], drawn[j][both])
+
+
 @pytest.mark.parametrize("clips", [1, 8])
 def test_devices_do_not_talk(model, clips):
     """Each device draws its own part: no collective in the program."""
@@ -67,8 +94,8 @@ def test_devices_do_not_talk(model, clips):
     put = lambda x, s: jax.device_put(x, jax.sharding.NamedSharding(mesh, s))
     lat = jax.tree.map(lambda x: put(x, content), model.latents(range(clips)))
     times = put(np.zeros((clips, 8), np.float32), spec)
-    draw = jax.jit(lambda *args: generate.draw(*args, SMOOTH, model.nets))
-    program = draw.lower(model._on_devices, lat, times).compile()
+    lowered = generate.draw.lower(model._on_devices, lat, times, SMOOTH, model.nets, by_clip=clips == 8)
+    program = lowered.compile()
     assert not any(
         name in program.as_text() for name in ["all-gather", "all-reduce", "all-to-all", "collective-permute"]
     )

@@ -57,6 +57,59 @@ def test_luma_is_bt709_in_video_range(tmp_path, suffix, colour):
     assert (int(context.colorspace), int(context.color_range)) == (1, 1)  # BT.709, limited
 
 
+def test_ten_bits_keep_what_eight_cannot(tmp_path):
+    """A slope over 6 of 255 grey levels: 8 bits give 6 steps, 10 bits about four times as many."""
+    slope = np.broadcast_to(np.linspace(-0.02, 0.027, 64, dtype=np.float32)[None, None, :, None], (2, 32, 64, 3))
+    steps = {}
+    for quality in ("standard", "10-bit"):
+        write_video(tmp_path / f"{quality}.mp4", slope, quality=quality)
+        with av.open(tmp_path / f"{quality}.mp4") as container:
+            frame = next(container.decode(video=0))
+            steps[quality] = len(np.unique(frame.to_ndarray()[:32] if quality == "standard" else _luma16(frame)))
+    assert steps["standard"] <= 8 and steps["10-bit"] >= 15
+
+
+def _luma16(frame):
+    plane = frame.planes[0]
+    return np.frombuffer(plane, np.uint16).reshape(plane.height, -1)[:, : plane.width]
+
+
+@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 0, 255), (30, 200, 90)])
+def test_ten_bits_are_bt709_too(tmp_path, colour):
+    write_video(tmp_path / "flat.mp4", np.full((2, 31, 33, 3), colour, np.uint8), quality="10-bit")
+    with av.open(tmp_path / "flat.mp4") as container:
+        frame = next(container.decode(video=0))
+        assert frame.format.name == "yuv420p10le" and (frame.width, frame.height) == (34, 32)
+        luma = _luma16(frame).mean()
+    assert abs(luma - 4 * (16 + 219 / 255 * np.dot(colour, [0.2126, 0.7152, 0.0722]))) < 3  # of 1023: rounding, encoder
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "webm"])
+def test_lossless_keeps_each_pixel_of_odd_sizes(tmp_path, clip, suffix):
+    write_video(tmp_path / f"clip.{suffix}", clip[:, :33, :39], quality="lossless")
+    frames, *_ = decode(tmp_path / f"clip.{suffix}")
+    np.testing.assert_array_equal(frames, clip[:, :33, :39])
+
+
+def test_an_encoder_that_is_not_there_is_named_before_anything_is_written(tmp_path, clip, monkeypatch):
+    missing = video_files.Encoding("libtomorrow", "yuv420p", {})
+    monkeypatch.setitem(video_files.ENCODINGS, (".mp4", "standard"), missing)
+    (tmp_path / "clip.mp4").write_bytes(b"old")
+    with pytest.raises(InputError, match="no encoder libtomorrow.*pip install"):
+        write_video(tmp_path / "clip.mp4", clip)
+    assert (tmp_path / "clip.mp4").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "webm", "gif", "png", "npz"])
+def test_metadata_come_back(tmp_path, clip, suffix):
+    note = {"ids": list(range(300)), "command": "digan render --ids 0-299"}
+    write_video(tmp_path / f"clip.{suffix}", clip, metadata=note)
+    assert video_files.read_metadata(tmp_path / f"clip.{suffix}") == note
+    if suffix == "gif":
+        with Image.open(tmp_path / "clip.gif") as image:
+            assert image.n_frames == 6
+
+
 def test_mp4_starts_playing_before_it_is_loaded(tmp_path, clip):
     write_video(tmp_path / "clip.mp4", clip)
     data = (tmp_path / "clip.mp4").read_bytes()
@@ -141,7 +194,7 @@ def test_bad_frames_leave_the_old_file(tmp_path, frames, fps, reason):
 
 
 def test_a_failure_while_writing_leaves_nothing(tmp_path, clip, monkeypatch):
-    def full(path, frames, fps, metadata):
+    def full(path, *_):
         with open(path, "wb") as file:
             file.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -206,3 +206,10 @@ def test_a_full_disk_is_explained(tmp_path, config, state, error):
 def test_other_errors_pass_unchanged(tmp_path):
     with pytest.raises(ZeroDivisionError), checkpoint.explain_full_disk(tmp_path):
         1 / 0
+
+
+def test_a_conditional_run_keeps_the_names_of_its_classes(tmp_path, make_config):
+    checkpoint.claim(tmp_path / "plain", make_config(), ("dog", "cat"))
+    assert checkpoint.class_names(tmp_path / "plain") == ()
+    checkpoint.claim(tmp_path / "named", make_config({"model.n_classes": 2}), ("dog", "cat"))
+    assert checkpoint.class_names(tmp_path / "named") == ("dog", "cat")

@@ -1,0 +1,87 @@
+"""What a render will take, before anything is drawn."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from digan_jax import coords
+from digan_jax.config import ModelConfig
+from digan_jax.networks.generator import layer_names, resolutions
+from digan_jax.rendering import generate, tiles
+
+UNIT = 2 * 2048**3  # operations of the 2048x2048 matrix product that `digan benchmark` calls U
+PROGRAM_BYTES = 0.45e9  # of Python, JAX and compiled programs; measured with a small model on CPU
+
+
+class Estimate(NamedTuple):
+    """Of one file, or of several that are drawn together."""
+
+    plan: tiles.Plan
+    tiles: int  # of a frame
+    bytes: float  # at the peak, of the host and its share of the devices' work, when the host is the device
+    operations: float  # of matrix products, all frames together
+
+
+def estimate(
+    config: ModelConfig, grid: coords.Grid, clips: int, frames: int, devices: int, by_frame: bool = False
+) -> Estimate:
+    """What `generate.stream` needs for some clips; `by_frame`: what `generate.stream_by_frame` does."""
+    of_clip, of_frame = operations(config, grid)
+    total = clips * frames * (of_clip + of_frame) if by_frame else clips * (of_clip + frames * of_frame)
+    width, height = grid.size
+    at_once = clips, frames
+    if by_frame:
+        at_once = generate.frames_together(clips, frames, devices, width * height) * clips, 1
+    n_clips, n_frames = generate.shares(at_once[0], devices)
+    plan = tiles.plan(config, grid, -(-at_once[0] // n_clips), -(-at_once[1] // n_frames), generate.WORKSPACE)
+    of_column, of_node = tiles.costs(config, grid)
+    activations = plan.clips * plan.columns * (of_column + of_node * plan.rows * plan.frames)
+    pictures = at_once[0] * min(at_once[1], plan.frames * n_frames) * width * height * 3 * 4
+    drawn = devices * (activations + 2 * plan.clips * plan.frames * width * height * 12 * plan.rows / grid_rows(grid))
+    memory = PROGRAM_BYTES + 4 * parameters(config) + drawn + 2 * pictures
+    return Estimate(plan, len(tiles.corners(grid, plan)), memory, total)
+
+
+def grid_rows(grid: coords.Grid) -> int:
+    """Rows of the first level, which tiles are cut from."""
+    return grid.levels[0].y.shape[-1]
+
+
+def operations(config: ModelConfig, grid: coords.Grid) -> tuple[float, float]:
+    """Floating-point operations of the matrix products that a clip needs once (modulated weights, Fourier features of
+    columns) and that each of its frames needs."""
+    of_clip = of_frame = 0.0
+    for r, (name, has_waves, n_in, n_out) in _layers(config):
+        index = max(0, (r // coords.BASE).bit_length() - 1)
+        if index >= len(grid.levels):
+            break
+        level, waves = grid.levels[index], 2 * config.n_frequencies * has_waves
+        columns, nodes = level.x.shape[-1], level.x.shape[-1] * level.y.shape[-1]
+        before = nodes / level.repeat**2 if has_waves else nodes  # old channels are multiplied before the upsampling
+        of_clip += 2 * config.rank * (config.w_dim * (n_in + waves + n_out) + (n_in + waves) * n_out)
+        of_clip += 4 * columns * waves * n_out
+        of_frame += 2 * n_out * (before * n_in + nodes * waves)
+        if name == "last":
+            of_frame += 2 * nodes * n_out * 3
+    return of_clip, of_frame
+
+
+def _layers(config: ModelConfig):
+    """(resolution, (name, Fourier features too?, channels in, channels out)) of each FMM layer."""
+    for r in resolutions(config):
+        names = layer_names(r)
+        for i, name in enumerate(names):
+            n_in = config.channels(r) if i else (0 if r == 4 else config.channels(r // 2))
+            yield r, ("last" if i == len(names) - 1 else name, i == 0 and (r == 4 or r > coords.BASE), n_in, config.channels(r))
+
+
+def parameters(config: ModelConfig) -> int:
+    """Of the generator, but for biases and the colours' few."""
+    w, n = config.w_dim, config.n_frequencies
+    count = config.mapping_layers * w**2
+    for _, (name, has_waves, n_in, n_out) in _layers(config):
+        n_in += 2 * n * has_waves
+        count += config.rank * (n_in + n_out) * (w + 1) + n_in * n_out
+        count += has_waves * n * (3 * w + w + config.motion_dim + 2 * n)
+        count += (name == "last") * n_out * w
+    return count
