@@ -35,7 +35,7 @@ def get_config():
     c.data.name, c.data.data_dir = "quickstart", "datasets"
     c.data.flip = False
     c.train.batch_size = 16
-    c.train.total_kimg = 120.0
+    c.train.total_kimg = 100.0
     c.train.r1_gamma = 5.0
     c.checkpoint.every_kimg = 5.0
     c.checkpoint.keep_every_kimg = 0.0

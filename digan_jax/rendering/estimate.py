@@ -33,9 +33,12 @@ def estimate(
     if by_frame:
         at_once = generate.frames_together(clips, frames, devices, width * height) * clips, 1
     n_clips, n_frames = generate.shares(at_once[0], devices)
-    plan = tiles.plan(config, grid, -(-at_once[0] // n_clips), -(-at_once[1] // n_frames), generate.WORKSPACE)
+    one_by_one = generate.one_by_one()
+    share = -(-at_once[0] // n_clips), -(-at_once[1] // n_frames)
+    plan = tiles.plan(config, grid, *share, generate.WORKSPACE, one_by_one)
     of_column, of_node = tiles.costs(config, grid)
-    activations = plan.clips * plan.columns * (of_column + of_node * plan.rows * plan.frames)
+    drawn_at_once = (1, 1) if one_by_one else (plan.clips, plan.frames)
+    activations = drawn_at_once[0] * plan.columns * (of_column + of_node * plan.rows * drawn_at_once[1])
     pictures = at_once[0] * min(at_once[1], plan.frames * n_frames) * width * height * 3 * 4
     drawn = devices * (activations + 2 * plan.clips * plan.frames * width * height * 12 * plan.rows / grid_rows(grid))
     memory = PROGRAM_BYTES + 4 * parameters(config) + drawn + 2 * pictures

@@ -37,17 +37,26 @@ def draw(
 
 
 def _draw_part(params: Params, latents: Latents, times: Float[Array, "b t"], grid: coords.Grid, *, nets: Nets) -> Frames:
-    """On CPU clip by clip: as quick, and kernels never see how many clips there are, so not even rounding depends on it.
-    An accelerator would idle with one small clip at a time; it takes all at once."""
-    if jax.default_backend() != "cpu":
+    if not one_by_one():
         return nets.generator.synthesis(params, latents, times, grid)
     own_grid = grid.levels[0].x.ndim > 1
 
     def draw_clip(clip):
         latents, times, own = clip
-        return nets.generator.synthesis(params, latents, times, own if own_grid else grid)
+        draw_frame = lambda time: nets.generator.synthesis(params, latents, time, own if own_grid else grid)[0]
+        return map_rows(draw_frame, times.T, finite=times.T)[None]
 
     return map_rows(draw_clip, (latents, times, grid if own_grid else ()), finite=times)
+
+
+def one_by_one() -> bool:
+    """Whether a device draws the frames of a piece one after the other, each clip's weights modulated once: so on CPU.
+
+    Activations of one frame stay in its cache (16 frames at 128² of the full model take 16 U so, 23 U four at a time),
+    and kernels never see how many clips and frames there are, so not even rounding depends on it. An accelerator would
+    idle with one small frame at a time; it takes all at once.
+    """
+    return jax.default_backend() == "cpu"
 
 
 def shared(by_clip: bool) -> PartitionSpec:
@@ -82,16 +91,17 @@ def stream(
 ) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
     """All frames of all clips in order of time, some at a time. Values do not depend on how they are cut into pieces:
     a pixel is a function of its own (x, y, t), or in the trained pyramid of its own cell. On CPU that holds to the bit for
-    the number of clips; kernels for pieces of other sizes add in another order, some 1e-5 in all.
+    the numbers of clips and frames; kernels for tiles of other sizes add in another order, some 1e-5 in all.
 
-    A grid with a leading axis gives each clip nodes of its own. The devices share out the clips, or the frames when there are fewer clips than devices. While the caller uses one
-    piece the next is being drawn; the device holds `workspace` bytes and two pieces, the host one part of the clip.
+    A grid with a leading axis gives each clip nodes of its own. The devices share out the clips, or the frames when
+    there are fewer clips than devices. While the caller uses one piece the next is being drawn; the device holds
+    `workspace` bytes and two pieces, the host one part of the clip.
     """
     mesh = local_mesh()
     b, t = times.shape
     n_clips, n_frames = shares(b, mesh.size)
     by_clip = n_frames == 1
-    plan = tiles.plan(config, grid, -(-b // n_clips), -(-t // n_frames), workspace)
+    plan = tiles.plan(config, grid, -(-b // n_clips), -(-t // n_frames), workspace, one_by_one())
     clips, frames = plan.clips * n_clips, plan.frames * n_frames
     of_clips = NamedSharding(mesh, PartitionSpec("data" if by_clip else None))
     of_both = NamedSharding(mesh, shared(by_clip))

@@ -77,8 +77,16 @@ class Plan:
     columns: int
 
 
-def plan(config: ModelConfig, grid: coords.Grid, clips: int, frames: int, workspace: int) -> Plan:
-    """The largest pieces that take about `workspace` bytes of a device, even in size so that little is padded."""
+FRAMES = 16  # drawn one by one in a piece at most: enough to share a clip's modulated weights, few enough to wait for
+
+
+def plan(
+    config: ModelConfig, grid: coords.Grid, clips: int, frames: int, workspace: int, one_by_one: bool = False
+) -> Plan:
+    """The largest pieces that take about `workspace` bytes of a device, even in size so that little is padded.
+
+    With `one_by_one` a device works on one frame at a time, and only finished frames add up.
+    """
     of_column, of_node = costs(config, grid)
     rows, total = grid.levels[0].y.shape[-1], grid.levels[0].x.shape[-1]
     columns = even(total, workspace / 4 / of_column)
@@ -86,6 +94,11 @@ def plan(config: ModelConfig, grid: coords.Grid, clips: int, frames: int, worksp
     fit = free / (of_node * columns)  # rows of frames that fit
     if fit < rows or columns < total:
         return Plan(1, 1, even(rows, fit), columns)
+    width, height = grid.size
+    finished = 12 * width * height  # bytes of a frame: three float32 colours
+    if one_by_one:
+        count = even(frames, min(FRAMES, workspace / 4 / finished))
+        return Plan(even(clips, workspace / 4 / (count * finished)) if count == frames else 1, count, rows, columns)
     if fit < rows * frames:
         return Plan(1, even(frames, fit / rows), rows, columns)
     each = columns * (of_column + of_node * rows * frames)
