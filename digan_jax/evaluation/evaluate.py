@@ -149,7 +149,7 @@ def _about(task: measure.Task, real, fake) -> dict:
     ids = task.ids
     same = all((ids[0] == other).all() for other in ids)
     fresh = len(np.unique(np.concatenate(ids))) == sum(map(len, ids))
-    drawn = "fixed" if len(ids) == 1 else "new in each draw" if fresh else "the same in each draw" if same else "redrawn"
+    several = "new in each draw" if fresh else "the same in each draw" if same else "redrawn"
     return {
         "n_real": p.n_real,
         "n_generated": p.n_fake,
@@ -162,7 +162,7 @@ def _about(task: measure.Task, real, fake) -> dict:
         "quantise": protocols.QUANTISE[p.quantise],
         "jpeg_quality_of_real": p.jpeg or None,
         "split": real.split,
-        "generated_clips": drawn,
+        "generated_clips": "fixed" if len(ids) == 1 else several,
         "source": p.source,
     }
 
@@ -225,5 +225,6 @@ def read(path: str | Path) -> dict:
 def as_reports(paths: Sequence[str], request: Request) -> list[dict]:
     """A report of each path: read from a .json, otherwise evaluated as `request` says."""
     return [
-        read(path) if str(path).endswith(".json") else evaluate(dataclasses.replace(request, fake=path)) for path in paths
+        read(path) if str(path).endswith(".json") else evaluate(dataclasses.replace(request, fake=path))
+        for path in paths
     ]

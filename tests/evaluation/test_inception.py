@@ -16,8 +16,8 @@ def drawn_state():
 
     state = {}
     for layer, (h, w, i, o) in inception._LAYERS.items():
-        scale = np.sqrt(2 / (i * h * w))
-        state[f"{layer}.conv.weight"] = draw(f"{layer}.conv.weight", (o, i, h, w), lambda n: (n * scale).astype(np.float32))
+        scaled = lambda n: (n * np.sqrt(2 / (i * h * w))).astype(np.float32)
+        state[f"{layer}.conv.weight"] = draw(f"{layer}.conv.weight", (o, i, h, w), scaled)
         for key in ("bias", "running_mean"):
             state[f"{layer}.bn.{key}"] = draw(f"{layer}.bn.{key}", (o,), lambda n: 0.1 * n)
         state[f"{layer}.bn.weight"] = draw(f"{layer}.bn.weight", (o,), lambda n: 1 + 0.1 * n)

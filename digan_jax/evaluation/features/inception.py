@@ -169,8 +169,9 @@ def _layers() -> dict[str, tuple[int, int, int, int]]:
     block |= {"branch7x7x3_2": (1, 7, 192, 192), "branch7x7x3_3": (7, 1, 192, 192), "branch7x7x3_4": (3, 3, 192, 192)}
     found |= {f"Mixed_7a.{key}": shape for key, shape in block.items()}
     for name, i in (("7b", 1280), ("7c", 2048)):
-        block = {"branch1x1": (1, 1, i, 320), "branch3x3_1": (1, 1, i, 384), "branch3x3_2a": (1, 3, 384, 384)}
-        block |= {"branch3x3_2b": (3, 1, 384, 384), "branch3x3dbl_1": (1, 1, i, 448), "branch3x3dbl_2": (3, 3, 448, 384)}
+        block = {"branch1x1": (1, 1, i, 320), "branch3x3_1": (1, 1, i, 384)}
+        block |= {"branch3x3_2a": (1, 3, 384, 384), "branch3x3_2b": (3, 1, 384, 384)}
+        block |= {"branch3x3dbl_1": (1, 1, i, 448), "branch3x3dbl_2": (3, 3, 448, 384)}
         block |= {"branch3x3dbl_3a": (1, 3, 384, 384), "branch3x3dbl_3b": (3, 1, 384, 384)}
         found |= {f"Mixed_{name}.{key}": shape for key, shape in (block | {"branch_pool": (1, 1, i, 192)}).items()}
     return found
