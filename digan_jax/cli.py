@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from digan_jax.errors import InputError, TrainingDiverged, full_disk
-from digan_jax.verbs import benchmark, config, evaluate, prepare, render, study, train
+from digan_jax.verbs import benchmark, config, evaluate, export, import_, prepare, render, study, train
 
-VERBS = (prepare, train, render, evaluate, study, config, benchmark)
-NAMES = [verb.__name__.rpartition(".")[2] for verb in VERBS]
+VERBS = (prepare, train, render, evaluate, study, export, import_, config, benchmark)
+NAMES = [verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS]
 
 
 def main(argv: list[str] | None = None) -> int:

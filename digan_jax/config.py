@@ -17,6 +17,10 @@ RESOLUTIONS = (32, 64, 128, 256, 512)
 SOURCES = ("tfds", "folder", "bouncing")
 AUGMENTATIONS = ("color", "translation", "cutout")
 
+FORMAT = 1  # of the config.json of runs and exports; a field that is added, renamed or means something else raises it
+# Format -> fields that came with it, and the value that a record from before then stands for.
+ADDED: dict[int, dict[str, object]] = {}
+
 
 def _require(ok: bool, message: str) -> None:
     if not ok:
@@ -185,8 +189,14 @@ class RunConfig:
     eval: EvalConfig
 
     def __post_init__(self):
-        choices = ["float32", "bfloat16"]
-        _require(self.compute_dtype in choices, f"compute_dtype={self.compute_dtype!r}: choose one of {choices}.")
+        check_dtype(self.compute_dtype)
+
+
+def check_dtype(name) -> str:
+    """`name` if it is a type that activations may have. Raises `InputError` otherwise."""
+    choices = ["float32", "bfloat16"]
+    _require(name in choices, f"compute_dtype={name!r}: choose one of {choices}.")
+    return name
 
 
 def parse(tree) -> RunConfig:  # untyped: a ConfigDict is no Mapping
@@ -224,12 +234,42 @@ def _value(hint, value, name):
     return value
 
 
-def to_json(config: RunConfig | ModelConfig) -> str:
-    return json.dumps(dataclasses.asdict(config), indent=2)
+def to_json(config: RunConfig) -> str:
+    """The record that a run keeps of its configuration."""
+    return json.dumps({"format": FORMAT, **dataclasses.asdict(config)}, indent=2)
 
 
 def from_json(text: str) -> RunConfig:
-    return parse(json.loads(text))
+    """The inverse of `to_json`, for records of every format so far; raises as `parse` and `upgraded`."""
+    return parse(upgraded(json.loads(text)))
+
+
+def parse_model(tree) -> ModelConfig:
+    """A checked `ModelConfig` from a nested dict; raises as `parse`."""
+    return _parse(ModelConfig, tree, "model.")
+
+
+def upgraded(record: dict) -> dict:
+    """A record of an older format as one of today, without its number: what was added since has its old meaning.
+
+    Records without a number are from before there was one, which was format 1.
+
+    Raises:
+      InputError: a record of a format that is newer than this version, or of none that exists.
+    """
+    found = record.get("format", 1)
+    _require(type(found) is int and found >= 1, f"format {found!r}: is no format of digan-jax.")
+    _require(
+        found <= FORMAT,
+        f"format {found}: was written by a newer digan-jax; this one reads formats up to {FORMAT}. Install the newest.",
+    )
+    record = {key: dict(value) if isinstance(value, dict) else value for key, value in record.items()}
+    record.pop("format", None)
+    for added in range(found + 1, FORMAT + 1):
+        for field, before in ADDED.get(added, {}).items():
+            *group, name = field.split(".")
+            (record.setdefault(group[0], {}) if group else record).setdefault(name, before)
+    return record
 
 
 def flatten(config: RunConfig) -> dict[str, object]:

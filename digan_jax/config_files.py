@@ -41,6 +41,22 @@ def load(path: str, overrides: Sequence[str] = ()) -> config.RunConfig:
     return config.parse(_parsed(path, overrides))
 
 
+def base_path() -> str:
+    """configs/base.py of the checkout that this package runs from.
+
+    Raises:
+      InputError: the package was installed without one.
+    """
+    for path in (Path("configs/base.py"), _checkout() / "configs" / "base.py"):
+        if path.exists():
+            return str(path)
+    raise InputError("--config: there is no configs/base.py here; name a configuration file.")
+
+
+def _checkout() -> Path:
+    return Path(importlib.util.find_spec("digan_jax").origin).parent.parent
+
+
 def _fields(tree: ConfigDict) -> set[str]:
     """Dotted names of fields and groups."""
     names = set(tree)
@@ -87,7 +103,6 @@ def _about_value(message: str, path: str) -> str:
 
 def _make_configs_importable(path: str) -> None:
     """`from configs import base` works from any working directory."""
-    checkout = Path(importlib.util.find_spec("digan_jax").origin).parent.parent
-    for folder in (checkout, Path(path).resolve().parent.parent):
+    for folder in (_checkout(), Path(path).resolve().parent.parent):
         if (folder / "configs" / "base.py").exists() and str(folder) not in sys.path:
             sys.path.insert(0, str(folder))

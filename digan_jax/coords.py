@@ -112,13 +112,21 @@ def multiply_waves(waves: Waves, weight: Float[Array, "b features o"], dtype) ->
     a matrix for each column times the sines of rows and times. No transcendental and no feature is evaluated for a
     pixel, and all columns together are one matrix product for a clip.
     """
-    sin_x, cos_x = jnp.moveaxis(waves.columns, 2, 0).swapaxes(2, 3)[..., None]  # [b f w 1]
     b, t, h, _, f = waves.rows.shape
-    of_sin, of_cos = weight[:, :f, None, :], weight[:, f:, None, :]  # [b f 1 o]
-    of_columns = jnp.concatenate([of_sin * sin_x + of_cos * cos_x, of_sin * cos_x - of_cos * sin_x], axis=1)
+    # Behind a barrier, else XLA modulates and normalises the weights anew for each column.
+    of_columns = _of_columns(*jax.lax.optimization_barrier((waves.columns, weight)))
     rows, columns = waves.rows.reshape(b, t * h, 2 * f), of_columns.reshape(b, 2 * f, -1)
     y = jnp.matmul(rows.astype(dtype), columns.astype(dtype), preferred_element_type=jnp.float32)
     return y.reshape(b, t, h, -1, weight.shape[-1])
+
+
+@jax.checkpoint  # else the broadcast factors of these products are kept for the backward pass, four times their size
+def _of_columns(columns: Float[Array, "b w 2 f"], weight: Float[Array, "b features o"]) -> Float[Array, "b features w o"]:
+    """The matrix of each column: the factors of cos b, then those of sin b."""
+    sin_x, cos_x = jnp.moveaxis(columns, 2, 0).swapaxes(2, 3)[..., None]  # [b f w 1]
+    f = columns.shape[-1]
+    of_sin, of_cos = weight[:, :f, None, :], weight[:, f:, None, :]  # [b f 1 o]
+    return jnp.concatenate([of_sin * sin_x + of_cos * cos_x, of_sin * cos_x - of_cos * sin_x], axis=1)
 
 
 def upsample(x: Float[Array, "b t h w c"], repeat: int) -> Float[Array, "b t h*{repeat} w*{repeat} c"]:

@@ -22,7 +22,7 @@ LAYERS = [
     },
     {"logs.py", "training/", "data/", "rendering/", "evaluation/", "interop/"},
     {"config_files.py"},
-    {"benchmark.py", "__init__.py"},
+    {"benchmark/", "__init__.py"},
     {"verbs/"},
     {"cli.py", "__main__.py"},
 ]  # fmt: skip

@@ -46,7 +46,7 @@ def names(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "words", [[], ["prepare"], ["train"], ["render"], ["config"], ["evaluate"], ["study"], ["study", "make"]]
+    "words", [[], ["prepare"], ["train"], ["render"], ["evaluate"], ["study", "make"], ["export"], ["import"], ["config"]]
 )
 def test_help_is_quick_and_imports_nothing_heavy(words):
     """No jax, numpy or av: they are what takes seconds. A process of its own, since this one has them all."""
@@ -66,6 +66,8 @@ def test_help_is_quick_and_imports_nothing_heavy(words):
         ("train", "--init-from", "--ids"),
         ("render", "--truncation", "--workdir"),
         ("config", "--arrays", "--ids"),
+        ("export", "--training", "--ids"),
+        ("import", "--kimg", "--ids"),
         ("evaluate", "--protocol", "--ids"),
     ],
 )
@@ -198,6 +200,14 @@ def test_train_parses_and_names_the_folder(monkeypatch):
         (["draw"], "draw"),
         (["train", "--config", "configs/bouncing.py", "--profile", "-1"], "--profile -1"),
         (["render", "--out", "a.mp4"], "--run"),
+        (["export", "r", "--out", "m", "--samples", "-1"], "--samples -1"),
+        (["export", "r", "--out", "m", "--format", "tf"], "'tf'.*safetensors.*npz.*stablehlo"),
+        (["export", "r", "--out", "m", "--format", "npz"], "--out m: .* ends in .npz"),
+        (["export", "r", "--out", "m.npz", "--format", "npz", "--push", "a/b"], "--push: uploads a folder"),
+        (["export", "nowhere", "--out", "m"], "nowhere: no such run"),
+        (["export", "r", "--out", "tests"], "tests: there is something already"),
+        (["import", "nowhere.pkl"], "--out"),
+        (["import", "nowhere.pkl", "--out", "m"], "nowhere.pkl: no such run"),
         (["render", "--run", "r", "--out", "a.mov"], r"'\.mov'.*\.mp4"),
         (["render", "--run", "nowhere", "--out", "a.mp4"], "nowhere: no such run"),
         (["render", "--run", "r", "--out", "a.mp4", "--ids", "3-1"], "--ids: '3-1'"),

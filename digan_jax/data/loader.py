@@ -30,6 +30,7 @@ def make_loader(
     start_step: int = 0,
     process_index: int = 0,
     process_count: int = 1,
+    cache_bytes: int = CACHE_BYTES,
 ) -> Iterator[Batch]:
     """Endless batches from `start_step` on: this host's rows, uint8 in NumPy, read ahead by threads or processes.
 
@@ -43,6 +44,7 @@ def make_loader(
       start_step: iteration of the first batch.
       process_index: of this host.
       process_count: hosts.
+      cache_bytes: a set whose frames take no more is decoded once and kept.
 
     Returns:
       An iterator with a `close()` that ends its threads and processes; at exit it is called anyway.
@@ -52,7 +54,7 @@ def make_loader(
     """
     if train.batch_size % process_count:
         raise InputError(f"train.batch_size={train.batch_size}: cannot be shared by {process_count} hosts evenly.")
-    reader = _BatchReader(source, data, train, process_index, process_count)
+    reader = _BatchReader(source, data, train, process_index, process_count, cache_bytes)
     steps = grain.MapDataset.range(start_step, 2**62).map(reader)
     batches = steps.to_iter_dataset(grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=AHEAD))
     if data.workers:
@@ -74,14 +76,14 @@ def _close(iterator: weakref.ref) -> None:
 class _BatchReader:
     """step -> this host's rows of the batch."""
 
-    def __init__(self, source: Source, data: DataConfig, train: TrainConfig, process_index: int, process_count: int):
+    def __init__(self, source: Source, data: DataConfig, train: TrainConfig, process_index, process_count, cache_bytes):
         check_lengths(source, data)
         self._windows = clips.windows(source.frame_counts, data.frames, data.stride, data.windows)
         self._seed, self._batch_size, self._flip = train.seed, train.batch_size, data.flip
         self._rows = train.batch_size // process_count
         self._first_row = process_index * self._rows
         self._labels = source.labels
-        self._frames = in_memory_if_small(source, CACHE_BYTES // max(1, data.workers))
+        self._frames = in_memory_if_small(source, cache_bytes // max(1, data.workers))
 
     def __call__(self, step: int) -> Batch:
         pairs = clips.draw_pairs(self._windows, self._seed, step, self._batch_size, self._flip)

@@ -19,11 +19,12 @@ from digan_jax.data.bouncing import BouncingSource
 from digan_jax.data.loader import THREADS
 from digan_jax.data.records import find_set
 from digan_jax.data.sources import Source
+from digan_jax.data.video_reading import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from digan_jax.errors import InputError
 from digan_jax.evaluation import protocols
 from digan_jax.evaluation.protocols import Plan, Protocol
-from digan_jax.data.video_reading import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from digan_jax.evaluation.video_folders import ARRAY_SUFFIXES, FolderSource, is_there, quantised
+from digan_jax.interop import model_folder, weights
 
 Clip = UInt8[np.ndarray, "t h w 3"]
 _CHUNK = 16  # clips drawn by a model at a time, always as many, so that one program serves all
@@ -97,8 +98,8 @@ def _ahead(function, jobs: list, ahead: int = 2 * THREADS) -> Iterator:
 
 def run_config(run: epath.PathLike | None) -> config_lib.RunConfig | None:
     """How a run was made; None for what is no folder of a run."""
-    file = epath.Path(run).expanduser() / "config.json" if run else None
-    return config_lib.from_json(file.read_text()) if file and file.exists() else None
+    run = epath.Path(run).expanduser() if run else None
+    return config_lib.from_json((run / "config.json").read_text()) if run and weights.is_run(run) else None
 
 
 def open_real(
@@ -242,6 +243,6 @@ def open_fake(
 
 def _holds_media(place: Path) -> bool:
     media = VIDEO_SUFFIXES + IMAGE_SUFFIXES + ARRAY_SUFFIXES
-    if (place / "checkpoints").is_dir() or not place.is_dir():
+    if weights.is_run(place) or model_folder.is_one(place) or not place.is_dir():
         return place.suffix.lower() in media
     return any(file.suffix.lower() in media for file in place.rglob("*"))

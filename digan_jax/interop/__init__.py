@@ -2,6 +2,7 @@
 
     model = digan.interop.model_from_state(state, digan.config.ModelConfig(...))
     snapshot = digan.interop.load_snapshot("network-snapshot-025000.pkl")
+    model = digan.interop.from_pretrained("user/name")  # of the Hugging Face hub
 
 Names are imported when first used, so that reading a file of weights does not start the networks.
 """
@@ -14,6 +15,8 @@ _HOMES = {
     "generator_state": "digan_jax.interop.state_dicts",
     "critic_state": "digan_jax.interop.state_dicts",
     "load_snapshot": "digan_jax.interop.snapshot",
+    "push_to_hub": "digan_jax.interop.hub",
+    "from_pretrained": "digan_jax.interop.hub",
 }
 
 __all__ = list(_HOMES)

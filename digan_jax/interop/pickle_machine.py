@@ -23,7 +23,7 @@ from digan_jax.errors import InputError
 MAX_OPCODES = 4_000_000
 MAX_NESTING = 500  # marks open at once; the release's checkpoints need 60
 _MAX_NAME = 200  # characters of a module or of a name in it
-_ENDED = "the pickle ends in the middle or is damaged"
+_ENDED = "the pickle ends in the middle or is damaged; get it again"
 
 
 class RefusedPickle(InputError):
@@ -74,6 +74,14 @@ def show(value: object) -> str:
         text = ascii(value[:80] if isinstance(value, str) else value)
         return text if len(text) <= 100 else text[:100] + "..."
     return f"a {type(value).__name__}"
+
+
+def check_key(key: object) -> object:
+    """`key`, if a dict may have it. A nested tuple of a few bytes can take for ever to hash, and so can whole numbers
+    that all have one hash: those of 2**61 - 1 and more are taken modulo that."""
+    if isinstance(key, (str, float, type(None))) or (isinstance(key, int) and abs(key) < 2**60):
+        return key
+    raise RefusedPickle(f"it uses {show(key)} as a key; keys are strings and numbers")
 
 
 class Machine:
@@ -163,10 +171,8 @@ class Machine:
         for key, value in zip(values[::2], values[1::2]):
             if isinstance(target, Record):
                 target.items.append((key, value))
-            elif isinstance(key, (str, int, float)) or key is None:  # nothing whose hash could be long or hostile
-                target[key] = value
             else:
-                raise RefusedPickle(f"it uses {show(key)} as a key")
+                target[check_key(key)] = value
 
     # ---- names and calls ----
 

@@ -21,7 +21,7 @@ import numpy as np
 from etils import epath
 
 from digan_jax.errors import InputError
-from digan_jax.interop.pickle_machine import Budget, Machine, Name, Record, RefusedPickle, show
+from digan_jax.interop.pickle_machine import Budget, Machine, Name, Record, RefusedPickle, check_key, show
 
 MAX_FILE_BYTES = 16 * 2**30
 MAX_DEPTH = 100  # of containers within containers in what is handed out
@@ -112,10 +112,7 @@ def _empty_bytes() -> bytes:
 
 
 def _ordered_dict(pairs=()) -> dict:
-    items = dict(pairs)
-    if not all(isinstance(key, (str, int, float)) or key is None for key in items):
-        raise RefusedPickle("it has keys that are neither strings nor numbers")
-    return items
+    return {check_key(key): value for key, value in pairs}
 
 
 _NUMPY = {
@@ -206,7 +203,8 @@ def _read_stream(data: bytes, budget: Budget):
 
     value = _run(stream, budget, declare)
     keys = _run(stream, budget)
-    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(storages):
+    strings = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not strings or sorted(keys) != sorted(storages):
         raise RefusedPickle("its list of storages does not fit its tensors")
     position = stream.tell()
     for key in keys:
@@ -313,7 +311,7 @@ def read_pickle(path: epath.PathLike) -> object:
     Raises:
       InputError: no such file, not a pickle, damaged, or it asks for anything but weights; says which.
     """
-    with _blame(path):
+    with blame(path):
         data = _content(path)
         _require_pickle(data)
         budget = _budget(data)
@@ -331,7 +329,7 @@ def read_torch(path: epath.PathLike) -> object:
     Raises:
       InputError: no such file, of another kind, damaged, or it asks for anything but weights; says which.
     """
-    with _blame(path):
+    with blame(path):
         data = _content(path)
         budget = _budget(data)
         if data.startswith(b"PK\x03\x04"):
@@ -341,7 +339,7 @@ def read_torch(path: epath.PathLike) -> object:
 
 
 @contextlib.contextmanager
-def _blame(path):
+def blame(path):
     """Names the file in every error. A hostile file may break any decoder's assumption, hence the wide net."""
     try:
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,7 +13,8 @@ from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.interop import state_dicts
 from digan_jax.interop.pickle_machine import show
-from digan_jax.interop.restricted_pickle import Record, read_pickle
+from digan_jax.interop.restricted_pickle import Record, blame, read_pickle
+from digan_jax.interop.weights import Weights
 from digan_jax.shapes import Params
 
 _SHELL = "torch_utils.persistence._reconstruct_persistent_obj"
@@ -40,12 +42,14 @@ class Snapshot:
       params: the averaged generator {"mapping", "synthesis", "w_avg"}: what `Model` takes.
       generator: the generator as trained {"mapping", "synthesis"}.
       critic: {"motion", "image"}.
+      data: name of the training data, without the folders before it; "" where the file does not say.
     """
 
     config: ModelConfig
     params: Params
     generator: Params
     critic: Params
+    data: str = ""
 
 
 def load_snapshot(path: epath.PathLike) -> Snapshot:
@@ -55,10 +59,11 @@ def load_snapshot(path: epath.PathLike) -> Snapshot:
       InputError: no such file, another kind of file, damaged, or the networks of another method; says which.
     """
     content = read_pickle(path)
-    try:
-        return from_content(content)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    with blame(path):
+        try:
+            return from_content(content)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
 
 
 def from_content(content: object) -> Snapshot:
@@ -73,7 +78,32 @@ def from_content(content: object) -> Snapshot:
         params=state_dicts.generator_params(state, config),
         generator={key: generator[key] for key in ("mapping", "synthesis")},
         critic=state_dicts.critic_params(state_of(networks["D"]), config),
+        data=_data_of(content),
     )
+
+
+def read(path: epath.PathLike, training: bool = False) -> Weights:
+    """`load_snapshot` as every other place of weights is read; raises alike."""
+    found = load_snapshot(path)
+    as_trained = {"generator": found.generator, "critic": found.critic} if training else {}
+    facts: dict = {"training": {"source": epath.Path(path).name}}
+    if found.data:
+        facts["data"] = {"name": found.data}
+    if kimg := kimg_of(path):
+        facts["training"]["kimg"] = kimg
+    return Weights(found.config, found.params, "float32", **as_trained, facts=facts)
+
+
+def kimg_of(path: epath.PathLike) -> int | None:
+    """Thousands of frame pairs that a checkpoint has seen, from its name: 25000 for network-snapshot-025000.pkl."""
+    found = re.search(r"-(\d{6})\.pkl$", epath.Path(path).name)
+    return int(found[1]) if found else None
+
+
+def _data_of(content: dict) -> str:
+    arguments = content.get("training_set_kwargs")
+    place = arguments.get("path") if isinstance(arguments, dict) else None
+    return re.split(r"[/\\]", place.rstrip("/\\"))[-1][:100] if isinstance(place, str) else ""
 
 
 def _network(content: object, key: str) -> Record:

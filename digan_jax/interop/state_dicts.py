@@ -40,6 +40,11 @@ _RELEASED = (  # of ours -> the release
 _FMM_WEIGHT = re.compile(r"synthesis\.b\d+\.(conv\d|extra_convs\.\d+|torgb)\.weight")
 _CONSTANT = "resample_filter"  # a buffer of each convolution, [1, 3, 3, 1] by itself
 _MAX_WIDTH = 2**20
+_OTHERS = {  # sign among the names of a generator -> whose it is
+    r"motion_encoder|time_encoder": "it encodes motion over time, as StyleGAN-V does",
+    r"^synthesis\.b4\.const$": "it has a constant input, as StyleGAN2 does",
+    r"^synthesis\.(input\.freqs|L\d+_)": "it has layers named by size, as StyleGAN3 does",
+}
 _LOW_PASS = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
 
 
@@ -169,7 +174,8 @@ def architecture(state: Mapping[str, np.ndarray]) -> ModelConfig:
         int(m[1]): len(v) for n, v in state.items() if (m := re.fullmatch(r"synthesis\.b(\d+)\.conv1\.bias", n))
     }
     if not any(".coord_fuser." in name for name in state):
-        what = "it has a constant input, as StyleGAN2 does" if "synthesis.b4.const" in state else _some(sorted(state))
+        others = (what for sign, what in _OTHERS.items() if any(re.search(sign, name) for name in state))
+        what = next(others, f"it has {_some(sorted(state))}")
         raise InputError(f"these weights are not a DIGAN generator's: there are no Fourier layers; {what}.")
     resolution = max(channels, default=0)
     if resolution not in RESOLUTIONS or sorted(channels) != [4 << i for i in range(len(channels))]:

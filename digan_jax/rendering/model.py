@@ -139,23 +139,17 @@ def check_times(times, clips: int) -> Float[np.ndarray, "b t"]:
     return np.broadcast_to(rows, (clips, rows.shape[-1]))
 
 
-def load(path: epath.PathLike) -> Model:
-    """A model from the folder of a run (its newest checkpoint) or from the authors' network-snapshot.pkl.
+def load(path: epath.PathLike, step: int | None = None) -> Model:
+    """A model from the folder of a run or of `digan export`, from a .npz of `digan export`, from the hub
+    ("hf://user/name"), or from the authors' network-snapshot.pkl, which is read without running it.
+
+    Args:
+      step: which checkpoint of a run; None: the newest.
 
     Raises:
-      InputError: nothing there, no checkpoint in it yet, or a file of another kind.
+      InputError: nothing there, no such checkpoint in it, damaged, or a file of another kind.
     """
-    path = epath.Path(path)
-    if path.is_dir():
-        from digan_jax.training import checkpoint
+    from digan_jax.interop import weights
 
-        config, params = checkpoint.restore_for_inference(path)
-        return Model(config.model, params, config.compute_dtype)
-    if not path.exists():
-        raise InputError(f"{path}: no such run or file; give the --workdir of a `digan train` or a snapshot file.")
-    if path.suffix == ".pkl":
-        from digan_jax.interop import snapshot
-
-        found = snapshot.load_snapshot(path)
-        return Model(found.config, found.params)
-    raise InputError(f"{path}: not a model; give the folder of a run or a network-snapshot.pkl.")
+    found = weights.read(path, step=step)
+    return Model(found.config, found.params, found.compute_dtype)

@@ -272,7 +272,7 @@ def _reader(run, step):
 
 def _config_of(manager, step) -> RunConfig:
     saved = manager.restore(step, args=ocp.args.Composite(config=ocp.args.JsonRestore()))
-    return config_lib.parse(saved.config)
+    return config_lib.parse(config_lib.upgraded(saved.config))
 
 
 def _arrays(manager, step, item, keys=None) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import os
 import shlex
@@ -17,10 +18,11 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from digan_jax import config as config_lib
-from digan_jax import logs
-from digan_jax.config import RunConfig
+from digan_jax import logs, rng
+from digan_jax.config import ModelConfig, RunConfig
 from digan_jax.data import loader, sources
 from digan_jax.errors import InputError
+from digan_jax.interop import weights as weights_lib
 from digan_jax.networks import Nets
 from digan_jax.training import checkpoint, steps
 from digan_jax.training import mesh as mesh_lib
@@ -39,7 +41,8 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
     Args:
       config: of the run.
       workdir: folder for checkpoints, metrics.jsonl and samples.
-      init_from: folder of another run, whose weights a new run starts from, with a fresh optimizer, at step 0.
+      init_from: another run, an export or a network-snapshot.pkl, whose weights a new run starts from, with a fresh
+        optimizer, at step 0.
       profile_iterations: how many, soon after the start, to trace to `workdir`/profile.
 
     Raises:
@@ -60,12 +63,14 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
     with contextlib.ExitStack() as stack:
         stack.enter_context(checkpoint.explain_full_disk(workdir))
         saved = stack.enter_context(contextlib.closing(Checkpointer(workdir, config)))
-        step = saved.latest_step() or 0
+        latest = saved.latest_step()
+        step = latest or 0
         writer = logs.open_writers(workdir, batch_size, config.train.total_kimg, step)
         stack.enter_context(contextlib.closing(writer))
         if step >= total:
             return writer.write_text(step, "note", _completed(workdir, step * batch_size / 1000))
-        state = restored(config, nets, mesh, saved, position) if step else fresh(config, nets, mesh, init_from)
+        begun = latest is not None  # an imported run may have a checkpoint of step 0
+        state = restored(config, nets, mesh, saved, position) if begun else fresh(config, nets, mesh, init_from)
         batches = loader.make_loader(source, config.data, config.train, start_step=step, **processes)
         snapshots = Snapshots(config, nets, source, workdir, writer)
         quick_fvd = QuickFvd(config, source, workdir, saved, writer)
@@ -103,8 +108,8 @@ def fresh(config: RunConfig, nets: Nets, mesh: Mesh, init_from: str | None = Non
     if init_from is None:
         state = init_state(key, nets, config.train)
     else:
-        theirs, weights = checkpoint.restore_weights(init_from)
-        changed = [line for line in config_lib.differences(theirs, config) if line.startswith("model.")]
+        theirs, weights = _starting_weights(init_from, key, nets)
+        changed = config_lib.differences(dataclasses.replace(config, model=theirs), config)
         ours = jax.eval_shape(partial(init_state, nets=nets, config=config.train), key)
         changed += [line for name in weights for line in _misfits(name, weights[name], getattr(ours, name))]
         if changed:
@@ -116,6 +121,20 @@ def fresh(config: RunConfig, nets: Nets, mesh: Mesh, init_from: str | None = Non
     # Through numpy and jit, not device_put: the devices may be spread over processes.
     place = jax.jit(lambda tree: tree, out_shardings=mesh_lib.of_state(mesh, state))
     return place(jax.tree.map(np.asarray, state))
+
+
+def _starting_weights(place: str, key, nets: Nets) -> tuple[ModelConfig, dict]:
+    """Architecture and {"generator", "critic", "ema", "w_avg"}. Where a model was given away without its critics, they
+    start anew, against the averaged generator."""
+    found = weights_lib.read(place, training=True)
+    ema = {name: found.params[name] for name in ("mapping", "synthesis")}
+    generator, critic = found.generator, found.critic
+    if critic is None:
+        if jax.process_index() == 0:
+            print(f"{place}: has no critics; they start anew.", file=sys.stderr)
+        generator, critic = jax.tree.map(np.copy, ema), nets.critic.init(rng.stream(key, "init/critic"))
+    weights = {"generator": generator, "critic": critic, "ema": ema, "w_avg": found.params["w_avg"]}
+    return found.config, weights
 
 
 def _misfits(name: str, theirs, ours) -> list[str]:
@@ -134,7 +153,7 @@ def restored(config: RunConfig, nets: Nets, mesh: Mesh, saved: Checkpointer, pos
     abstract = jax.eval_shape(partial(init_state, nets=nets, config=config.train), jax.random.key(0))
     place = lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
     state, theirs = saved.restore(jax.tree.map(place, abstract, mesh_lib.of_state(mesh, abstract)))
-    if theirs["dataset"] != position["dataset"]:
+    if theirs["dataset"] not in (None, position["dataset"]):  # None: imported, from another implementation's data
         raise InputError(
             f"the data changed since this run's last checkpoint ({theirs['dataset']} -> {position['dataset']}); "
             "bring the old data back, or start a new --workdir with --init-from this one."

@@ -33,6 +33,7 @@ class Snapshots:
         if jax.process_index() == 0:
             self._real, self._real_label = loader.sample_clips(source, config.data, config.log.sample_clips)
             write_samples(self._folder / "real", self._real, FPS)
+            self._strip = self._real[np.linspace(0, len(self._real) - 1, min(STRIP_CLIPS, len(self._real))).astype(int)]
 
     def write(self, step: int, state: GanState) -> None:
         """kimg_KIMG.mp4, kimg_KIMG.png and histograms of the critics' scores, of this state."""
@@ -46,8 +47,8 @@ class Snapshots:
         clips = Model(c.model, inference, c.compute_dtype).sample(np.arange(c.log.sample_clips), times)
         kimg = step * c.train.batch_size / 1000
         name = f"kimg_{int(kimg):06d}" if c.log.samples_every_kimg >= 1 else f"kimg_{kimg:010.3f}"
-        write_samples(self._folder / name, clips, FPS, self._real, STRIP_CLIPS)
-        strip = real_above_generated(self._real[:STRIP_CLIPS], clips[:STRIP_CLIPS])
+        write_samples(self._folder / name, clips, FPS, self._strip, STRIP_CLIPS)
+        strip = real_above_generated(self._strip, clips[:STRIP_CLIPS])
         self._writer.write_image(step, "samples/real_above_generated", strip)
         if not self._writer.takes_histograms:
             return

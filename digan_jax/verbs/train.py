@@ -18,7 +18,7 @@ def add(verbs) -> None:
     )
     p.add_argument("--config", required=True, metavar="FILE", help="such as configs/quickstart.py")
     p.add_argument("--workdir", help="of the run (default runs/ and the name of the config file)")
-    p.add_argument("--init-from", metavar="RUN", help="start from the weights of another run")
+    p.add_argument("--init-from", metavar="RUN", help="start from the weights of another run, an export or a .pkl")
     p.add_argument(
         "--profile",
         type=int,

@@ -171,3 +171,13 @@ def test_what_a_path_is(tiny_run, tmp_path, clips):
         clip_sets.open_fake(str(tiny_run), step="best")
     with pytest.raises(InputError, match="no such"):
         clip_sets.open_fake(str(tmp_path / "none"))
+
+
+def test_an_exported_model_is_a_model_and_no_folder_of_its_samples(tiny_run, tmp_path):
+    from digan_jax.interop import model_folder, weights
+
+    model_folder.write(tmp_path / "model", weights.read(tiny_run), samples=1)
+    clips = clip_sets.open_fake(str(tmp_path / "model"))
+    assert isinstance(clips, clip_sets.GeneratedClips) and clips.size == (32, 32)
+    with pytest.raises(InputError, match="is no run"):
+        clip_sets.open_fake(str(tmp_path / "model"), step=1)

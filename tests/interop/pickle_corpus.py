@@ -2,10 +2,14 @@
 
 import collections
 import contextlib
+import functools
+import importlib
 import io
+import operator
 import os
 import pickle
 import struct
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -14,6 +18,7 @@ import numpy as np
 
 from digan_jax.errors import InputError
 from digan_jax.interop.restricted_pickle import read_pickle, read_torch
+from digan_jax.interop.snapshot import load_snapshot
 
 
 class Reduces:
@@ -54,6 +59,11 @@ def storage_id(key: str, length: int) -> bytes:
     return b"(" + short("storage") + b"ctorch\nFloatStorage\n" + short(key) + short("cpu") + number + tail + b"tQ"
 
 
+def _bytes(content: bytes) -> bytes:
+    """Opcode that pushes bytes."""
+    return b"B" + struct.pack("<I", len(content)) + content
+
+
 def tensor(storage: bytes, offset: int, size: tuple, stride: tuple) -> bytes:
     """Opcodes of a tensor on a storage."""
 
@@ -68,6 +78,21 @@ def _nested(depth: int) -> bytes:
     return program(b"]" * depth, b"a" * (depth - 1))
 
 
+def _doubled(tuples: int) -> bytes:
+    """Opcodes of a list of tuples, each of which holds the one before twice; the last one is memo `tuples` - 1."""
+    twice = b"".join(b"h" + bytes([i]) + b"h" + bytes([i]) + b"\x86\x94" for i in range(tuples - 1))
+    return b"](K\x01K\x01\x86\x94" + twice + b"e"
+
+
+DOUBLED_KEYS = _doubled(60)  # as the list of storages of a stream
+
+
+def _colliding(n: int) -> bytes:
+    """Opcodes of a dict of whole numbers that all have the hash of the first."""
+    keys = (i * (2**61 - 1) for i in range(1, n))
+    return b"}(" + b"".join(b"\x8a\x0b" + key.to_bytes(11, "little", signed=True) + b"N" for key in keys) + b"u"
+
+
 def hostile(canary: str) -> dict[str, bytes]:
     """Plain pickles by what they try; those that could run something would make the file `canary`."""
     touch = f"touch {canary}"
@@ -79,6 +104,15 @@ def hostile(canary: str) -> dict[str, bytes]:
         "in a list": [1, {"a": (Reduces(os.system, touch),)}],
         "as an argument": Reduces(collections.OrderedDict, [("a", Reduces(os.system, touch))]),
         "getattr chain": Reduces(getattr, Reduces(__import__, "os"), "system"),
+        "importlib": Reduces(importlib.import_module, "antigravity"),
+        "partial": Reduces(functools.partial, os.system, touch),
+        "method by name": Reduces(operator.methodcaller, "system", touch),
+        "process": Reduces(subprocess.Popen, ["touch", canary]),
+        "file": Reduces(open, canary, "w"),
+        "path": Path(canary),
+        "pickle in a pickle": Reduces(pickle.loads, pickle.dumps(Reduces(os.system, touch))),
+        "class made on the spot": Reduces(type, "Made", (), {}),
+        "state set by name": Reduces(collections.OrderedDict, state={"__class__": Reduces(eval, code)}),
         "numpy function": Reduces(np.save, canary, 1),
         "numpy load": Reduces(np.load, canary, None, True),
         "object array": np.array([Reduces(os.system, touch)], object),
@@ -87,6 +121,33 @@ def hostile(canary: str) -> dict[str, bytes]:
     programs = {
         "dotted attribute": program(name("numpy", "dtype.__class__.__base__")),
         "allowed prefix": program(name("torch.nn.modules.container", "os.system")),
+        "whole getattr chain": program(
+            name("builtins", "getattr") + name("builtins", "__import__") + short("os") + b"\x85R",
+            short("system") + b"\x86R" + short(touch) + b"\x85R",
+        ),
+        "trailing newline": program(name("builtins", "dict\n"), b")R"),
+        "copyreg": program(
+            name("copyreg", "_reconstructor"), name("builtins", "dict"), name("builtins", "object") + b"N\x87R"
+        ),
+        "method of an allowed class": program(name("collections", "OrderedDict.__init__"), b")R"),
+        "setstate of an allowed class": program(name("torch.nn.modules.container", "Sequential.__setstate__"), b")R"),
+        "instance by NEWOBJ": program(name("subprocess", "Popen"), short(touch), b"\x85\x81"),
+        "instance by NEWOBJ_EX": program(name("builtins", "dict"), b")}\x92"),
+        "instance by OBJ": program(b"(", name("builtins", "dict"), b"o"),
+        "state in slots": program(b"K\x01", b"N}", short("__dict__"), b"Ns\x86b"),
+        "state for a tuple": program(b")}", short("__setstate__"), b"Nsb"),
+        "hostile storage": program(
+            name("torch.storage", "_load_from_bytes") + _bytes(stream(name("os", "system") + short(touch) + b"\x85R")),
+            b"\x85R",
+        ),
+        "hostile parameter": program(
+            name("torch._utils", "_rebuild_parameter") + name("os", "system") + short(touch) + b"\x85R\x89}\x87R"
+        ),
+        "doubled tuples as a key": program(
+            b"](" + _doubled(60) + name("collections", "OrderedDict") + b"](h" + bytes([59]) + b"N\x86e\x85R", b"e"
+        ),
+        "doubled tuples as an item": program(b"](" + _doubled(60) + b"}h" + bytes([59]) + b"Nse"),
+        "keys of one hash": program(_colliding(2000)),
         "call of a result": program(name("collections", "OrderedDict"), b")R", short(touch), b"\x85R"),
         "call of a string": program(short("os.system"), short(touch), b"\x85R"),
         "state for an array": program(name("numpy", "dtype"), short("f4"), b"\x85R(K\x03", short("<"), b"}}}t", b"b"),
@@ -164,9 +225,35 @@ def small_files() -> dict[str, tuple[str, bytes]]:
     }
 
 
+def snapshot(*names: str) -> bytes:
+    """A pickle with the shells of the release around networks with a tensor under each dotted name."""
+    embedded = small_files()["embedded"][1][2:-1]
+
+    def shell(parameters: dict, modules: dict) -> bytes:
+        table = lambda entries: b"}(" + b"".join(short(key) + body for key, body in entries.items()) + b"u"
+        tables = {"_parameters": table(parameters), "_buffers": b"}", "_modules": table(modules)}
+        meta = table({"type": short("class"), "module_src": short("raise SystemExit"), "state": table(tables)})
+        return name("torch_utils.persistence", "_reconstruct_persistent_obj") + meta + b"\x85R"
+
+    def module(below: list[list[str]]) -> bytes:
+        children = {}
+        for first, *rest in below:
+            children.setdefault(first, []).append(rest)
+        own = {key: embedded for key, rest in children.items() if rest == [[]]}
+        return shell(own, {key: module(rest) for key, rest in children.items() if key not in own})
+
+    network = module([name.split(".") for name in names])
+    return program(b"}(" + b"".join(short(key) + network for key in ("G", "D", "G_ema")) + b"u")
+
+
+STYLEGAN2 = snapshot("synthesis.b4.const", "synthesis.b4.conv1.weight")
+DIGAN = snapshot("mapping.fc0.weight", "synthesis.b4.conv1.bias", "synthesis.b4.input.input.coord_fuser.affine.weight")
+
+
 def sound() -> list[bytes]:
     files = ("zip_layout.pth", "stream_layout.pth", "script.pt")
-    return [data for _, data in small_files().values()] + [(FILES / name).read_bytes() for name in files]
+    small = [data for _, data in small_files().values()]
+    return [*small, STYLEGAN2, DIGAN, *((FILES / name).read_bytes() for name in files)]
 
 
 _WATCHED = ("exec", "compile", "os.", "subprocess.", "socket.", "shutil.", "pty.", "ctypes.", "pickle.find_class")
@@ -202,6 +289,6 @@ def first_use(path: Path) -> None:
     """Reads everything once: type checkers and codecs compile or import then, which `nothing_runs` must not see."""
     for data in [*hostile(f"{path}_canary").values(), *sound()]:
         path.write_bytes(data)
-        for reader in (read_pickle, read_torch):
+        for reader in (read_pickle, read_torch, load_snapshot):
             with contextlib.suppress(InputError):
                 reader(path)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from digan_jax.errors import InputError
 from digan_jax.interop.restricted_pickle import read_pickle, read_torch
+from digan_jax.interop.snapshot import load_snapshot
 from tests.interop import pickle_corpus as corpus
 
 NAMES = [
@@ -42,7 +43,7 @@ PIECES = st.one_of(
     st.integers(0, 12).map(lambda i: b"h" + bytes([i])),
     st.binary(max_size=32).map(lambda raw: b"C" + bytes([len(raw)]) + raw),
     st.integers(-(2**63), 2**63 - 1).map(lambda i: b"\x8a\x08" + i.to_bytes(8, "little", signed=True)),
-    st.sampled_from([corpus.storage_id("0", 4), corpus.TENSOR]),
+    st.sampled_from([corpus.storage_id("0", 4), corpus.TENSOR, corpus.DOUBLED_KEYS, corpus.DIGAN[2:-1]]),
     st.binary(max_size=6),
 )
 PROGRAMS = st.lists(PIECES, max_size=40).map(b"".join)
@@ -71,7 +72,7 @@ INPUTS = st.one_of(
 def check(path: Path, data: bytes) -> None:
     """Reading gives a value or an `InputError`, whatever the bytes, and runs nothing."""
     path.write_bytes(data)
-    for reader in (read_pickle, read_torch):
+    for reader in (read_pickle, read_torch, load_snapshot):
         with corpus.nothing_runs():
             try:
                 reader(path)
@@ -82,7 +83,7 @@ def check(path: Path, data: bytes) -> None:
 QUIET = dict(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
-@settings(max_examples=400, derandomize=True, **QUIET)
+@settings(max_examples=160, derandomize=True, **QUIET)
 @given(INPUTS)
 def test_any_bytes_give_a_value_or_a_clear_error(data):
     with tempfile.TemporaryDirectory() as folder:

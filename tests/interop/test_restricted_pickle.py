@@ -1,3 +1,4 @@
+import io
 import pickle
 import resource
 import struct
@@ -102,6 +103,7 @@ def test_inert_records_keep_state_without_calling_it(tmp_path):
     with corpus.nothing_runs():
         record = read_bytes(tmp_path, body)
     assert record.name == "torch.nn.modules.container.Sequential" and "__setstate__" in record.state
+    assert type(record) is Record
 
 
 def test_stream_twin_is_sound(tmp_path):
@@ -139,6 +141,7 @@ def test_tensors_stay_in_their_storage(tmp_path, offset, size, stride):
         (corpus.TENSOR, KEYS, MEMORY[:-1]),
         (corpus.TENSOR, b"]", MEMORY),
         (corpus.TENSOR, b"]" + corpus.short("1") + b"a", MEMORY),
+        (corpus.TENSOR, corpus.DOUBLED_KEYS, MEMORY),
         (corpus.tensor(corpus.short("no storage"), 0, (4,), (1,)), KEYS, MEMORY),
         (corpus.storage_id("0", 4), KEYS, MEMORY),
     ],
@@ -183,6 +186,16 @@ def test_flipped_bits_give_a_value_or_a_clear_error(tmp_path, kind):
 # ---- archives with odd members ----
 
 
+SIZES = struct.pack("<II", 16, 16)  # of the storage, stored and whole, in the archive's directory and before it
+
+
+def _deflated_storage() -> bytes:
+    buffer = io.BytesIO(archive(MEMBERS[:1]))
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("a/data/0", bytes(16))
+    return buffer.getvalue()
+
+
 ODD = {
     "no data.pkl": archive(MEMBERS[1:]),
     "two data.pkl": archive([*MEMBERS, ("b/data.pkl", MEMBERS[0][1])]),
@@ -197,7 +210,24 @@ ODD = {
     "a spreadsheet": archive([("xl/workbook.xml", "<x/>")]),
     "bad checksum": archive(MEMBERS).replace(MEMORY[8:], b"\x01" + MEMORY[9:], 1),
     "hostile": archive([("a/data.pkl", corpus.hostile("x")["os.system"])]),
+    "compressed storage": _deflated_storage(),
+    "bomb": archive([("a/data.pkl", bytes(2**24)), *MEMBERS[1:]], zipfile.ZIP_DEFLATED),
+    "encrypted": archive(MEMBERS).replace(b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01"),
+    "size that lies": archive(MEMBERS).replace(SIZES, struct.pack("<II", 2**31 - 1, 2**31 - 1)),
+    "name that lies": archive(MEMBERS).replace(b"a/data/0", b"a/data/1", 1),
+    "absolute path": archive([("/data.pkl", MEMBERS[0][1]), *MEMBERS[1:]]),
+    "no directory": archive(MEMBERS)[:-22],
+    "directory in place of a storage": archive([MEMBERS[0], ("a/data/0/", b"")]),
 }
+
+
+def test_members_that_are_not_asked_for_are_never_touched(tmp_path):
+    """Code of scripted modules and the like: present, and neither read nor unpacked."""
+    code = ("a/code/__torch__.py", "raise SystemExit"), ("../escape.py", "raise SystemExit"), ("/etc/escape", "x")
+    with corpus.nothing_runs():
+        found = read_bytes(tmp_path, archive([*MEMBERS, *code]), read_torch)
+    np.testing.assert_array_equal(found, [0, 1, 2, 3])
+    assert [path.name for path in tmp_path.iterdir()] == ["file.pkl"]
 
 
 def test_sound_archive(tmp_path):

@@ -79,25 +79,13 @@ def test_modules_that_hold_themselves_are_refused():
         snapshot.state_of(layer)
 
 
-def _stylegan2() -> bytes:
-    """A pickle with the shells of that release around a network with its names."""
-    text = pickle_corpus.short
-
-    def shell(parameters: bytes, modules: bytes) -> bytes:
-        tables = b"}(" + text("_parameters") + parameters + text("_buffers") + b"}" + text("_modules") + modules + b"u"
-        meta = b"}(" + text("type") + text("class") + text("state") + tables + b"u"
-        return pickle_corpus.name("torch_utils.persistence", "_reconstruct_persistent_obj") + meta + b"\x85R"
-
-    embedded = pickle_corpus.small_files()["embedded"][1][2:-1]
-    block = shell(b"}" + text("const") + embedded + b"s", b"}")
-    network = shell(b"}", b"}" + text("synthesis") + shell(b"}", b"}" + text("b4") + block + b"s") + b"s")
-    return pickle_corpus.program(b"}(" + b"".join(text(key) + network for key in ("G", "D", "G_ema")) + b"u")
-
-
 @pytest.mark.parametrize(
     "data, message",
     [
-        (_stylegan2(), "StyleGAN2"),
+        (pickle_corpus.STYLEGAN2, "StyleGAN2"),
+        (pickle_corpus.snapshot("synthesis.motion_encoder.time_encoder.weight"), "StyleGAN-V"),
+        (pickle_corpus.snapshot("synthesis.input.freqs", "synthesis.L0_36_512.weight"), "StyleGAN3"),
+        (pickle_corpus.snapshot("layer.weight"), "no Fourier layers; it has 1 .layer.weight."),
         (pickle.dumps({"model": 1}), "no network 'G'.*found: .'model'"),
         (pickle.dumps([1, 2]), "no network 'G'.*list"),
         (PATH.read_bytes()[:200_000], "damaged|ends in the middle"),
@@ -113,6 +101,40 @@ def test_other_files_are_told_apart(tmp_path, data, message):
     with pytest.raises(InputError, match=message) as error:
         interop.load_snapshot(path)
     assert str(path) in str(error.value)
+
+
+_READ = ("state", "_parameters", "_buffers", "_modules", "training_set_kwargs", "path", *snapshot._FIXED)
+
+
+def _places(node, seen) -> list[tuple[dict, str]]:
+    """Every dict and key in what a file holds that could matter; records may refer to one another in circles."""
+    if id(node) in seen:
+        return []
+    seen.add(id(node))
+    if isinstance(node, Record):
+        return [place for part in (*node.args, node.state) for place in _places(part, seen)]
+    if isinstance(node, dict):
+        own = [(node, key) for key, value in node.items() if isinstance(value, (Record, np.ndarray)) or key in _READ]
+        return own + [place for value in node.values() for place in _places(value, seen)]
+    return []
+
+
+def test_content_of_any_kind_gives_networks_or_a_clear_error(tmp_path, content, monkeypatch):
+    odd = [None, -1, 2**2000, "x", b"", [], {}, (), np.float64("inf")]
+    odd += [np.zeros(()), np.zeros((0, 3)), np.full(2, np.nan)]
+    monkeypatch.setattr(snapshot, "read_pickle", lambda _: content)
+    rng, places, refused = np.random.default_rng(0), _places(content, set()), 0
+    for _ in range(150):
+        table, key = places[rng.integers(len(places))]
+        whole, table[key] = table[key], odd[rng.integers(len(odd))]
+        try:
+            snapshot.load_snapshot(tmp_path / "odd.pkl")
+        except InputError as error:
+            assert "odd.pkl" in str(error)
+            refused += 1
+        finally:
+            table[key] = whole
+    assert 0 < refused < 150
 
 
 def test_a_folder_is_told_apart(tmp_path):

@@ -219,7 +219,8 @@ def test_init_from_weights_that_do_not_fit_names_the_array(tmp_path, make_config
     config = make_config(RUN | {"train.total_kimg": 0.008})
     loop.train(config, str(tmp_path))
     theirs, weights = checkpoint.restore_weights(tmp_path)
-    monkeypatch.setattr(checkpoint, "restore_weights", lambda _: (theirs, weights | {"w_avg": np.zeros(3, np.float32)}))
+    odd = weights | {"w_avg": np.zeros(3, np.float32)}
+    monkeypatch.setattr(checkpoint, "restore_weights", lambda *_: (theirs, odd))
     with pytest.raises(InputError, match=r"w_avg: \(3,\) -> \(8,\)"):
         loop.fresh(config, steps.networks_of(config), mesh_lib.make_mesh(), str(tmp_path))
 

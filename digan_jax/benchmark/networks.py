@@ -1,0 +1,99 @@
+"""Rows of compiled programs: training iterations, sampling, I3D."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from digan_jax import config_files, coords, networks
+from digan_jax.benchmark.timing import Timing, Work, compiled, timed
+from digan_jax.config import RunConfig
+from digan_jax.rendering.model import Model
+from digan_jax.shapes import Batch
+from digan_jax.training import loop, steps
+from digan_jax.training import mesh as mesh_lib
+
+BASE = Path(__file__).parents[2] / "configs" / "base.py"
+
+
+def base_config(fields: dict) -> RunConfig:
+    """The base configuration with some fields changed, on data that need no files."""
+    fields = {"data.source": "bouncing"} | fields
+    return config_files.load(str(BASE), [f"--config.{name}={value}" for name, value in fields.items()])
+
+
+def training(resolution: int, channel_base: int, channel_max: int, batch_size: int) -> Work:
+    """Generator step, critic step, Adam and moving average, and a sixteenth of what the iteration with R1 adds.
+
+    FLOPs and bytes are those of an iteration with R1.
+    """
+    fields = dict(resolution=resolution, channel_base=channel_base, channel_max=channel_max)
+    config = base_config({f"model.{k}": v for k, v in fields.items()} | {"train.batch_size": batch_size})
+    mesh = mesh_lib.make_mesh()
+    mesh_lib.check_batch(batch_size, mesh)
+    nets = steps.networks_of(config)
+    rng = np.random.default_rng(0)
+    batch = mesh_lib.place_batch(
+        Batch(
+            rng.integers(0, 256, (batch_size, 2, resolution, resolution, 3), np.uint8),
+            np.sort(rng.random((batch_size, 2), np.float32), axis=1),
+            np.zeros(batch_size, np.int32),
+        ),
+        mesh,
+    )
+    state = loop.fresh(config, nets, mesh)
+    sharding = state.step.sharding
+    program, known = compiled(steps.compile_iteration(config, nets, mesh), state, batch)
+
+    def from_step(step: int):
+        def call():
+            nonlocal state
+            at = jax.device_put(jnp.int32(step), sharding)
+            state, metrics = program(dataclasses.replace(state, step=at), batch)  # the old state is consumed
+            return state, metrics
+
+        return call
+
+    def seconds(repeats: int) -> Timing:
+        without = timed(from_step(1), repeats)
+        with_r1 = timed(from_step(config.train.r1_every), max(2, repeats // 4))
+        added = (with_r1.median - without.median) / config.train.r1_every
+        return Timing(without.median + added, without.spread)
+
+    return Work(seconds, amount=(batch_size, "clips"), **known)
+
+
+def sampling(size: tuple[int, int] | None = None, frames: int = 16) -> Work:
+    """One clip of the full model, untrained, as `Model.generate` draws it: trained pyramid, or smooth at size."""
+    config = base_config({})
+    params = networks.build(config.model).generator.init(jax.random.key(0))
+    model = Model(config.model, {**params, "w_avg": jnp.zeros(config.model.w_dim)})
+    lat, times = model.latents([0]), np.linspace(0, 1, frames)
+    grid = coords.smooth(config.model.resolution, *size) if size else None
+    draw = lambda: model.generate(lat, times, grid)
+    start = time.perf_counter()
+    draw()
+    first = time.perf_counter() - start
+    again = timed(draw, 1).median if frames * np.prod(size or 1) < 1e6 else 0.0  # a large picture takes minutes
+    return Work(lambda repeats: timed(draw, repeats), max(0.0, first - again) or None, amount=(frames, "frames"))
+
+
+def i3d() -> Work:
+    """Logits of one 16-frame clip under drawn weights: the time does not depend on them."""
+    from digan_jax.evaluation.features import i3d as network
+
+    rng = np.random.default_rng(0)
+    weights: dict = {}
+    for name, shape in network.kernel_shapes().items():
+        *blocks, last = name.split(".")
+        home = weights.setdefault(blocks[0], {}) if blocks else weights
+        kernel = rng.standard_normal(shape, np.float32) * np.sqrt(2 / np.prod(shape[:-1]))
+        home[last] = network.fold(kernel, np.zeros(shape[-1]))
+    video = jnp.asarray(rng.uniform(-1, 1, (1, 16, network.SIZE, network.SIZE, 3)), jnp.float32)
+    program, known = compiled(network.compiled_logits, weights, video)
+    return Work(lambda repeats: timed(lambda: program(weights, video), repeats), amount=(1, "clips"), **known)

@@ -1,0 +1,99 @@
+"""Rows of what stands around the networks: decoding, the loader, starting up. Our own shapes are the clips."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from digan_jax.benchmark.networks import base_config
+from digan_jax.benchmark.timing import Unavailable, Work, timed
+from digan_jax.data import bouncing, builder, loader, sources
+from digan_jax.rendering.video_files import write_video
+from digan_jax.training import checkpoint, steps
+
+VIDEO_SIZE, VIDEO_FRAMES = 512, 240  # of the file that `prepare` and ffmpeg decode
+BATCHES = 20  # that one time of the loader takes; more than it keeps ready
+
+
+class _Folder:
+    """A temporary folder that lives as long as the row that holds it."""
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="digan_")
+        self.path = Path(self._folder.name)
+
+
+def _write_videos(folder: Path, size: int, frames: int, count: int) -> Path:
+    """H.264 files of drawn shapes."""
+    for clip in range(count):
+        write_video(folder / "videos" / f"{clip}.mp4", bouncing.render(clip, np.linspace(0, 4, frames), size), 25.0)
+    return folder / "videos"
+
+
+def loading(size: int, batch_size: int, cached: bool) -> Work:
+    """Batches of the loader alone, from a prepared set: kept decoded as small sets are, or decoded for each batch."""
+    home = _Folder()
+    builder.prepare(str(_write_videos(home.path, size, 64, 4)), "drawn", size, data_dir=str(home.path))
+    fields = {"data.source": "tfds", "data.name": "drawn", "data.data_dir": home.path, "train.batch_size": batch_size}
+    config = base_config(fields | {"model.resolution": size})
+    source = sources.open_source(config.data, config.model)
+    cache = {} if cached else {"cache_bytes": 0}
+    batches = loader.make_loader(source, config.data, config.train, **cache)
+
+    def seconds(repeats: int, home=home):
+        return timed(lambda: [next(batches).times for _ in range(BATCHES)], repeats)
+
+    return Work(seconds, amount=(BATCHES * batch_size, "pairs"))
+
+
+def preparing() -> Work:
+    """`digan prepare` of one H.264 file to 128×128: decode, crop, resize, compress, write."""
+    home = _Folder()
+    videos, number = _write_videos(home.path, VIDEO_SIZE, VIDEO_FRAMES, 1), itertools.count()
+
+    def once():
+        builder.prepare(str(videos), f"drawn_{next(number)}", 128, data_dir=str(home.path))
+
+    return Work(lambda repeats, home=home: timed(once, repeats), amount=(VIDEO_FRAMES, "frames"))
+
+
+def ffmpeg() -> Work:
+    """ffmpeg's own decoding of the same file, frames thrown away: what `preparing` is held against."""
+    if (program := shutil.which("ffmpeg")) is None:
+        raise Unavailable("there is no ffmpeg on the path")
+    home = _Folder()
+    file = _write_videos(home.path, VIDEO_SIZE, VIDEO_FRAMES, 1) / "0.mp4"
+    command = [program, "-v", "error", "-i", str(file), "-f", "null", "-"]
+    once = lambda: subprocess.run(command, check=True)
+    return Work(lambda repeats, home=home: timed(once, repeats), amount=(VIDEO_FRAMES, "frames"))
+
+
+def _digan(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "digan_jax", *words], check=True, stdout=subprocess.DEVNULL, env=os.environ)
+
+
+def help_page() -> Work:
+    """`digan --help`, the whole process."""
+    return Work(lambda repeats: timed(lambda: _digan("--help"), repeats))
+
+
+def first_frame() -> Work:
+    """`digan render` of one frame of a model of the quickstart's size, the whole process, its programs compiled before."""
+    home = _Folder()
+    fields = {"model.resolution": 32, "model.channel_base": 512, "model.channel_max": 32}
+    config, run = base_config(fields), home.path / "run"
+    checkpoint.claim(run, config)
+    saved = checkpoint.Checkpointer(run, config)
+    import jax
+
+    saved.save(0, steps.init_state(jax.random.key(0), steps.networks_of(config), config.train), {"step": 0})
+    saved.close()
+    once = lambda: _digan("render", "--run", str(run), "--frames", "1", "--scale", "8", "--out", str(home.path / "a.png"))
+    return Work(lambda repeats, home=home: timed(once, repeats), amount=(1, "frames"))

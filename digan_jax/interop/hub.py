@@ -1,0 +1,96 @@
+"""Models on the Hugging Face hub, through its own library (extra [hub]): the folder of `digan export`, as it is."""
+
+from __future__ import annotations
+
+from etils import epath
+
+from digan_jax.errors import InputError
+from digan_jax.interop import model_folder
+from digan_jax.interop.weights import Weights
+
+_FILES = [model_folder.WEIGHTS, model_folder.CONFIG, model_folder.CARD]
+
+
+def require_library():
+    """`huggingface_hub`. Raises `InputError` when it is not installed."""
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise InputError('the hub needs its library; install it with: pip install "digan-jax[hub]"') from None
+    return huggingface_hub
+
+
+def push_to_hub(
+    folder: epath.PathLike, repo_id: str, private: bool = False, message: str = "Model of digan-jax"
+) -> str:
+    """Uploads a folder of `digan export`, in one commit, and returns the address of the repository.
+
+    Args:
+      repo_id: "user/name"; the repository is made if it is not there. Who you are is what `hf auth login` says.
+      private: of a repository that is made now.
+
+    Raises:
+      InputError: no such folder or no export, no login, no right to write there, no connection.
+    """
+    hub = require_library()
+    if not model_folder.is_one(folder):
+        raise InputError(f"{folder}: is no exported model; make one with `digan export RUN --out {folder}`.")
+    api = hub.HfApi()
+    try:
+        repo = api.create_repo(repo_id, private=private, exist_ok=True)
+        api.upload_folder(repo_id=repo.repo_id, folder_path=str(folder), commit_message=message)
+    except _refusals() as error:
+        raise InputError(f"--push {repo_id}: {_first_line(error)}") from None
+    return str(repo)
+
+
+def from_pretrained(repo_id: str, revision: str | None = None, training: bool = False):
+    """A `Model` from the hub, or from a folder of `digan export`.
+
+    Only the weights, config.json and the card are downloaded, to the library's own cache, and nothing is executed.
+
+    Args:
+      repo_id: "user/name", or a folder on this machine.
+      revision: branch, tag or commit; None: the newest.
+
+    Raises:
+      InputError: no such repository or revision, no connection and nothing cached, or no model of digan-jax in it.
+    """
+    from digan_jax.rendering.model import Model
+
+    found: Weights = read(repo_id, revision, training)
+    return Model(found.config, found.params, found.compute_dtype)
+
+
+def read(repo_id: str, revision: str | None = None, training: bool = False) -> Weights:
+    """The weights of `from_pretrained`. Raises alike."""
+    return model_folder.read(download(repo_id, revision, training), training)
+
+
+def download(repo_id: str, revision: str | None = None, training: bool = False) -> epath.Path:
+    """The folder that holds the model: of this machine, or of the library's cache."""
+    local = epath.Path(repo_id)
+    if local.is_dir():
+        folder = local
+    else:
+        hub = require_library()
+        files = _FILES + ([model_folder.TRAINING] if training else [])
+        try:
+            folder = epath.Path(hub.snapshot_download(repo_id, revision=revision, allow_patterns=files))
+        except _refusals() as error:
+            raise InputError(f"{repo_id}: {_first_line(error)}") from None
+    if not model_folder.is_one(folder):
+        raise InputError(f"{repo_id}: holds no model of digan-jax (its config.json does not say so).")
+    return folder
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What the library raises where the hub or the network says no: OSError, ValueError, and its HTTP client's own."""
+    from huggingface_hub import errors
+
+    return OSError, ValueError, errors.HTTPError
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,136 @@
+"""README.md of an exported model: what it is, how it was made, how to use it."""
+
+from __future__ import annotations
+
+from digan_jax.interop.weights import Weights
+
+_FRONT = """\
+---
+library_name: digan-jax
+tags:
+- digan-jax
+- jax
+- video-generation
+- gan
+---
+
+# DIGAN, {resolution}x{resolution}{data}
+
+A generator of short videos as functions of (x, y, t), after
+[DIGAN](https://arxiv.org/abs/2202.10571) (Yu et al., ICLR 2022), in the layout of digan-jax.
+"""
+_SAMPLES = """
+![Samples: a row for each id, time from left to right](samples.png)
+
+Ids {ids}, none left out; `samples.mp4` moves.
+"""
+_USE = """
+## Use
+
+```python
+import digan_jax as digan
+import numpy as np
+
+model = digan.load("this/folder")
+clip = model.sample([0, 1], np.linspace(0, 1, 16))  # float32 [2 16 {resolution} {resolution} 3], about [-1, 1]
+digan.write_video("a.mp4", clip[0], fps=8)
+```
+
+or `digan render --run this/folder --ids 0-15 --grid 4x4 --out clips.mp4`. The weights are plain
+[safetensors](https://github.com/huggingface/safetensors), the averages of training; no file here is a pickle.{training}
+"""
+_STABLEHLO = """
+## Without digan-jax
+
+The `.stablehlo` files are programs for `jax.export`; batch, frame count and picture size are free. config.json lists
+what each takes and gives.
+
+```python
+import numpy as np
+from jax import export
+from safetensors.numpy import load_file
+
+weights = load_file("model.safetensors")
+mapping, draw = (export.deserialize(open(f"{{name}}.stablehlo", "rb").read()) for name in ("mapping", "smooth"))
+rng, f = np.random.default_rng(0), np.float32
+content = mapping.call(weights, rng.normal(size=(2, {z})).astype(f), {label}f(1.0))
+motion, times = rng.normal(size=(2, {m})).astype(f), np.tile(np.linspace(0, 1, 16, dtype=f), (2, 1))
+side = ((np.arange(256) + 0.5) / 128 - 1).astype(f)  # centres of 256 pixels; the trained frame spans -1..1
+clips = draw.call(weights, content, motion, times, side, -side)  # [2 16 256 256 3]; y goes up, rows go down
+```
+"""
+_ONNX = """
+## Without digan-jax
+
+The `.onnx` files hold their weights; batch, frame count and picture size are free. config.json lists what each takes
+and gives.
+
+```python
+import numpy as np
+from onnxruntime import InferenceSession
+
+mapping, draw = (InferenceSession(f"{{name}}.onnx") for name in ("mapping", "smooth"))
+rng, f = np.random.default_rng(0), np.float32
+noise = {{"z": rng.normal(size=(2, {z})).astype(f), "truncation": np.ones((), f)}}
+{label}(content,) = mapping.run(None, noise)
+side = ((np.arange(256) + 0.5) / 128 - 1).astype(f)  # centres of 256 pixels; the trained frame spans -1..1
+arrays = {{"content": content, "motion": rng.normal(size=(2, {m})).astype(f), "x": side, "y": -side}}  # y goes up
+(clips,) = draw.run(None, arrays | {{"times": np.tile(np.linspace(0, 1, 16, dtype=f), (2, 1))}})  # [2 16 256 256 3]
+```
+"""
+_PROGRAMS = {"stablehlo": (_STABLEHLO, "{}, "), "onnx": (_ONNX, 'noise["label"] = {}\n')}  # and how a label goes in
+
+
+def text(weights: Weights, samples: int, programs: str = "") -> str:
+    """Markdown with the metadata block that hubs read. Says only what is known of the model.
+
+    Args:
+      samples: rows of samples.png; 0: there is none.
+      programs: of which kind the folder holds some, "stablehlo" or "onnx"; "": none.
+    """
+    config, data = weights.config, weights.facts.get("data", {})
+    kind = f", {config.n_classes} classes" if config.n_classes else ""
+    of_data = f", {data['name']}" if data.get("name") else ""
+    parts = [_FRONT.format(resolution=config.resolution, data=of_data + kind)]
+    if samples:
+        parts.append(_SAMPLES.format(ids="0" if samples == 1 else f"0 to {samples - 1}"))
+    parts.append("\n## How it was made\n\n" + "".join(f"- {line}\n" for line in _history(weights)))
+    also = "" if weights.critic is None else (
+        "\n`training.safetensors` holds generator and critics as trained: `digan train --init-from this/folder`."
+    )  # fmt: skip
+    parts.append(_USE.format(resolution=config.resolution, training=also))
+    if programs:
+        form, label = _PROGRAMS[programs]
+        of_two = f"np.eye({config.n_classes}, dtype=f)[[0, 1]]"
+        label = label.format(of_two) if config.n_classes else ""
+        parts.append(form.format(z=config.z_dim, m=config.motion_dim, label=label))
+    return "".join(parts)
+
+
+def _history(weights: Weights) -> list[str]:
+    c, facts = weights.config, weights.facts
+    data, training = facts.get("data", {}), facts.get("training", {})
+    lines = []
+    if data:
+        step = f", every {data['stride']}th frame" if data.get("stride", 1) > 1 else ""
+        clips = f"; clips of {data['frames']} frames{step}" if "frames" in data else ""
+        split = f", split {data['split']}" if "split" in data else ""
+        lines.append(f"Data: {data['name']}{split}{clips}.")
+    else:
+        lines.append("Data: not recorded.")
+    if "kimg" in training:
+        more = f", batch {training['batch_size']}, R1 {training['r1_gamma']:g}" if "batch_size" in training else ""
+        lines.append(f"Training: {training['kimg']:g} kimg (thousands of frame pairs){more}.")
+    if training.get("source"):
+        lines.append(f"Converted from {training['source']}, a checkpoint of the authors' release.")
+    lines.append(
+        f"Architecture: channel_base {c.channel_base}, channel_max {c.channel_max}, z {c.z_dim}, w {c.w_dim}, "
+        f"motion {c.motion_dim}, mapping layers {c.mapping_layers}, rank {c.rank}, classes {c.n_classes}."
+    )
+    for score in facts.get("scores", []):
+        spread = f" ± {score['deviation']:.4g}" if "deviation" in score else ""
+        protocol = f" (protocol {score['protocol']})" if score.get("protocol") else ""
+        lines.append(f"{score['metric']}{protocol}: {score['mean']:.4g}{spread}.")
+    if not facts.get("scores"):
+        lines.append("FVD: not measured.")
+    return lines

@@ -1,0 +1,169 @@
+"""A model to give away: model.safetensors, config.json with a format number, README.md (a model card) and samples.
+
+No file of it is a pickle, and reading it executes nothing. Hubs take the folder as it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from importlib import metadata
+
+import jax
+import numpy as np
+from etils import epath
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load, save
+
+from digan_jax import config as config_lib
+from digan_jax import networks
+from digan_jax.config import ModelConfig
+from digan_jax.errors import InputError
+from digan_jax.interop import folders, model_card
+from digan_jax.interop.weights import Weights, leaves
+from digan_jax.shapes import Params
+
+LIBRARY = "digan-jax"
+WEIGHTS, TRAINING, CONFIG, CARD = "model.safetensors", "training.safetensors", "config.json", "README.md"
+MAX_WIDTH, MAX_MAPPING_LAYERS = 2**20, 64
+STRIP_TIMES = np.linspace(0, 1, 8)
+
+
+def is_one(path: epath.PathLike) -> bool:
+    """Whether `path` looks like a folder that `write` made."""
+    config = epath.Path(path) / CONFIG
+    try:
+        record = json.loads(config.read_text()) if config.exists() else None
+    except (ValueError, RecursionError):  # no JSON, or made to exhaust its reader
+        return False
+    return isinstance(record, dict) and record.get("library") == LIBRARY
+
+
+# ---- out ----
+
+
+def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) -> None:
+    """Writes the folder; an export that was there is replaced once the new one is whole.
+
+    Args:
+      weights: `generator` and `critic`, if given, go to training.safetensors, for `digan train --init-from`.
+      samples: clips of the strip samples.png and of samples.mp4; 0: none.
+      extra: called with the unfinished folder, to add files of its own; may return what config.json says of them.
+
+    Raises:
+      InputError: `path` holds something that is no export; nothing is written.
+    """
+    folders.check_free(path, is_one)
+    with folders.folder_moved_in(path) as folder:
+        _save(folder / WEIGHTS, weights.params)
+        if weights.critic is not None:
+            _save(folder / TRAINING, {"generator": weights.generator, "critic": weights.critic})
+        if samples:
+            _draw(folder, weights, samples)
+        more = extra(folder) if extra else {}
+        record = {
+            "format": config_lib.FORMAT,
+            "library": LIBRARY,
+            "library_version": metadata.version(LIBRARY),
+            "compute_dtype": weights.compute_dtype,
+            "model": dataclasses.asdict(weights.config),
+            "class_names": list(weights.class_names),
+            **weights.facts,
+            **more,
+        }
+        card = model_card.text(weights, samples, next(iter(more), ""))
+        (folder / CARD).write_text(card)
+        (folder / CONFIG).write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _save(path: epath.Path, tree: Params) -> None:
+    tensors = {name: np.ascontiguousarray(value) for name, value in leaves(tree)}
+    path.write_bytes(save(tensors, {"format": "np", "library": LIBRARY}))
+
+
+def _draw(folder: epath.Path, weights: Weights, samples: int) -> None:
+    from digan_jax.rendering.contact_sheets import write_samples
+    from digan_jax.rendering.model import Model
+
+    model = Model(weights.config, weights.params, weights.compute_dtype)
+    write_samples(folder / "samples", model.sample(np.arange(samples), STRIP_TIMES), fps=8.0, strip_clips=samples)
+
+
+# ---- in ----
+
+
+def read(path: epath.PathLike, training: bool = False) -> Weights:
+    """The content of a folder that `write` made, of any format so far.
+
+    Raises:
+      InputError: a file is missing, damaged, of a newer format, or holds other arrays than its config.json says.
+    """
+    path = epath.Path(path)
+    try:
+        record = json.loads((path / CONFIG).read_text())
+        record = config_lib.upgraded(record)
+        config = config_lib.parse_model(record["model"])
+        compute_dtype = config_lib.check_dtype(record["compute_dtype"])
+        _check_plausible(config)
+        class_names = tuple(map(str, record.get("class_names", ())))
+    except InputError as error:
+        raise InputError(f"{path / CONFIG}: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path / CONFIG}: is damaged ({type(error).__name__}: {error}); get it again.") from None
+    nets = networks.build(config)
+    generator = _shapes(nets.generator.init)
+    params = _load(path / WEIGHTS, generator | {"w_avg": (config.w_dim,)})
+    as_trained = {}
+    if training and (path / TRAINING).exists():
+        as_trained = _load(path / TRAINING, {"generator": generator, "critic": _shapes(nets.critic.init)})
+    facts = {key: record[key] for key in ("data", "training", "scores") if key in record}
+    return Weights(config, params, compute_dtype, **as_trained, class_names=class_names, facts=facts)
+
+
+def _check_plausible(config: ModelConfig) -> None:
+    """Refuses sizes that no model has, before networks of them are described: the file may be anybody's."""
+    for name, value in dataclasses.asdict(config).items():
+        most = MAX_MAPPING_LAYERS if name == "mapping_layers" else MAX_WIDTH
+        if value > most:
+            raise InputError(f"model.{name}={value}: no more than {most} are read.")
+
+
+def _shapes(init: Callable) -> dict:
+    """Nested dict of tuples: shapes of what `init` makes of a key."""
+    return jax.tree.map(lambda leaf: leaf.shape, jax.eval_shape(init, jax.random.key(0)))
+
+
+def _load(path: epath.Path, shapes: dict) -> Params:
+    """Nested float32 arrays of these shapes, checked by name before anything is read."""
+    if not path.exists():
+        raise InputError(f"{path}: is missing; get the whole folder again.")
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head.startswith(b"version https://git-lfs"):
+        raise InputError(f"{path}: is a Git LFS pointer, not the file itself; run `git lfs pull`.")
+    try:
+        if "://" in os.fspath(path):
+            flat = load(path.read_bytes())
+        else:
+            with safe_open(os.fspath(path), framework="numpy") as file:  # maps the file into memory
+                flat = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, ValueError, TypeError, KeyError, OSError) as error:
+        raise InputError(f"{path}: is damaged or incomplete ({error}); get it again.") from None
+    return _nested(path, flat, shapes)
+
+
+def _nested(path: epath.Path, flat: dict, shapes: dict, prefix: str = "") -> Params:
+    tree = {}
+    for key, shape in shapes.items():
+        name = prefix + key
+        if isinstance(shape, dict):
+            tree[key] = _nested(path, flat, shape, name + ".")
+            continue
+        value = flat.get(name)
+        if value is None or value.shape != shape or value.dtype != np.float32:
+            found = "is missing" if value is None else f"has shape {value.shape} and type {value.dtype}"
+            raise InputError(f"{path}: array {name} {found}; config.json says {shape} and float32.")
+        tree[key] = value
+    return tree

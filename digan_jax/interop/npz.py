@@ -1,0 +1,67 @@
+"""A .npz of state dicts under the release's names, "G_ema.synthesis.b4.conv1.weight"; G and D where they are known."""
+
+from __future__ import annotations
+
+import zipfile
+
+import numpy as np
+from etils import epath
+
+from digan_jax.errors import InputError
+from digan_jax.interop import state_dicts
+from digan_jax.interop.restricted_pickle import blame
+from digan_jax.interop.weights import Weights
+from digan_jax.rendering.video_files import moved_in
+
+
+def state_of(weights: Weights) -> dict[str, np.ndarray]:
+    """One flat dict with the prefixes "G_ema.", and "G." and "D." where `weights` has them; `of_state` inverts it."""
+    states = {"G_ema": state_dicts.generator_state(weights.params)}
+    if weights.critic is not None:
+        as_trained = {**weights.generator, "w_avg": weights.params["w_avg"]}
+        states |= {"G": state_dicts.generator_state(as_trained), "D": state_dicts.critic_state(weights.critic)}
+    return {f"{network}.{name}": value for network, state in states.items() for name, value in state.items()}
+
+
+def write(path: epath.PathLike, weights: Weights) -> None:
+    """Writes the file. Raises `InputError` when `path` is a folder."""
+    if epath.Path(path).is_dir():
+        raise InputError(f"{path}: is a folder; name the file, such as {epath.Path(path) / 'model.npz'}.")
+    with moved_in(path) as unfinished:
+        np.savez(unfinished, **state_of(weights))
+
+
+def read(path: epath.PathLike, training: bool = False) -> Weights:
+    """The networks of a file that `write` made, or of any .npz with these names; nothing in it is unpickled.
+
+    Raises:
+      InputError: damaged, no generator in it, or one of another method; says which.
+    """
+    try:
+        with epath.Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            state = {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise InputError(f"{path}: is damaged, or no .npz of numbers ({error}).") from None
+    with blame(path):
+        try:
+            return of_state(state, training)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+
+
+def of_state(state: dict[str, np.ndarray], training: bool = False) -> Weights:
+    """The inverse of `state_of`. Raises as `read`."""
+    networks = {prefix: _part(state, prefix) for prefix in ("G_ema", "G", "D")}
+    if not networks["G_ema"]:
+        raise InputError('it has no arrays named "G_ema...."; write it with `digan export --format npz`.')
+    config = state_dicts.architecture(networks["G_ema"])
+    params = state_dicts.generator_params(networks["G_ema"], config)
+    if not (training and networks["G"] and networks["D"]):
+        return Weights(config, params)
+    generator = state_dicts.generator_params(networks["G"], config)
+    generator.pop("w_avg")
+    return Weights(config, params, "float32", generator, state_dicts.critic_params(networks["D"], config))
+
+
+def _part(state: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix + "."): v for name, v in state.items() if name.startswith(prefix + ".")}

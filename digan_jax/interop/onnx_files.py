@@ -1,0 +1,40 @@
+"""The functions of `programs` as ONNX files, through jax2onnx (extra [onnx]): weights inside, any batch, any frame
+count, any picture."""
+
+from __future__ import annotations
+
+from etils import epath
+
+from digan_jax.errors import InputError
+from digan_jax.interop import programs
+from digan_jax.interop.weights import Weights, leaves
+
+OPSET = 21  # the newest that runtimes of 2024 have
+
+
+def require_library():
+    """`jax2onnx`. Raises `InputError` when it is not installed."""
+    try:
+        import jax2onnx
+    except ImportError:
+        raise InputError('ONNX needs a library; install it with: pip install "digan-jax[onnx]"') from None
+    return jax2onnx
+
+
+def write(folder: epath.PathLike, weights: Weights) -> dict:
+    """Writes mapping.onnx, smooth.onnx and native.onnx; returns what config.json says of them. Always float32."""
+    library = require_library()
+    functions = programs.functions(weights.config)
+    flat = dict(leaves(weights.params))
+    for name, shapes in programs.inputs(weights.config).items():
+        call = lambda *arguments, function=functions[name]: function(flat, *arguments)
+        model = library.to_onnx(
+            call,
+            list(shapes.values()),
+            model_name=name,
+            opset=OPSET,
+            input_names=list(shapes),
+            output_names=[programs.RESULTS[name]],
+        )
+        (epath.Path(folder) / f"{name}.onnx").write_bytes(model.SerializeToString())
+    return {"onnx": {"opset": OPSET, "programs": programs.described(weights.config)}}

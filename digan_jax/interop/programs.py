@@ -1,0 +1,75 @@
+"""The generator as three functions of arrays alone, to be exported. Each takes the weights first, a flat dict as
+model.safetensors holds them:
+
+  mapping  weights, z [b z], (one-hot label [b classes],) truncation [] -> content [b layers w]
+  smooth   weights, content, motion [b m], times [b t], x [w], y [h] -> frames [b t h w 3]; x and y are pixel centres
+  native   weights, content, motion [b m], times [b t] -> frames [b t R R 3], the trained pyramid
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from digan_jax import coords, networks
+from digan_jax.config import ModelConfig
+from digan_jax.shapes import Latents, Params
+
+RESULTS = {"mapping": "content", "smooth": "frames", "native": "frames"}
+
+
+def inputs(config: ModelConfig) -> dict[str, dict[str, tuple[str | int, ...]]]:
+    """{function: {argument: shape}}, weights left out; a letter stands for any length."""
+    c, layers = config, networks.build(config).generator.n_layers
+    label = {"label": ("b", c.n_classes)} if c.n_classes else {}
+    latents = {"content": ("b", layers, c.w_dim), "motion": ("b", c.motion_dim), "times": ("b", "t")}
+    return {
+        "mapping": {"z": ("b", c.z_dim), **label, "truncation": ()},
+        "smooth": {**latents, "x": ("w",), "y": ("h",)},
+        "native": latents,
+    }
+
+
+def functions(config: ModelConfig, compute_dtype: str = "float32") -> dict[str, Callable]:
+    nets = networks.build(config, compute_dtype)
+    pyramid = coords.pyramid(config.resolution)
+
+    def mapping(weights, z, *rest):
+        *label, truncation = rest
+        params = nested(weights)
+        w = nets.generator.mapping(params, z, *label)
+        w_avg = params["w_avg"][None]
+        return networks.repeat_content(w_avg + truncation * (w - w_avg), nets.generator.n_layers)
+
+    def smooth(weights, content, motion, times, x, y):
+        # The node of a pixel centred at (X, Y) is (X - 1/r, Y - 1/r) on the level of resolution r.
+        levels = tuple(coords.Level(x - np.float32(1 / r), y - np.float32(1 / r), repeat=1) for r in pyramid)
+        return nets.generator.synthesis(nested(weights), Latents(content, motion), times, coords.Grid(levels))
+
+    def native(weights, content, motion, times):
+        grid = coords.native(config.resolution)
+        return nets.generator.synthesis(nested(weights), Latents(content, motion), times, grid)
+
+    return {"mapping": mapping, "smooth": smooth, "native": native}
+
+
+def nested(flat: dict) -> Params:
+    """{"a.b": x} as {"a": {"b": x}}: the inverse of `weights.leaves`."""
+    tree: Params = {}
+    for name, value in flat.items():
+        *path, last = name.split(".")
+        node = tree
+        for key in path:
+            node = node.setdefault(key, {})
+        node[last] = value
+    return tree
+
+
+def described(config: ModelConfig) -> dict[str, dict]:
+    """What each takes and gives, as config.json says it: "b t h w 3"."""
+    words = lambda shape: " ".join(map(str, shape))
+    r, layers = config.resolution, networks.build(config).generator.n_layers
+    gives = {"mapping": ("b", layers, config.w_dim), "smooth": ("b", "t", "h", "w", 3), "native": ("b", "t", r, r, 3)}
+    takes = {name: {key: words(shape) for key, shape in shapes.items()} for name, shapes in inputs(config).items()}
+    return {name: {"takes": takes[name], "gives": {RESULTS[name]: words(shape)}} for name, shape in gives.items()}

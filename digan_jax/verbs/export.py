@@ -1,0 +1,72 @@
+"""`digan export`."""
+
+from __future__ import annotations
+
+from digan_jax.errors import InputError
+
+FORMATS = ("safetensors", "npz", "stablehlo", "onnx")
+
+
+def add(verbs) -> None:
+    p = verbs.add_parser(
+        "export",
+        help="a model to give away",
+        description="Write the averaged generator for others. No pickle in, none out.",
+        epilog="formats\n"
+        "  safetensors  folder: model.safetensors, config.json, model card, samples; digan.load and hubs read it\n"
+        "  stablehlo    the same folder, and programs that run on jax alone, without this package\n"
+        "  onnx         the same folder, and ONNX files (extra [onnx])\n"
+        "  npz          one file: state dicts under the names of the authors' release",
+    )
+    p.add_argument("run", help="a run, an export, or the authors' network-snapshot.pkl")
+    p.add_argument("--out", required=True, metavar="PATH", help="folder; of npz, the file")
+    p.add_argument("--format", choices=FORMATS, default="safetensors", help="default safetensors")
+    p.add_argument("--step", type=int, help="which checkpoint of a run (default: the newest)")
+    p.add_argument("--training", action="store_true", help="generator and critics as trained too, for --init-from")
+    p.add_argument("--samples", type=int, default=4, metavar="N", help="clips of the sample strip; 0: none (default 4)")
+    p.add_argument("--push", metavar="USER/NAME", help="upload the folder to the Hugging Face hub (extra [hub])")
+    p.set_defaults(run_verb=run)
+
+
+def run(a) -> None:
+    if a.samples < 0:
+        raise InputError(f"--samples {a.samples}: give a number of clips, or 0 for none.")
+    if a.format == "npz" and a.push:
+        raise InputError("--push: uploads a folder; choose another --format.")
+    if a.push:
+        from digan_jax.interop import hub
+
+        hub.require_library()
+    programs = _programs(a.format)
+    from digan_jax.interop import folders, model_folder, npz, weights
+
+    if a.format == "npz":
+        if not a.out.endswith(".npz"):
+            raise InputError(f"--out {a.out}: a file of this format ends in .npz.")
+    else:
+        folders.check_free(a.out, model_folder.is_one)
+    found = weights.read(a.run, a.training, a.step)
+    if a.training and found.critic is None:
+        raise InputError(f"--training: {a.run} holds the averaged generator alone; leave it out.")
+    if a.format == "npz":
+        npz.write(a.out, found)
+    else:
+        extra = programs and (lambda folder: programs.write(folder, found))
+        model_folder.write(a.out, found, a.samples, extra)
+    print(f"{a.out}: written. To see it: digan render --run {a.out} --out clips.mp4")
+    if a.push:
+        print(hub.push_to_hub(a.out, a.push))
+
+
+def _programs(format: str):
+    """The module that writes programs of this format, if any; a library that is not there is missed here, early."""
+    if format == "stablehlo":
+        from digan_jax.interop import stablehlo
+
+        return stablehlo
+    if format == "onnx":
+        from digan_jax.interop import onnx_files
+
+        onnx_files.require_library()
+        return onnx_files
+    return None

@@ -1,0 +1,63 @@
+"""`digan import`."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+from pathlib import Path
+
+from digan_jax.errors import InputError
+from digan_jax.verbs.train import CONFIG_HELP
+
+
+def add(verbs) -> None:
+    p = verbs.add_parser(
+        "import",
+        help="a run from the authors' network-snapshot.pkl",
+        description="Make a run of a checkpoint of the authors' release, to render, evaluate and train on. The file is "
+        "read without running anything in it. Its architecture replaces the configuration's; the optimizer is fresh.",
+        epilog=CONFIG_HELP,
+    )
+    p.add_argument("file", help="such as network-snapshot-025000.pkl")
+    p.add_argument("--out", required=True, metavar="RUN", help="folder of the new run")
+    p.add_argument("--config", metavar="FILE", help="how it would train on (default configs/base.py)")
+    p.add_argument("--kimg", type=float, help="that it has been trained for (default: from the file's name, or 0)")
+    p.set_defaults(run_verb=run)
+
+
+def run(a) -> None:
+    if a.kimg is not None and not 0 <= a.kimg < 1e9:
+        raise InputError(f"--kimg {a.kimg:g}: must be a number of thousands of clips, 0 or more.")
+    from digan_jax import config_files
+    from digan_jax.interop import folders, import_run, weights
+
+    folders.check_free(a.out)
+    path, overrides = a.config or config_files.base_path(), list(a.overrides)
+    if not a.config and not any(word.startswith("--config.data.") for word in overrides):
+        overrides.append("--config.data.name=" + (re.sub(r"\W+", "_", Path(a.out).name.lower()) or "data"))
+    asked = config_files.load(path, overrides)
+    found = weights.read(a.file, training=True)
+    try:
+        config = import_run.run_config(found, asked)
+    except InputError as error:
+        raise InputError(f"{a.file}: {error}") from None
+    kimg = found.facts.get("training", {}).get("kimg", 0) if a.kimg is None else a.kimg
+    step = import_run.write(a.out, found, config, kimg)
+
+    for field, value in dataclasses.asdict(config.model).items():
+        if value != getattr(asked.model, field):
+            overrides.append(f"--config.model.{field}={value}")
+    if asked.train.total_kimg <= kimg:
+        overrides.append(f"--config.train.total_kimg={kimg + 1000:g}")
+    out = str(a.out)
+    print(f"{out}: {config.model.resolution}x{config.model.resolution}, step {step}, {kimg:g} kimg.")
+    if not kimg:
+        print("How long it was trained is not in the file's name; with --kimg its moving average goes on as slowly.")
+    print("  render      " + shlex.join(["digan", "render", "--run", out, "--out", "clips.mp4"]))
+    print("  train on    " + shlex.join(["digan", "train", "--config", path, "--workdir", out, *overrides]))
+    print("  other data  " + shlex.join(["digan", "train", "--config", "FILE", "--init-from", out, *_model(overrides)]))
+
+
+def _model(overrides: list[str]) -> list[str]:
+    return [word for word in overrides if word.startswith("--config.model.")]
