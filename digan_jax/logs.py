@@ -95,7 +95,8 @@ class ConsoleWriter(Writer):
         line += [f"{key} {value:+.3f}" for key, value in scalars.items() if key.endswith("/loss") or "/sign_" in key]
         if "memory/peak_gib" in scalars:
             line.append(f"{scalars['memory/peak_gib']:.2f} GiB")
-        self._print("  ".join(line))
+        if len(line) > 1:  # an evaluation says its numbers as a text
+            self._print("  ".join(line))
 
     def write_text(self, step, name, text):
         self._print(text)

@@ -145,8 +145,8 @@ class FolderClips:
       InputError: as `FolderSource`; videos of unequal length, or shorter than a clip.
     """
 
-    def __init__(self, folder: epath.PathLike, frames: int = 16):
-        self.source = FolderSource(folder)
+    def __init__(self, folder: epath.PathLike, frames: int = 16, size: int | None = None):
+        self.source = FolderSource(folder, size)
         self.name, self._frames = str(folder), frames
         counts = self.source.frame_counts
         shortest = self.source.items[int(counts.argmin())]
@@ -207,12 +207,15 @@ class GeneratedClips:
         return {"name": self.name, "kind": "model", "times": [float(t) for t in self.times], **self._facts}
 
 
-def open_fake(path: str, kind: str = "any", step: int | str | None = None) -> GeneratedClips | FolderClips:
+def open_fake(
+    path: str, kind: str = "any", step: int | str | None = None, size: int | None = None
+) -> GeneratedClips | FolderClips:
     """What is evaluated: a run, a model file, or a folder of videos.
 
     Args:
       kind: "model", "folder", or "any" to find out.
       step: of a checkpoint of a run, or "best": of the lowest FVD that it measured while training; None: the newest.
+      size: pixels a side that the frames of a folder are cropped and resized to; None: as they are.
 
     Raises:
       InputError: none of these, clips that cannot be used, or no such checkpoint.
@@ -220,7 +223,7 @@ def open_fake(path: str, kind: str = "any", step: int | str | None = None) -> Ge
     if kind == "any":
         kind = "folder" if _holds_media(Path(path).expanduser()) else "model"
     if kind == "folder":
-        return FolderClips(path)
+        return FolderClips(path, size=size)
     from digan_jax.rendering import model as model_lib
     from digan_jax.training import checkpoint
 

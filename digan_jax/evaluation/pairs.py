@@ -23,13 +23,15 @@ UNITS = {
 }
 
 
-def evaluate(fake: epath.PathLike, originals: epath.PathLike) -> dict:
+def evaluate(fake: epath.PathLike, originals: epath.PathLike, size: int | None = None) -> dict:
     """The numbers of every pair, with mean and deviation over pairs; a pair is the n-th of each in order of name.
+
+    `size`: pixels a side that frames are cropped and resized to; None: as they are.
 
     Raises:
       InputError: other counts, lengths or sizes; clips that cannot be read; weights of ST-LPIPS that are missing.
     """
-    a, b = FolderSource(fake), FolderSource(originals)
+    a, b = FolderSource(fake, size), FolderSource(originals, size)
     _check(a, b, fake, originals)
     weights = stlpips.load()
     rows = []

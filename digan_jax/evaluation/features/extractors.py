@@ -10,13 +10,12 @@ import functools
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Float, UInt8
 
 from digan_jax.evaluation import resizing
-from digan_jax.evaluation.features import efficientnet, efficientnet_weights, i3d, i3d_weights
+from digan_jax.evaluation.features import efficientnet, efficientnet_weights, i3d, i3d_weights, inception
 from digan_jax.rendering import generate
 from digan_jax.shapes import Array
 
@@ -83,12 +82,15 @@ def _placed_i3d(weights: str | None) -> tuple[dict, str]:
     return generate.replicate(i3d_weights.load(weights)), i3d_weights.checksum(weights)
 
 
-@jax.jit
-def _efficientnet(weights: dict, clips: UInt8[Array, "n t h w 3"], rows: Array, columns: Array) -> Float[Array, "n t f"]:
+def _of_frames(features: Callable, to_input: Callable, weights: dict, clips, rows, columns) -> Float[Array, "n t f"]:
     with jax.default_matmul_precision("highest"):
-        frames = resizing.resize(clips, rows, columns)
+        frames = to_input(resizing.resize(clips, rows, columns))
         n, t = frames.shape[:2]
-        return efficientnet.features(weights, frames.reshape(n * t, *frames.shape[2:])).reshape(n, t, -1)
+        return features(weights, frames.reshape(n * t, *frames.shape[2:])).reshape(n, t, -1)
+
+
+_efficientnet = jax.jit(functools.partial(_of_frames, efficientnet.features, lambda x: x))
+_inception = jax.jit(functools.partial(_of_frames, inception.features, lambda x: x / 127.5 - 1))
 
 
 def efficientnet_extractor(weights: str | None = None) -> Extractor:
@@ -100,3 +102,13 @@ def efficientnet_extractor(weights: str | None = None) -> Extractor:
     placed = generate.replicate(efficientnet_weights.load(weights))
     checksum = efficientnet_weights.SOURCE.sha256
     return Extractor("efficientnet_lite0", checksum, placed, _efficientnet, efficientnet.SIZE, "crop")
+
+
+def inception_extractor(weights: str) -> Extractor:
+    """Inception features [t 2048] of each frame, squashed to 299: with these a Fréchet distance is FID.
+
+    Raises:
+      InputError: weights that are missing, damaged or not those of FID.
+    """
+    found, checksum = inception.load(weights)
+    return Extractor("fid_inception", checksum, generate.replicate(found), _inception, inception.SIZE, "squash")

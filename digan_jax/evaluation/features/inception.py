@@ -1,0 +1,180 @@
+"""Inception v3 as FID tools use it (Szegedy et al., CVPR 2016; Heusel et al. 2017): the pooled features [2048] of the
+weights pt_inception-2015-12-05, which the user supplies.
+
+They differ from the classifier's: average pools leave the zeros around out of the mean, and the last block pools by
+maximum. Inference only; batch norm is folded. Weights are {"Mixed_5b.branch1x1": {"kernel" [h w i o], "bias"}, ...}.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+from jax import lax, nn
+from jaxtyping import Float
+
+from digan_jax.errors import InputError
+from digan_jax.evaluation.features.i3d import fold
+from digan_jax.interop.restricted_pickle import read_torch
+from digan_jax.shapes import Array
+
+SIZE = 299  # pixels a side
+WIDTH = 2048  # features
+_EPSILON = 1e-3  # of the batch norms
+
+Maps = Float[Array, "n _ _ _"]
+
+
+def load(path: epath.PathLike) -> tuple[dict, str]:
+    """Folded weights of a PyTorch state dict, and the file's sha256.
+
+    Raises:
+      InputError: missing, damaged, or not the Inception of FID.
+    """
+    state = read_torch(path)
+    if not isinstance(state, dict):
+        raise InputError(f"{path}: holds no dict of weights.")
+    names = [key.removesuffix(".conv.weight") for key in state if key.endswith(".conv.weight")]
+    weights = {}
+    try:
+        for name in names:
+            kernel = np.moveaxis(state[f"{name}.conv.weight"], (0, 1), (3, 2))  # [o i h w] -> [h w i o]
+            rows = (state[f"{name}.bn.{key}"] for key in ("bias", "running_mean", "running_var", "weight"))
+            weights[name] = fold(kernel, *rows, _EPSILON)
+        weights_of_all = {name: weights[name] for name in _LAYERS}
+        shapes = {name: layer["kernel"].shape for name, layer in weights_of_all.items()}
+        if shapes != _LAYERS:
+            wrong = next(name for name in _LAYERS if shapes[name] != _LAYERS[name])
+            raise ValueError(f"{wrong} has shape {shapes[wrong]}, not {_LAYERS[wrong]}")
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: is not the Inception of FID, pt_inception-2015-12-05 ({error}).") from None
+    return weights_of_all, hashlib.sha256(epath.Path(path).read_bytes()).hexdigest()
+
+
+def _max_pool(x: Maps, stride: int = 2, padding: str = "VALID") -> Maps:
+    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, stride, stride, 1), padding)
+
+
+def _mean_pool(x: Maps) -> Maps:
+    """Means over 3 x 3 pixels, of those there are."""
+    window = (1, 3, 3, 1), (1, 1, 1, 1), "SAME"
+    count = lax.reduce_window(jnp.ones((1, *x.shape[1:3], 1), x.dtype), 0.0, lax.add, *window)
+    return lax.reduce_window(x, 0.0, lax.add, *window) / count
+
+
+class _Net:
+    """Convolutions by name; `conv("Mixed_5b.branch1x1", x)` is a convolution, its batch norm and a ReLU."""
+
+    def __init__(self, weights: dict):
+        self._weights = weights
+
+    def __call__(self, name: str, x: Maps, stride: int = 1, padding: str = "SAME") -> Maps:
+        layer = self._weights[name]
+        layout = ("NHWC", "HWIO", "NHWC")
+        y = lax.conv_general_dilated(x, layer["kernel"], (stride, stride), padding, dimension_numbers=layout)
+        return nn.relu(y + layer["bias"].reshape(1, 1, 1, -1))
+
+    def chain(self, block: str, names: str, x: Maps, last_stride: int = 1) -> Maps:
+        *first, last = names.split()
+        for name in first:
+            x = self(f"{block}.{name}", x)
+        return self(f"{block}.{last}", x, last_stride, "SAME" if last_stride == 1 else "VALID")
+
+
+def _cat(*branches: Maps) -> Maps:
+    return jnp.concatenate(branches, -1)
+
+
+def _block_a(conv: _Net, name: str, x: Maps) -> Maps:
+    return _cat(
+        conv.chain(name, "branch1x1", x),
+        conv.chain(name, "branch5x5_1 branch5x5_2", x),
+        conv.chain(name, "branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3", x),
+        conv.chain(name, "branch_pool", _mean_pool(x)),
+    )
+
+
+def _block_b(conv: _Net, name: str, x: Maps) -> Maps:
+    double = conv.chain(name, "branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3", x, last_stride=2)
+    return _cat(conv.chain(name, "branch3x3", x, last_stride=2), double, _max_pool(x))
+
+
+def _block_c(conv: _Net, name: str, x: Maps) -> Maps:
+    return _cat(
+        conv.chain(name, "branch1x1", x),
+        conv.chain(name, "branch7x7_1 branch7x7_2 branch7x7_3", x),
+        conv.chain(name, " ".join(f"branch7x7dbl_{i}" for i in range(1, 6)), x),
+        conv.chain(name, "branch_pool", _mean_pool(x)),
+    )
+
+
+def _block_d(conv: _Net, name: str, x: Maps) -> Maps:
+    seven = conv.chain(name, " ".join(f"branch7x7x3_{i}" for i in range(1, 5)), x, last_stride=2)
+    return _cat(conv.chain(name, "branch3x3_1 branch3x3_2", x, last_stride=2), seven, _max_pool(x))
+
+
+def _block_e(conv: _Net, name: str, x: Maps, pooled: Maps) -> Maps:
+    three = conv.chain(name, "branch3x3_1", x)
+    double = conv.chain(name, "branch3x3dbl_1 branch3x3dbl_2", x)
+    return _cat(
+        conv.chain(name, "branch1x1", x),
+        *(conv.chain(name, f"branch3x3_2{side}", three) for side in "ab"),
+        *(conv.chain(name, f"branch3x3dbl_3{side}", double) for side in "ab"),
+        conv.chain(name, "branch_pool", pooled),
+    )
+
+
+def features(weights: dict, frames: Float[Array, "n 299 299 3"]) -> Float[Array, "n 2048"]:
+    """Pooled features of frames in [-1, 1]."""
+    conv = _Net(weights)
+    x = conv("Conv2d_1a_3x3", frames, 2, "VALID")
+    x = conv("Conv2d_2b_3x3", conv("Conv2d_2a_3x3", x, 1, "VALID"))
+    x = conv("Conv2d_4a_3x3", conv("Conv2d_3b_1x1", _max_pool(x)), 1, "VALID")
+    x = _max_pool(x)
+    for name in ("Mixed_5b", "Mixed_5c", "Mixed_5d"):
+        x = _block_a(conv, name, x)
+    x = _block_b(conv, "Mixed_6a", x)
+    for name in ("Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"):
+        x = _block_c(conv, name, x)
+    x = _block_d(conv, "Mixed_7a", x)
+    x = _block_e(conv, "Mixed_7b", x, _mean_pool(x))
+    x = _block_e(conv, "Mixed_7c", x, _max_pool(x, 1, "SAME"))
+    return x.mean((1, 2))
+
+
+def _layers() -> dict[str, tuple[int, int, int, int]]:
+    """Kernel shape [h w i o] of each convolution."""
+    found = {
+        "Conv2d_1a_3x3": (3, 3, 3, 32),
+        "Conv2d_2a_3x3": (3, 3, 32, 32),
+        "Conv2d_2b_3x3": (3, 3, 32, 64),
+        "Conv2d_3b_1x1": (1, 1, 64, 80),
+        "Conv2d_4a_3x3": (3, 3, 80, 192),
+    }
+    three_double = {"branch3x3dbl_2": (3, 3, 64, 96), "branch3x3dbl_3": (3, 3, 96, 96)}
+    for name, i, pooled in (("5b", 192, 32), ("5c", 256, 64), ("5d", 288, 64)):
+        block = {"branch1x1": (1, 1, i, 64), "branch5x5_1": (1, 1, i, 48), "branch5x5_2": (5, 5, 48, 64)}
+        block |= {"branch3x3dbl_1": (1, 1, i, 64), **three_double, "branch_pool": (1, 1, i, pooled)}
+        found |= {f"Mixed_{name}.{key}": shape for key, shape in block.items()}
+    block = {"branch3x3": (3, 3, 288, 384), "branch3x3dbl_1": (1, 1, 288, 64), **three_double}
+    found |= {f"Mixed_6a.{key}": shape for key, shape in block.items()}
+    for name, c in (("6b", 128), ("6c", 160), ("6d", 160), ("6e", 192)):
+        block = {"branch1x1": (1, 1, 768, 192), "branch7x7_1": (1, 1, 768, c), "branch7x7_2": (1, 7, c, c)}
+        block |= {"branch7x7_3": (7, 1, c, 192), "branch7x7dbl_1": (1, 1, 768, c), "branch7x7dbl_2": (7, 1, c, c)}
+        block |= {"branch7x7dbl_3": (1, 7, c, c), "branch7x7dbl_4": (7, 1, c, c), "branch7x7dbl_5": (1, 7, c, 192)}
+        found |= {f"Mixed_{name}.{key}": shape for key, shape in (block | {"branch_pool": (1, 1, 768, 192)}).items()}
+    block = {"branch3x3_1": (1, 1, 768, 192), "branch3x3_2": (3, 3, 192, 320), "branch7x7x3_1": (1, 1, 768, 192)}
+    block |= {"branch7x7x3_2": (1, 7, 192, 192), "branch7x7x3_3": (7, 1, 192, 192), "branch7x7x3_4": (3, 3, 192, 192)}
+    found |= {f"Mixed_7a.{key}": shape for key, shape in block.items()}
+    for name, i in (("7b", 1280), ("7c", 2048)):
+        block = {"branch1x1": (1, 1, i, 320), "branch3x3_1": (1, 1, i, 384)}
+        block |= {"branch3x3_2a": (1, 3, 384, 384), "branch3x3_2b": (3, 1, 384, 384)}
+        block |= {"branch3x3dbl_1": (1, 1, i, 448), "branch3x3dbl_2": (3, 3, 448, 384)}
+        block |= {"branch3x3dbl_3a": (1, 3, 384, 384), "branch3x3dbl_3b": (3, 1, 384, 384)}
+        found |= {f"Mixed_{name}.{key}": shape for key, shape in (block | {"branch_pool": (1, 1, i, 192)}).items()}
+    return found
+
+
+_LAYERS = _layers()
