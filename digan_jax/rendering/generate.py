@@ -36,8 +36,10 @@ def draw(
     return run(params, latents, times, grid)
 
 
-def _draw_part(params: Params, latents: Latents, times: Float[Array, "b t"], grid: coords.Grid, *, nets: Nets) -> Frames:
-    """On CPU clip by clip: as quick, and kernels never see how many clips there are, so not even rounding depends on it.
+def _draw_part(
+    params: Params, latents: Latents, times: Float[Array, "b t"], grid: coords.Grid, *, nets: Nets
+) -> Frames:
+    """On CPU clip by clip: as quick, and kernels never see how many clips there are; not even rounding depends on it.
     An accelerator would idle with one small clip at a time; it takes all at once."""
     if jax.default_backend() != "cpu":
         return nets.generator.synthesis(params, latents, times, grid)
@@ -81,10 +83,12 @@ def stream(
     workspace: int = WORKSPACE,
 ) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
     """All frames of all clips in order of time, some at a time. Values do not depend on how they are cut into pieces:
-    a pixel is a function of its own (x, y, t), or in the trained pyramid of its own cell. On CPU that holds to the bit for
-    the number of clips; kernels for pieces of other sizes add in another order, some 1e-5 in all.
+    a pixel is a function of its own (x, y, t), or in the trained pyramid of its own cell. On CPU that holds to the bit
+    for the number of clips; kernels for pieces of other sizes add in another order, some 1e-5 in all.
 
-    A grid with a leading axis gives each clip nodes of its own. The devices share out the clips, or the frames when there are fewer clips than devices. While the caller uses one
+    A grid with a leading axis gives each clip nodes of its own.
+
+    The devices share out the clips, or the frames when there are fewer clips than devices. While the caller uses one
     piece the next is being drawn; the device holds `workspace` bytes and two pieces, the host one part of the clip.
     """
     mesh = local_mesh()

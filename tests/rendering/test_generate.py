@@ -78,7 +78,8 @@ def test_tiles_meet_bit_for_bit(model):
     drawn = np.full((len(places), 37, 50, 3), np.nan, np.float32)
     for i, corner in enumerate(places):
         tile, (rows, columns) = tiles.tile(SMOOTH, *corner, plan)
-        drawn[i, rows, columns] = np.asarray(generate.draw(model.params, lat, times.repeat(8, 1), tile, model.nets, False))[0, 0]
+        piece = generate.draw(model.params, lat, times.repeat(8, 1), tile, model.nets, by_clip=False)
+        drawn[i, rows, columns] = np.asarray(piece)[0, 0]
     for i, j in ((0, 1), (2, 3)):
         both = ~np.isnan(drawn[i] + drawn[j])
         assert both.any()
