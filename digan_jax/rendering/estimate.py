@@ -75,7 +75,8 @@ def _layers(config: ModelConfig):
         names = layer_names(r)
         for i, name in enumerate(names):
             n_in = config.channels(r) if i else (0 if r == 4 else config.channels(r // 2))
-            yield r, ("last" if i == len(names) - 1 else name, i == 0 and (r == 4 or r > coords.BASE), n_in, config.channels(r))
+            has_waves = i == 0 and (r == 4 or r > coords.BASE)
+            yield r, ("last" if i == len(names) - 1 else name, has_waves, n_in, config.channels(r))
 
 
 def parameters(config: ModelConfig) -> int:

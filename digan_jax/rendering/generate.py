@@ -36,7 +36,9 @@ def draw(
     return run(params, latents, times, grid)
 
 
-def _draw_part(params: Params, latents: Latents, times: Float[Array, "b t"], grid: coords.Grid, *, nets: Nets) -> Frames:
+def _draw_part(
+    params: Params, latents: Latents, times: Float[Array, "b t"], grid: coords.Grid, *, nets: Nets
+) -> Frames:
     if not one_by_one():
         return nets.generator.synthesis(params, latents, times, grid)
     own_grid = grid.levels[0].x.ndim > 1

@@ -130,7 +130,8 @@ class Model:
 
     def _resolve(self, grids, frames: int) -> list[coords.Grid]:
         r = self.config.resolution
-        found = [coords.native(r) if g is None else g.resolve(r) if isinstance(g, tiles.GridRequest) else g for g in grids]
+        asked = [coords.native(r) if grid is None else grid for grid in grids]
+        found = [grid.resolve(r) if isinstance(grid, tiles.GridRequest) else grid for grid in asked]
         if len(found) not in (1, frames) or len({(g.size, len(g.levels), g.enlarge) for g in found}) > 1:
             raise InputError(f"{len(found)} grids for {frames} frames; give one for each, all of one size and mode.")
         return found

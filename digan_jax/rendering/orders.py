@@ -1,4 +1,4 @@
-"""What `digan render` was asked for, checked and worked out before any weight is read: clips, times, grids and files."""
+"""What `digan render` was asked for, worked out before any weight is read: clips, times, grids and files."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ class Order:
             lat, notes = self._latents(model), [file.note for file in self.files]
             paths = [file.path for file in self.files]
             if self.sheet:
-                render_files.render_sheet(model, lat, self.times, self.grids, paths[0], a.fps, self.sheet, notes[0], a.quality)
+                what = paths[0], a.fps, self.sheet, notes[0], a.quality
+                render_files.render_sheet(model, lat, self.times, self.grids, *what)
             else:
                 render_files.render_each(model, lat, self.times, self.grids, paths, a.fps, notes, a.quality)
         kept = [f"{file.path} (was whole already)" for file in self.finished]
@@ -75,17 +76,17 @@ class Order:
         by_frame = one is not self.grids or bool(a.walk)
         clips = sum(len(file.rows) for file in self.files)
         cost = estimate(config, one.resolve(config.resolution), max(1, clips), len(self.times), devices, by_frame)
-        shape = cost.plan
+        shape, work = cost.plan, cost.operations * bool(clips)
         lines = [
             self._headline() + ":",
             *(f"  {file.path}" for file in self.files),
             *(f"  {file.path} (is whole already)" for file in self.finished),
-            f"times {self.times[0]:g} to {self.times[-1]:g}; {len(self.times) / a.fps:.3g} s at {a.fps:g} frames a second",
+            f"times {self.times[0]:g} to {self.times[-1]:g}; "
+            f"{len(self.times) / a.fps:.3g} s at {a.fps:g} frames a second",
             f"pieces: {shape.clips} clips x {shape.frames} frames on each of {devices} devices, "
             f"{cost.tiles} {'tile' if cost.tiles == 1 else 'tiles'} a frame",
             f"memory: about {cost.bytes / 1e9:.1f} GB at the peak",
-            f"work: {cost.operations * bool(clips) / 1e9:,.0f} GFLOP, {cost.operations * bool(clips) / UNIT:,.1f} products of "
-            "2048x2048 matrices",
+            f"work: {work / 1e9:,.0f} GFLOP, {work / UNIT:,.1f} products of 2048x2048 matrices",
             "nothing was drawn.",
         ]
         return "\n".join(lines)
@@ -159,7 +160,7 @@ def _check_single_film(a) -> None:
     if a.walk and a.mix:
         raise InputError("--walk and --mix both name the ids; give one of them.")
     if a.cross or a.grid or a.label == "all" or any(len(row or [0]) > 1 for row in (a.ids, a.motion_ids, a.label)):
-        raise InputError(f"{what} makes one film: leave --grid and --cross out and give at most one id, motion id and label.")
+        raise InputError(f"{what} makes one film: leave out --grid and --cross, and give one id, motion id and label at most.")
     if a.mix:
         a.ids = a.mix[:1]
     if a.walk and len(a.walk) < 2:
@@ -217,7 +218,7 @@ def broadcast(ids, motion_ids, label, cross: bool) -> tuple[dict, tuple[int, int
     if cross:
         others = [name for name in ("motion_ids", "label") if rows[name] and len(rows[name]) > 1]
         if len(others) != 1:
-            raise InputError("--cross: crosses --ids with several --motion-ids or several --label; give one of the two.")
+            raise InputError("--cross: crosses --ids with several --motion-ids or --label; give one of the two.")
         columns = len(rows[others[0]])
         sheet, n = (columns, len(ids)), columns * len(ids)
         rows |= {"ids": [i for i in ids for _ in range(columns)], others[0]: rows[others[0]] * len(ids)}

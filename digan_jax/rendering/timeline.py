@@ -98,7 +98,7 @@ def check_path(keys: Sequence[tuple[float, Region]]) -> None:
         raise InputError(f"path with keys at {seconds} seconds: needs one key or more, each later than the one before.")
     for second, (x0, y0, x1, y1) in keys:
         if not (np.isfinite([x0, y0, x1, y1]).all() and x0 < x1 and y0 < y1):
-            raise InputError(f"path at {second:g}s: region {x0:g},{y0:g},{x1:g},{y1:g} needs finite x0 < x1 and y0 < y1.")
+            raise InputError(f"path at {second:g}s: region {x0:g},{y0:g},{x1:g},{y1:g} needs x0 < x1 and y0 < y1.")
 
 
 def camera(path: str | Sequence[tuple[float, Region]], seconds: Sequence[float] | np.ndarray) -> list[Region]:

@@ -83,7 +83,7 @@ def check_suffix(path: epath.PathLike) -> str:
 
 
 def check_encoder(path: epath.PathLike, quality: str) -> None:
-    """Raises `InputError` when files like `path` are not written in this quality, or PyAV was built without the encoder."""
+    """Raises `InputError` when such files are not written in this quality, or PyAV lacks the encoder."""
     suffix = check_suffix(path)
     if quality not in QUALITIES:
         raise InputError(f"quality={quality!r}: choose one of {list(QUALITIES)}.")

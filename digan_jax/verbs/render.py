@@ -35,11 +35,11 @@ def _add_clips(p) -> None:
     p.add_argument("--ids", type=arguments.whole_numbers, default=[0], help="of contents, such as 0-15 or 3,5,8-9 (default 0)")
     p.add_argument("--motion-ids", type=arguments.whole_numbers, help="one for all clips or one for each (default: the ids)")
     p.add_argument(
-        "--label", type=arguments.labels, help="class by name or number, one or one for each, or all (default: drawn by id)"
+        "--label", type=arguments.labels, help="class by name or number, one or one for each; or all (default: by id)"
     )
     p.add_argument("--truncation", type=float, default=1.0, help="1: all variety; towards 0: the average (default 1)")
     p.add_argument("--seed", type=int, default=0, help="of another world of ids (default 0)")
-    p.add_argument("--walk", type=arguments.whole_numbers, metavar="IDS", help="one film through these ids, such as 3,9,4")
+    p.add_argument("--walk", type=arguments.whole_numbers, metavar="IDS", help="one film through ids, such as 3,9,4")
     p.add_argument("--walk-of", choices=["both", "content", "motion"], default="both", help="what walks (default both)")
     p.add_argument(
         "--walk-in", choices=["w", "z"], default="w", help="content on straight lines in w (default) or arcs in z"
@@ -72,7 +72,7 @@ def _add_picture(p) -> None:
     p.add_argument("--size", type=arguments.size, metavar="WxH", help="of the picture in pixels, instead of --scale")
     p.add_argument("--region", type=arguments.region, metavar="X0,Y0,X1,Y1", help="what to show; the trained frame is -1,-1,1,1")
     p.add_argument(
-        "--path", metavar="KEYS", help='regions over the seconds of the film: "0s:-1,-1,1,1 2s:0,0,.5,.5"; evenly between'
+        "--path", metavar="KEYS", help='regions by seconds of the film: "0s:-1,-1,1,1 2s:0,0,.5,.5"; evenly between'
     )
     p.add_argument(
         "--mode",
@@ -92,8 +92,8 @@ def _add_picture(p) -> None:
 def _add_work(p) -> None:
     p.add_argument("--dry-run", action="store_true", help="show files, frames, tiles, memory and cost; draw nothing")
     p.add_argument("--continue", action="store_true", dest="resume", help="leave files that are there and whole")
-    p.add_argument("--again", metavar="FILE", help="make a rendered file once more, by the note in it, as --out or in place")
-    p.add_argument("--process-id", type=int, default=0, help="of this process, from 0; each renders its share of the files")
+    p.add_argument("--again", metavar="FILE", help="make a rendered file once more, by its note, as --out or in place")
+    p.add_argument("--process-id", type=int, default=0, help="of this process, from 0; each renders its share")
     p.add_argument("--process-count", type=int, default=1, help="of all processes that render these files")
     p.add_argument("--distributed", action="store_true", help="on each machine of a TPU pod: they find their numbers")
 

@@ -24,5 +24,5 @@ def test_a_long_clip_takes_no_more_than_a_short_one(tiny_run, tmp_path):
     one_device = os.environ | {"XLA_FLAGS": ""}
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=one_device)
     short, long = map(float, done.stdout.splitlines()[-1].split())
-    # Held whole, the 540 frames more would take 425 MB as float32; in pieces of some 60 only the allocator's slack grows.
+    # Held whole, the 540 frames more would take 425 MB as float32; in pieces of 60 only the allocator's slack does.
     assert long - short < 100

@@ -183,7 +183,8 @@ def test_the_estimate_counts_what_xla_counts(resolution):
     grid, lat = coords.native(resolution), (1, nets.generator.n_layers, 32)
     shape = lambda *axes: jax.ShapeDtypeStruct(axes, np.float32)
     for frames_ in (1, 4):
-        lowered = generate.draw.lower(params, generate.Latents(shape(*lat), shape(1, 32)), shape(1, frames_), grid, nets)
+        latents = generate.Latents(shape(*lat), shape(1, 32))
+        lowered = jax.jit(nets.generator.synthesis).lower(params, latents, shape(1, frames_), grid)
         of_clip, of_frame = estimate.operations(config, grid)
         counted = lowered.cost_analysis()["flops"]  # of everything, activations and waves too
         assert 0.6 * counted < of_clip + frames_ * of_frame < counted

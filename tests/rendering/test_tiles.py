@@ -85,6 +85,17 @@ def test_pieces_fit_the_workspace(workspace, grid):
         assert (plan.rows, plan.columns) == (rows, columns)
 
 
+@pytest.mark.parametrize(("workspace", "clips", "frames"), [(10**5, 1, 1), (10**6, 1, 5), (10**7, 7, 5), (10**9, 7, 5)])
+def test_frames_drawn_one_by_one_share_the_workspace_of_one(workspace, clips, frames):
+    """Finished frames, 48 kB each, may fill a quarter; the clips of a piece have all their frames in it."""
+    config = ModelConfig(resolution=R, channel_base=1024, channel_max=16)
+    plan = tiles.plan(config, coords.native(R), clips=7, frames=5, workspace=workspace, one_by_one=True)
+    assert (plan.clips, plan.frames) == (clips, frames)
+    assert 4 * plan.clips * plan.frames * 12 * R * R <= workspace or plan.frames == 1
+    long = tiles.plan(config, coords.native(R), clips=1, frames=1000, workspace=10**9, one_by_one=True)
+    assert long.frames == tiles.even(1000, tiles.FRAMES)
+
+
 @pytest.mark.parametrize(("total", "limit", "size"), [(16, 16, 16), (16, 15, 8), (10, 4, 4), (9, 4, 3), (5, 0, 1)])
 def test_pieces_are_even(total, limit, size):
     assert tiles.even(total, limit) == size
