@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 
 from digan_jax.errors import InputError
+from digan_jax.verbs import arguments
 
 
 def add(verbs) -> None:
@@ -22,7 +22,7 @@ def add(verbs) -> None:
     what.add_argument("--run", help="folder of a run, or a model file")
     what.add_argument("--fake", metavar="FOLDER", help="videos that any tool made, or .npz/.npy arrays [n t h w 3]")
     what.add_argument("--compare", nargs="+", metavar="X", help="several runs, folders or metrics.json in one table")
-    p.add_argument("--step", type=_step, help="of a checkpoint, or best: the lowest FVD measured (default: newest)")
+    p.add_argument("--step", type=arguments.step, help="of a checkpoint, or best: the lowest FVD measured (default: newest)")
     p.add_argument("--real", help="a prepared set, or a folder of videos (default: what the run was trained on)")
     p.add_argument("--pairs", metavar="FOLDER", help="originals of the clips of --fake, in order of name")
     p.add_argument("--protocol", default="quick", help="quick (default), digan, stylegan_v_first_2048, "
@@ -39,12 +39,6 @@ def add(verbs) -> None:
     p.add_argument("--cache", metavar="FOLDER", help="of features (default ~/.cache/digan-jax/features)")
     p.add_argument("--out", default="metrics.json", metavar="FILE", help="(default metrics.json)")
     p.set_defaults(run_verb=run)
-
-
-def _step(text: str) -> int | str:
-    if text != "best" and not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no step; give a whole number, or best")
-    return text if text == "best" else int(text)
 
 
 def run(a) -> None:
