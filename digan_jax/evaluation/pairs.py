@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from etils import epath
 from jaxtyping import Bool, Float
@@ -9,7 +11,7 @@ from jaxtyping import Bool, Float
 from digan_jax.data import progress
 from digan_jax.errors import InputError
 from digan_jax.evaluation import fidelity, motion
-from digan_jax.evaluation.features import stlpips
+from digan_jax.evaluation.features import lpips, stlpips
 from digan_jax.evaluation.video_folders import FolderSource
 
 UNITS = {
@@ -21,19 +23,30 @@ UNITS = {
     "flicker": "grey levels",
     "flicker_of_original": "grey levels",
 }
+LPIPS_UNIT = "0 is equal (Zhang et al. 2018, v0.1, alex)"
 
 
-def evaluate(fake: epath.PathLike, originals: epath.PathLike, size: int | None = None) -> dict:
+def evaluate(
+    fake: epath.PathLike,
+    originals: epath.PathLike,
+    size: int | None = None,
+    lpips_files: Sequence[epath.PathLike] = (),
+) -> dict:
     """The numbers of every pair, with mean and deviation over pairs; a pair is the n-th of each in order of name.
 
-    `size`: pixels a side that frames are cropped and resized to; None: as they are.
+    Args:
+      size: pixels a side that frames are cropped and resized to; None: as they are.
+      lpips_files: weights of LPIPS, see `lpips.load`; none: no LPIPS.
 
     Raises:
-      InputError: other counts, lengths or sizes; clips that cannot be read; weights of ST-LPIPS that are missing.
+      InputError: other counts, lengths or sizes; clips that cannot be read; weights that are missing or others.
     """
     a, b = FolderSource(fake, size), FolderSource(originals, size)
     _check(a, b, fake, originals)
-    weights = stlpips.load()
+    weights, units, checksums = {"st_lpips": stlpips.load()}, UNITS, {"st_lpips": stlpips.SOURCE.sha256}
+    if lpips_files:
+        weights["lpips"], checksums["lpips"] = lpips.load(lpips_files)
+        units = UNITS | {"lpips": LPIPS_UNIT}
     rows = []
     with progress.bar("pairs", len(a)) as advance:
         for i, frames in enumerate(a.frame_counts):
@@ -43,10 +56,10 @@ def evaluate(fake: epath.PathLike, originals: epath.PathLike, size: int | None =
         "pairs": len(rows),
         "generated": str(fake),
         "originals": str(originals),
-        "weights": {"st_lpips": stlpips.SOURCE.sha256},
-        "units": UNITS,
-        "mean": {name: _finite(np.mean([row[name] for row in rows])) for name in UNITS},
-        "deviation": {name: _deviation([row[name] for row in rows]) for name in UNITS},
+        "weights": checksums,
+        "units": units,
+        "mean": {name: _finite(np.mean([row[name] for row in rows])) for name in units},
+        "deviation": {name: _deviation([row[name] for row in rows]) for name in units},
         "of_each": [
             {"generated": x, "original": y, **{name: _finite(value) for name, value in row.items()}}
             for x, y, row in zip(a.video_names(), b.video_names(), rows)
@@ -78,13 +91,15 @@ def _check(a: FolderSource, b: FolderSource, fake, originals) -> None:
 
 
 def numbers(clip: fidelity.Clip, original: fidelity.Clip, weights: dict) -> dict[str, float]:
-    """Of one pair, see UNITS."""
+    """Of one pair, see UNITS; `weights` by the name of the perceptual distance."""
     unit = lambda x: x / np.float32(127.5) - 1
+    networks = {"st_lpips": stlpips.distance, "lpips": lpips.distance}
+    perceived = {name: float(np.mean(networks[name](w, unit(clip), unit(original)))) for name, w in weights.items()}
     forward, visible = flows(original)
     return {
         "psnr": fidelity.psnr(clip, original),
         "ssim": float(fidelity.ssim(clip, original).mean()),
-        "st_lpips": float(np.mean(stlpips.distance(weights, unit(clip), unit(original)))),
+        **perceived,
         "warping_error": fidelity.warping_error(clip, forward, visible),
         "warping_error_of_original": fidelity.warping_error(original, forward, visible),
         "flicker": float(motion.flicker(clip)),

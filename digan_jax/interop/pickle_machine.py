@@ -226,6 +226,7 @@ _STEPS: dict[str, Callable] = {
     **dict.fromkeys(("PROTO", "FRAME"), lambda machine, _: None),
     **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), _PUSH),
     **dict.fromkeys(("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"), _PUSH),
+    **dict.fromkeys(("SHORT_BINSTRING", "BINSTRING"), _PUSH),  # Python 2's, as Latin-1: the published weights of LPIPS
     **dict.fromkeys(("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"), _PUSH),
     "NONE": _constant(lambda: None),
     "NEWTRUE": _constant(lambda: True),

@@ -42,13 +42,13 @@ class Weights:
     facts: dict = dataclasses.field(default_factory=dict)
 
 
-def read(path: epath.PathLike, training: bool = False, step: int | None = None) -> Weights:
+def read(path: epath.PathLike, training: bool = False, step: int | str | None = None) -> Weights:
     """The weights at `path`, of whatever kind it is.
 
     Args:
       path: see the top of this file.
       training: read `generator` and `critic` too, where they are.
-      step: which checkpoint of a run; the newest if None.
+      step: which checkpoint of a run, or "best": of the lowest FVD that it measured; the newest if None.
 
     Raises:
       InputError: nothing there, no weights in it, damaged, or weights of another method; says which.
@@ -121,9 +121,10 @@ def _is_json(path: epath.Path) -> bool:
     return True
 
 
-def _of_run(path: epath.Path, training: bool, step: int | None) -> Weights:
+def _of_run(path: epath.Path, training: bool, step: int | str | None) -> Weights:
     from digan_jax.training import checkpoint
 
+    _, step = checkpoint.restore_config(path, step)
     if training:
         config, found = checkpoint.restore_weights(path, step)
         params = {**found["ema"], "w_avg": found["w_avg"]}
@@ -131,7 +132,6 @@ def _of_run(path: epath.Path, training: bool, step: int | None) -> Weights:
     else:
         config, params = checkpoint.restore_for_inference(path, step)
         as_trained = {}
-    step = checkpoint.finished_steps(path)[-1] if step is None else step
     facts = facts_of(config, step * config.train.batch_size / 1000) | {"scores": scores_of(path, step)}
     class_names = checkpoint.class_names(path)
     return Weights(config.model, params, config.compute_dtype, **as_trained, class_names=class_names, facts=facts)

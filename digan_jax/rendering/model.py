@@ -183,12 +183,12 @@ def check_times(times, clips: int) -> Float[np.ndarray, "b t"]:
     return np.broadcast_to(rows, (clips, rows.shape[-1]))
 
 
-def load(path: epath.PathLike, step: int | None = None) -> Model:
+def load(path: epath.PathLike, step: int | str | None = None) -> Model:
     """A model from the folder of a run or of `digan export`, from a .npz of `digan export`, from the hub
     ("hf://user/name"), or from the authors' network-snapshot.pkl, which is read without running it.
 
     Args:
-      step: which checkpoint of a run; None: the newest.
+      step: which checkpoint of a run; "best": of the lowest FVD that it measured while training; None: the newest.
 
     Raises:
       InputError: nothing there, no such checkpoint in it, damaged, or a file of another kind.
@@ -207,7 +207,7 @@ class Source(NamedTuple):
     step: int | None  # of the checkpoint; None: no run
 
 
-def look(path: epath.PathLike, step: int | None = None) -> Source:
+def look(path: epath.PathLike, step: int | str | None = None) -> Source:
     """What `load(path, step)` would load. Raises as it does."""
     from digan_jax.interop import weights
 

@@ -227,12 +227,12 @@ def explain_full_disk(workdir: epath.PathLike) -> Iterator[None]:
         raise InputError(f"{workdir}: {reason.lower()}; {kept}. Free some space and repeat the command.") from error
 
 
-def restore_for_inference(run: epath.PathLike, step: int | None = None) -> tuple[RunConfig, Params]:
+def restore_for_inference(run: epath.PathLike, step: int | str | None = None) -> tuple[RunConfig, Params]:
     """Configuration and {"mapping", "synthesis", "w_avg"} (moving averages) of a run's checkpoint, as numpy arrays.
 
     Args:
       run: the run's folder, its --workdir.
-      step: which checkpoint; the newest if None.
+      step: which checkpoint; "best": of the lowest FVD that it measured while training; None: the newest.
 
     Raises:
       InputError: `run` is missing, is no run, or has no such checkpoint.
@@ -241,7 +241,7 @@ def restore_for_inference(run: epath.PathLike, step: int | None = None) -> tuple
         return _config_of(manager, step), _arrays(manager, step, "ema")
 
 
-def restore_config(run: epath.PathLike, step: int | None = None) -> tuple[RunConfig, int]:
+def restore_config(run: epath.PathLike, step: int | str | None = None) -> tuple[RunConfig, int]:
     """Configuration and step alone; otherwise as `restore_for_inference`."""
     with _reader(run, step) as (manager, step):
         return _config_of(manager, step), step
@@ -253,7 +253,7 @@ def class_names(run: epath.PathLike) -> tuple[str, ...]:
     return tuple(json.loads(record.read_text())) if record.exists() else ()
 
 
-def restore_weights(run: epath.PathLike, step: int | None = None) -> tuple[RunConfig, dict]:
+def restore_weights(run: epath.PathLike, step: int | str | None = None) -> tuple[RunConfig, dict]:
     """Configuration and {"generator", "critic", "ema", "w_avg"}; otherwise as `restore_for_inference`."""
     with _reader(run, step) as (manager, step):
         return _config_of(manager, step), _arrays(manager, step, "state", WEIGHTS)
@@ -279,6 +279,8 @@ def _reader(run, step):
     steps = finished_steps(home)
     if not steps:
         raise InputError(f"{run}: holds no finished checkpoint yet; train further, until the first one is saved.")
+    if step == "best":
+        step = best_step(home)
     if step is not None and step not in steps:
         raise InputError(f"{run}: has no checkpoint of step {step}; choose one of {steps}.")
     options = ocp.CheckpointManagerOptions(read_only=True)

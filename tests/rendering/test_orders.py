@@ -12,6 +12,7 @@ from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.rendering import estimate, generate, orders, tiles, video_files
 from digan_jax.rendering import model as model_lib
+from digan_jax.training import checkpoint
 
 
 @pytest.fixture
@@ -91,6 +92,16 @@ def test_contents_cross_motions_in_one_picture(render):
     one = video_files.to_uint8(frames("one.npz")).astype(int)
     assert np.abs(sheet[:, 32:, 32:64].astype(int) - one).max() <= 1  # rounding of float32 sums in another order
     np.testing.assert_array_equal(sheet[0, :32, :32], sheet[0, :32, 32:64])  # at t = 0 a row is one picture
+
+
+def test_the_best_step_is_named_by_its_number(render, tmp_path, monkeypatch, tiny_run):
+    monkeypatch.setattr(checkpoint, "read_fvd", lambda run: {0: 20.0, 8: 10.0})  # of step 8 nothing is left
+    assert render("--ids 2 --frames 1 --step best --out best.npz") == 0
+    assert video_files.read_metadata("best.npz")["step"] == 0
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["render", "--again", "best.npz", "--out", "again.npz"]) == 0  # whatever is best by now
+    np.testing.assert_array_equal(frames("again.npz"), frames("best.npz"))
 
 
 def test_classes_by_name_and_all_of_them(render, conditional, tmp_path):
@@ -239,6 +250,8 @@ def test_broadcast():
         ("--label all", "no classes"),
         ("--label dog", "no names"),
         ("--step 7", "no checkpoint of step 7"),
+        ("--step best", "no checkpoint of it was measured"),
+        ("--step newest", "'newest' is no step"),
         ("--process-id 2 --process-count 2", "--process-id 2"),
         ("--out clip.webm --quality 10-bit", "choose .mp4"),
         ("--out clip.gif --quality lossless", "Choose .mp4"),

