@@ -31,9 +31,9 @@ def in_one_go(model, lat, times, grid):
 SCALED, SMOOTH = coords.scaled(64, 2), coords.smooth(64, 50, 37, (-2, -1, 1, 1.5))
 CUTS = [  # (grid, bytes, are columns, rows, frames cut?)
     (SCALED, 100_000, True, True, True),
-    (SCALED, 1_500_000, False, False, True),
+    (SCALED, 3_000_000, False, False, False),
     (SMOOTH, 60_000, True, True, True),
-    (SMOOTH, 160_000, False, False, True),
+    (SMOOTH, 300_000, False, False, False),
     (SMOOTH, generate.WORKSPACE, False, False, False),
 ]
 
@@ -110,9 +110,7 @@ def test_times_and_regions_need_no_new_program(model):
 
 
 def test_a_long_clip_is_handed_out_in_parts(model):
-    lat, grid = model.latents([0]), coords.native(64)
-    times = np.linspace(0, 4, 100, dtype=np.float32)[None]
-    a_quarter = 3 * 12 * 64 * 64  # of the workspace, for finished frames: three of them, two when shared out evenly
-    pieces = list(generate.stream(model.nets, model.config, model._on_devices, lat, times, grid, 4 * a_quarter))
-    assert [p.shape[1] for p in pieces] == [16] * 6 + [4]  # two frames on each of eight devices
+    times = np.linspace(0, 4, 300, dtype=np.float32)
+    pieces = list(model.stream(model.latents([0]), times))
+    assert [p.shape[1] for p in pieces] == [104, 104, 92]  # 38 frames for each of eight devices: thirteen at a time
     assert all(p.shape[2:] == (64, 64, 3) for p in pieces)

@@ -85,7 +85,7 @@ def test_pieces_fit_the_workspace(workspace, grid):
         assert (plan.rows, plan.columns) == (rows, columns)
 
 
-@pytest.mark.parametrize(("workspace", "clips", "frames"), [(10**5, 1, 1), (10**6, 1, 5), (10**7, 7, 5), (10**9, 7, 5)])
+@pytest.mark.parametrize(("workspace", "clips", "frames"), [(10**5, 1, 1), (10**6, 1, 1), (10**7, 7, 5), (10**9, 7, 5)])
 def test_frames_drawn_one_by_one_share_the_workspace_of_one(workspace, clips, frames):
     """Finished frames, 48 kB each, may fill a quarter; the clips of a piece have all their frames in it."""
     config = ModelConfig(resolution=R, channel_base=1024, channel_max=16)
