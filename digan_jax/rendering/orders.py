@@ -160,7 +160,7 @@ def _check_single_film(a) -> None:
     if a.walk and a.mix:
         raise InputError("--walk and --mix both name the ids; give one of them.")
     if a.cross or a.grid or a.label == "all" or any(len(row or [0]) > 1 for row in (a.ids, a.motion_ids, a.label)):
-        raise InputError(f"{what} makes one film: leave out --grid and --cross, and give one id, motion id and label at most.")
+        raise InputError(f"{what} makes one film: leave out --grid and --cross; one id, motion id and label at most.")
     if a.mix:
         a.ids = a.mix[:1]
     if a.walk and len(a.walk) < 2:
