@@ -136,6 +136,7 @@ class BouncingSource:
     """
 
     class_names = CLASS_NAMES
+    fingerprint_covers = "pixels and labels"  # they follow from what it covers
 
     def __init__(self, size: int, n_frames: int, split: str = "train"):
         self.size, self._n_frames = size, n_frames

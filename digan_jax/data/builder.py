@@ -244,7 +244,7 @@ def _count(stock, skipped, built, index) -> dict[str, dict[str, int]]:
     for split in stock.splits:
         rows = [row for shard, rows in index.items() if re.search(rf"-{split}\.", shard) for row in rows]
         videos = sum(v.name not in left_out for v in stock.split(split))
-        counts[split] = {"videos": videos, "records": len(rows), "frames": sum(n for n, _ in rows)}
+        counts[split] = {"videos": videos, "records": len(rows), "frames": sum(row[0] for row in rows)}
     return counts
 
 

@@ -24,7 +24,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 
 from digan_jax.errors import InputError
 
-INDEX_FILE = "digan_index.json"  # frames and label of each record, beside the shards
+INDEX_FILE = "digan_index.json"  # frames, label and digest of each record, beside the shards; old ones lack digests
 NAMES_FILE = "digan_names.json"  # video of each record, for evaluations that count videos
 
 
@@ -72,6 +72,10 @@ class Records:
       split: a TFDS split expression, such as "train", "train+test" or "train[:10%]".
       features: where frames and labels are stored.
 
+    Attributes:
+      fingerprint: changes when the set, its version, the split or a record in it does.
+      fingerprint_covers: what of a record enters: all of it, or only what an index of before digests knows.
+
     Raises:
       InputError: not an ArrayRecord set, no such split, unreadable files, no such feature.
     """
@@ -90,9 +94,10 @@ class Records:
         self._instructions = instructions
         index = read_index(folder) or build_index(folder, features)
         rows = [row for i in instructions for row in index[os.path.basename(i.filename)][i.skip : i.skip + i.take]]
-        self.frame_counts: Int[np.ndarray, "records"] = np.array([n for n, _ in rows], np.int64)
-        self.labels: Int[np.ndarray, "records"] = np.array([label for _, label in rows], np.int64)
+        self.frame_counts: Int[np.ndarray, "records"] = np.array([row[0] for row in rows], np.int64)
+        self.labels: Int[np.ndarray, "records"] = np.array([row[1] for row in rows], np.int64)
         self.class_names = _class_names(folder, features.label)
+        self.fingerprint_covers = "pixels and labels" if all(len(row) > 2 for row in rows) else "frame counts and labels"
         self.fingerprint = hashlib.sha256(repr((info.name, info.version, split, rows)).encode()).hexdigest()[:16]
 
     def __len__(self) -> int:
@@ -143,13 +148,17 @@ def read_index(folder: epath.Path, name: str = INDEX_FILE) -> dict[str, list] | 
     return json.loads(file.read_text()) if file.exists() else None
 
 
-def build_index(folder: epath.Path, features: Features = Features()) -> dict[str, list[list[int]]]:
-    """Read every record once and keep {shard: [[frames, label], …]}, in memory and, where we may write, on disk."""
+def build_index(folder: epath.Path, features: Features = Features()) -> dict[str, list[list]]:
+    """Read every record once and keep {shard: [[frames, label, digest], …]}, in memory and, where we may write, on
+    disk."""
 
     def row(shard, number, record):
         stored = tf_example_pb2.Example.FromString(record).features.feature
         label = stored[features.label].int64_list.value if features.label in stored else ()
-        return [len(_frames(record, features.video)), label[0] if label else 0]
+        digest = hashlib.blake2b(digest_size=8)
+        for name in sorted(stored):  # the order in a record is protobuf's own affair
+            digest.update(name.encode() + b"\0" + stored[name].SerializeToString())
+        return [len(_frames(record, features.video)), label[0] if label else 0, digest.hexdigest()]
 
     return _scan(folder, row, INDEX_FILE)
 

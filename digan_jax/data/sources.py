@@ -61,7 +61,7 @@ class PreparedSource:
         self.size = size
         self.class_names = self._records.class_names
         self.frame_counts, self.labels = self._records.frame_counts, self._records.labels
-        self.fingerprint = self._records.fingerprint
+        self.fingerprint, self.fingerprint_covers = self._records.fingerprint, self._records.fingerprint_covers
 
     def __len__(self) -> int:
         return len(self._records)

@@ -76,6 +76,7 @@ class RealClips:
             "frames": int(source.frame_counts.sum()),
             "size": source.size,
             "fingerprint": source.fingerprint,
+            "fingerprint_covers": source.fingerprint_covers,
         }
 
 

@@ -18,7 +18,7 @@ def table(report: dict) -> str:
     lines = [
         f"generated  {subject['name']}{step}",
         f"real       {real['name']}{split}, {real['records']} records, {real['size']} pixels, "
-        f"fingerprint {real['fingerprint']}",
+        f"fingerprint {real['fingerprint']} (of {real['fingerprint_covers']})",
         "weights    " + ", ".join(f"{name} {sha[:12]}" for name, sha in report["weights"].items()),
         "versions   " + ", ".join(f"{name} {v}" for name, v in report["versions"].items() if v),
         f"made       {report['date']}, on {report['device']}, in {report['seconds']:.0f} s",

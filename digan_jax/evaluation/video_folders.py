@@ -51,6 +51,7 @@ class FolderSource:
     """
 
     class_names = ()
+    fingerprint_covers = "names, frame counts and sizes of files"
 
     def __init__(self, folder: epath.PathLike, size: int | None = None):
         self._square = size

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 
@@ -62,6 +63,36 @@ def test_a_lost_index_is_built_again(open_source, prepared):
     index = records.find_set("tiny", prepared) / records.INDEX_FILE
     index.unlink()
     assert open_source().fingerprint == before.fingerprint and index.exists()
+
+
+def test_fingerprint_follows_the_pixels(open_source, two_classes, write_clip, scene, tmp_path):
+    before = open_source()
+    assert before.fingerprint_covers == "pixels and labels"
+    copies = []
+    for name, seed in (("same", 1), ("other", 7)):  # as many frames and labels
+        write_clip(two_classes / "a" / "two.mkv", scene(21, 24, 24, seed=seed))
+        builder.prepare(str(two_classes), "tiny", 32, 4, data_dir=str(tmp_path / name), workers=1)
+        copies.append(open_source(data__data_dir=str(tmp_path / name)))
+    same, other = copies
+    assert list(other.frame_counts) == list(before.frame_counts) and list(other.labels) == list(before.labels)
+    assert same.fingerprint == before.fingerprint != other.fingerprint
+    # A split of untouched records keeps its own.
+    kept = [i for i in range(3) if (before.read_frames(i, [0]) == other.read_frames(i, [0])).all()]
+    splits = [f"train[{i}:{i + 1}]" for i in kept]
+    assert len(splits) == 2
+    for split in splits:
+        a, b = (open_source(data__split=split, **c) for c in ({}, {"data__data_dir": str(tmp_path / "other")}))
+        assert a.fingerprint == b.fingerprint
+
+
+def test_a_set_of_before_digests_keeps_its_fingerprint_and_says_what_it_covers(open_source, prepared):
+    index = records.find_set("tiny", prepared) / records.INDEX_FILE
+    rows = {shard: [row[:2] for row in rows] for shard, rows in json.loads(index.read_text()).items()}
+    index.write_text(json.dumps(rows))
+    old = open_source()
+    told = ("tiny", "1.0.0", "train", [row for shard in rows.values() for row in shard])
+    assert old.fingerprint == hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    assert old.fingerprint_covers == "frame counts and labels" and len(old) == 3
 
 
 @pytest.mark.parametrize(
