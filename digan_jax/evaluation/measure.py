@@ -14,6 +14,7 @@ from digan_jax.evaluation import coverage, frechet, motion, protocols
 from digan_jax.evaluation.clip_sets import FolderClips, GeneratedClips, RealClips
 from digan_jax.evaluation.feature_cache import Collector, FeatureCache, Thumbnails, collect, fingerprint
 from digan_jax.evaluation.features.extractors import Extractor
+from digan_jax.evaluation.inception_score import inception_score
 from digan_jax.evaluation.protocols import Plan, Protocol
 
 REFERENCES = ("real", "frozen", "shuffled")
@@ -56,6 +57,7 @@ class Measure:
       extractor: resize -> the video network.
       frame_extractors: {name: the network of single frames}; none: frames are not judged.
       cache_folder: of features; None: not kept.
+      classifier: of IS, whose features are the probabilities of classes; None: no IS.
     """
 
     def __init__(
@@ -63,8 +65,9 @@ class Measure:
         extractor: Callable[[str], Extractor],
         frame_extractors: dict[str, Extractor] | None = None,
         cache_folder=None,
+        classifier: Extractor | None = None,
     ):
-        self._extractor = extractor
+        self._extractor, self._classifier = extractor, classifier
         self._frames, self._cache_folder = frame_extractors or {}, cache_folder
         self._cache = functools.cache(lambda key: FeatureCache(key, cache_folder))
         self._drawn: dict[tuple, list] = {}
@@ -75,14 +78,14 @@ class Measure:
         reals, fakes = [], []
         for draw, planned in enumerate(task.plans):
             extra = draw == 0 and references
-            clips = real.read(planned, p.jpeg)
-            reals.append(self._collect(f"{task.name}: real clips", clips, len(planned.record), p.resize, draw == 0, extra))
+            clips, what = real.read(planned, p.jpeg), f"{task.name}: real clips"
+            reals.append(self._collect(what, clips, len(planned.record), p.resize, draw == 0, extra, extra))
         for draw, ids in enumerate(task.ids):
             key = (fake.name, p.quantise, p.resize, ids.tobytes(), draw == 0)
             if key not in self._drawn:
                 clips = fake.read(ids, p.quantise)
                 self._drawn[key] = self._collect(
-                    f"{task.name}: generated clips", clips, len(ids), p.resize, draw == 0, False
+                    f"{task.name}: generated clips", clips, len(ids), p.resize, draw == 0, False, True
                 )
             fakes.append(self._drawn[key])
         numbers = {
@@ -95,15 +98,18 @@ class Measure:
             numbers["references"] = {
                 name: frechet.frechet_distance(reals[0]["video"], features) for name, features in others.items()
             }
+        if self._classifier:
+            numbers["inception_score"] = _summary([inception_score(fake["classes"]) for fake in fakes])
+            numbers["inception_score"]["real"] = inception_score(reals[0]["classes"]) if references else None
         for name in self._frames:
             a, b = (x[0][name].reshape(-1, x[0][name].shape[-1]) for x in (reals, fakes))
             numbers[name] = {"frechet": frechet.frechet_distance(a, b), "kid": frechet.polynomial_mmd(a, b)}
         numbers["coverage"] = _coverage(reals[0], fakes[0])
         return numbers
 
-    def _collect(self, what, clips: Iterable, count: int, resize: str, first: bool, changed: bool) -> dict:
-        """{"video": features, "names": of the clips, ...}; of the first draw also frames and thumbnails, and with
-        `changed` the features of frozen and shuffled clips."""
+    def _collect(self, what, clips: Iterable, count: int, resize: str, first: bool, changed: bool, classes: bool) -> dict:
+        """{"video": features, "names": of the clips, ...}; of the first draw also frames and thumbnails, with `changed`
+        the features of frozen and shuffled clips, and with `classes` what the classifier says."""
         network = self._extractor(resize)
         cache = self._cache(network.key)
         collectors = {"video": Collector(network, cache)}
@@ -111,6 +117,8 @@ class Measure:
             seeds = itertools.count()
             collectors["frozen"] = Collector(network, cache, motion.frozen)
             collectors["shuffled"] = Collector(network, cache, lambda clip: motion.shuffled(clip, next(seeds)))
+        if classes and self._classifier:
+            collectors["classes"] = Collector(self._classifier, self._cache(self._classifier.key))
         if first:
             collectors["pixels"] = Thumbnails()
             for name, judge in self._frames.items():
@@ -121,7 +129,10 @@ class Measure:
 
 
 def _over_draws(distance: Callable, reals: list[dict], fakes: list[dict]) -> dict:
-    draws = [distance(real["video"], fake["video"]) for real, fake in zip(reals, fakes)]
+    return _summary([distance(real["video"], fake["video"]) for real, fake in zip(reals, fakes)])
+
+
+def _summary(draws: list[float]) -> dict:
     deviation = float(np.std(draws, ddof=1)) if len(draws) > 1 else None
     return {"mean": float(np.mean(draws)), "deviation": deviation, "draws": draws}
 

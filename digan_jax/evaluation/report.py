@@ -46,6 +46,8 @@ def _rows(report: dict) -> list[list[str]]:
     judges = sorted({name for p in report["protocols"].values() for name in p if _is_judge(p[name])})
     names = {"fid": ("FID", "KID")}  # only Inception features make an FID
     rows = [head + [word for name in judges for word in names.get(name, (f"{name} Fréchet", f"{name} KID"))]]
+    scored = any("inception_score" in p for p in report["protocols"].values())
+    rows[0] += ["IS", "IS of real:"] if scored else []
     for name, p in report["protocols"].items():
         references = p.get("references", {})
         row = [name, _spread(p["fvd"]), _spread(p["kvd"], 3)]
@@ -53,6 +55,9 @@ def _rows(report: dict) -> list[list[str]]:
         row += [f"{p['coverage'][k]:.3f}" for k in ("precision", "recall", "density", "coverage")]
         for judge in judges:
             row += [f"{p[judge]['frechet']:.3f}", f"{p[judge]['kid']:.5f}"] if judge in p else [_DASH, _DASH]
+        if scored:
+            score = p["inception_score"]
+            row += [_spread(score, 2), _DASH if score["real"] is None else f"{score['real']:.2f}"]
         rows.append(row)
     return rows
 
@@ -100,16 +105,19 @@ def check_comparable(reports: Sequence[dict]) -> list[str]:
 def comparison(reports: Sequence[dict]) -> str:
     """One table of several reports. Raises InputError as `check_comparable`."""
     shared = check_comparable(reports)
+    classifiers = {report["weights"].get("c3d_ucf101") for report in reports}
+    scored = len(classifiers) == 1 and None not in classifiers  # others cannot be compared
     lines = []
     for name in shared:
-        rows = [[name, "FVD", "KVD", "precision", "recall", "density", "coverage"]]
+        rows = [[name, "FVD", "KVD", "precision", "recall", "density", "coverage"] + ["IS"] * scored]
         for report in sorted(reports, key=lambda r: r["protocols"][name]["fvd"]["mean"]):
             p = report["protocols"][name]
             row = [report["subject"]["name"], _spread(p["fvd"]), _spread(p["kvd"], 3)]
-            rows.append(row + [f"{p['coverage'][k]:.3f}" for k in ("precision", "recall", "density", "coverage")])
+            row += [f"{p['coverage'][k]:.3f}" for k in ("precision", "recall", "density", "coverage")]
+            rows.append(row + [_spread(p["inception_score"], 2)] if scored else row)
         for kind, value in reports[0]["protocols"][name].get("references", {}).items():
             label = "other real clips" if kind == "real" else f"real clips, {kind}"
-            rows.append([f"({label})", f"{value:.1f}"] + [_DASH] * 5)
+            rows.append([f"({label})", f"{value:.1f}"] + [_DASH] * (len(rows[0]) - 2))
         lines += [*_aligned(rows), ""]
     return "\n".join(lines[:-1])
 

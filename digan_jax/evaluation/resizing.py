@@ -1,4 +1,5 @@
-"""Bilinear resizing as FVD tools do it, as two matrix products: half-pixel centres, no antialiasing."""
+"""Resizing as evaluations do it, as two matrix products: half-pixel centres, no antialiasing; bilinear, or cubic where
+a classifier was trained so."""
 
 from __future__ import annotations
 
@@ -20,8 +21,10 @@ def matrices(
 
     Args:
       how: "crop": the shorter side becomes `size`, the longer one ⌈longer · size / shorter⌉, of which the centre is
-        kept; "squash": both sides become `size`.
+        kept; "squash": both sides become `size`; "cubic": as squash, by cubic convolution.
     """
+    if how == "cubic":
+        return _cubic(h, size), _cubic(w, size)
     targets = [math.ceil(length * size / min(h, w)) if how == "crop" else size for length in (h, w)]
     return _bilinear(h, targets[0], size), _bilinear(w, targets[1], size)
 
@@ -34,6 +37,19 @@ def _bilinear(source: int, target: int, kept: int) -> np.ndarray:
     matrix = np.zeros((kept, source), np.float32)
     matrix[np.arange(kept), left] += 1 - (positions - left)
     matrix[np.arange(kept), np.minimum(left + 1, source - 1)] += positions - left
+    return matrix
+
+
+def _cubic(source: int, target: int, a: float = -0.75) -> np.ndarray:
+    """The matrix [target source] of cubic convolution (Keys 1981) with OpenCV's a; the border pixel goes on outside."""
+    positions = (np.arange(target) + 0.5) * source / target - 0.5
+    first = np.floor(positions).astype(int) - 1
+    matrix = np.zeros((target, source), np.float32)
+    for tap in range(4):
+        d = np.abs(positions - (first + tap))
+        near = (a + 2) * d**3 - (a + 3) * d**2 + 1
+        far = a * (d**3 - 5 * d**2 + 8 * d - 4)
+        np.add.at(matrix, (np.arange(target), np.clip(first + tap, 0, source - 1)), np.where(d <= 1, near, far))
     return matrix
 
 

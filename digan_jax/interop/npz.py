@@ -31,17 +31,22 @@ def write(path: epath.PathLike, weights: Weights) -> None:
         np.savez(unfinished, **state_of(weights))
 
 
+def read_arrays(path: epath.PathLike) -> dict[str, np.ndarray]:
+    """All arrays of a .npz; nothing in it is unpickled. Raises `InputError` when it is missing or damaged."""
+    try:
+        with epath.Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise InputError(f"{path}: is damaged, or no .npz of numbers ({error}).") from None
+
+
 def read(path: epath.PathLike, training: bool = False) -> Weights:
     """The networks of a file that `write` made, or of any .npz with these names; nothing in it is unpickled.
 
     Raises:
       InputError: damaged, no generator in it, or one of another method; says which.
     """
-    try:
-        with epath.Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            state = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise InputError(f"{path}: is damaged, or no .npz of numbers ({error}).") from None
+    state = read_arrays(path)
     with blame(path):
         try:
             return of_state(state, training)

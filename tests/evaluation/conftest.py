@@ -1,5 +1,6 @@
 """Quick stand-ins for the networks: features that follow from the pixels, so that orders and distances are known."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -18,9 +19,15 @@ def _colours(weights, clips, rows, columns):
     return clips.astype(jnp.float32).mean((2, 3))
 
 
+def _classes(weights, clips, rows, columns):
+    """Which colour is the strongest."""
+    colours = clips.astype(jnp.float32).mean((1, 2, 3))
+    return jax.nn.softmax(10 * (colours - colours.max(-1, keepdims=True)))
+
+
 @pytest.fixture
 def quick_networks(monkeypatch):
-    """In place of I3D and EfficientNet; gives the list of how many clips each call computed."""
+    """In place of I3D, EfficientNet and C3D; gives the list of how many clips each call computed."""
     calls = []
     mixing = np.random.default_rng(0).standard_normal((6, 12)).astype(np.float32)
 
@@ -35,5 +42,8 @@ def quick_networks(monkeypatch):
     monkeypatch.setattr(extractors, "i3d_extractor", i3d_extractor)
     monkeypatch.setattr(
         extractors, "efficientnet_extractor", lambda: Counting("frames", "b" * 64, {}, _colours, 224, "crop")
+    )
+    monkeypatch.setattr(
+        extractors, "c3d_extractor", lambda weights, mean: Counting("c3d", weights + mean, {}, _classes, 128, "cubic")
     )
     return calls

@@ -84,6 +84,28 @@ def test_draws_give_mean_and_deviation(ask, folder):
     assert several["generated_clips"] == "new in each draw"
 
 
+def test_is_stands_there_with_its_files_alone(ask, folder, tmp_path):
+    without = ask(folder("fake", 1))
+    assert "inception_score" not in without["protocols"]["quick"] and " IS" not in report.table(without)
+    one_colour = clips(1, 40) // 8
+    one_colour[..., 0] += 150
+    (tmp_path / "red").mkdir()
+    np.savez(tmp_path / "red" / "clips.npz", one_colour)
+    files = {"c3d": "c" * 32, "c3d_mean": "d" * 32}
+    found, red = (ask(str(tmp_path / name), protocol="digan", **files) for name in ("real", "red"))
+    score = found["protocols"]["digan"]["inception_score"]
+    assert len(set(score["draws"])) == 3 and score["mean"] == np.mean(score["draws"]) and 1.3 < score["mean"] < 3
+    assert red["protocols"]["digan"]["inception_score"]["mean"] == pytest.approx(1)
+    assert red["protocols"]["digan"]["inception_score"]["real"] == score["real"] > 1.3  # of the same real clips
+    assert found["weights"]["c3d_ucf101"] == files["c3d"] + files["c3d_mean"]
+    assert f"{score['mean']:.2f} ± {score['deviation']:.2f}  {score['real']:.2f}" in report.table(found)
+    assert "IS" in report.comparison([found, red]).split("\n")[0].split()
+    red["weights"]["c3d_ucf101"] = "e" * 64
+    assert "IS" not in report.comparison([found, red]).split("\n")[0].split()
+    with pytest.raises(InputError, match="--c3d and --c3d-mean go together"):
+        ask(str(tmp_path / "red"), c3d="x")
+
+
 def test_all_protocols_side_by_side(ask, folder):
     found = ask(folder("fake", 1), protocol="all")
     assert list(found["skipped"]) == ["magvit_10k4", "latte"][::-1]  # 20 frames are too few at stride 3
@@ -176,6 +198,8 @@ def test_sizes_must_agree(quick_networks, folder, tmp_path):
         (["--run", "x", "--out", "report.txt"], "ends in .json"),
         (["--run", "x", "--pairs", "y"], "--pairs needs --fake"),
         (["--fake", "x", "--lpips", "y"], "--lpips needs --pairs"),
+        (["--run", "x", "--c3d", "y"], "--c3d and --c3d-mean go together"),
+        (["--run", "x", "--c3d-mean", "y"], "--c3d and --c3d-mean go together"),
         (["--fake", "x", "--pairs", "z", "--lpips", "a", "b", "c"], "--lpips: 3 files given"),
         (["--run", "x", "--step", "last"], "'last' is no step"),
         (["--compare", "none.json", "--real", "x"], "none.json: is no report"),

@@ -60,14 +60,14 @@ def test_convolution_is_xlas_own(size, stride, shape):
     layout = ("NDHWC", "DHWIO", "NDHWC")
     expected = jax.lax.conv_general_dilated(x, layer["kernel"], (stride,) * 3, "SAME", dimension_numbers=layout)
     expected = expected + layer["bias"].reshape(1, 1, 1, 1, 4)
-    np.testing.assert_allclose(i3d._conv(x, layer, stride), expected, atol=1e-4)  # sums of 1029 float32 products
+    np.testing.assert_allclose(i3d.conv(x, layer, stride), expected, atol=1e-4)  # sums of 1029 float32 products
 
 
 @pytest.mark.parametrize("sizes, strides", [((1, 3, 3), (1, 2, 2)), ((3, 3, 3), (2, 2, 2)), ((2, 2, 2), (2, 2, 2))])
 def test_pooling_is_xlas_own(sizes, strides):
     x = jnp.asarray(np.random.default_rng(0).random((2, 5, 6, 7, 3)), jnp.float32)
     expected = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, *sizes, 1), (1, *strides, 1), "SAME")
-    np.testing.assert_array_equal(i3d._max_pool(x, sizes, strides), expected)
+    np.testing.assert_array_equal(i3d.max_pool(x, sizes, strides), expected)
 
 
 def test_kernel_shapes_are_those_of_the_state_dict(state):

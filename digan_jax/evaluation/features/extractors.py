@@ -15,7 +15,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Float, UInt8
 
 from digan_jax.evaluation import resizing
-from digan_jax.evaluation.features import efficientnet, efficientnet_weights, i3d, i3d_weights, inception
+from digan_jax.evaluation.features import c3d, efficientnet, efficientnet_weights, i3d, i3d_weights, inception
 from digan_jax.rendering import generate
 from digan_jax.shapes import Array
 
@@ -32,7 +32,7 @@ class Extractor:
       weights: on every local device.
       apply: (weights, clips uint8 [n t h w 3], rows, columns) -> [n d] or [n k d]; rows and columns resize.
       size: pixels a side that the network takes.
-      resize: "crop" or "squash".
+      resize: "crop", "squash" or "cubic".
       batch_per_device: clips in one pass on each.
     """
 
@@ -112,3 +112,19 @@ def inception_extractor(weights: str) -> Extractor:
     """
     found, checksum = inception.load(weights)
     return Extractor("fid_inception", checksum, generate.replicate(found), _inception, inception.SIZE, "squash")
+
+
+@jax.jit
+def _c3d(weights: dict, clips: UInt8[Array, "n 16 h w 3"], rows: Array, columns: Array) -> Float[Array, "n c"]:
+    with jax.default_matmul_precision("highest"):
+        return c3d.probabilities(weights, resizing.resize(clips, rows, columns))
+
+
+def c3d_extractor(weights: str, mean: str) -> Extractor:
+    """Probabilities of the 101 classes of UCF-101: with these the score of a set of clips is IS.
+
+    Raises:
+      InputError: files that are missing, damaged or not those of the C3D of TGAN's evaluation.
+    """
+    found, checksum = c3d.load(weights, mean)
+    return Extractor("c3d_ucf101", checksum, generate.replicate(found), _c3d, c3d.RESIZED, "cubic")

@@ -84,7 +84,8 @@ def _plus(x: Array, bias: Float[Array, "o"]) -> Array:
     return x + bias.reshape((1,) * (x.ndim - 1) + bias.shape)
 
 
-def _conv(x: Clips, weights: dict, stride: int = 1) -> Clips:
+def conv(x: Clips, weights: dict, stride: int = 1) -> Clips:
+    """With its bias; zeros around."""
     kernel, bias = weights["kernel"], weights["bias"]
     size, _, _, i, o = kernel.shape
     if size == 1:
@@ -101,7 +102,7 @@ def _conv(x: Clips, weights: dict, stride: int = 1) -> Clips:
     return _plus(y.reshape(n, t, *y.shape[1:]), bias)
 
 
-def _max_pool(x: Clips, sizes, strides) -> Clips:
+def max_pool(x: Clips, sizes, strides) -> Clips:
     """Zeros around are harmless: what is pooled has passed a ReLU."""
     for axis, size, stride in zip((1, 2, 3), sizes, strides):
         if size > 1:
@@ -113,26 +114,26 @@ def _mixed(x: Clips, weights: dict) -> Clips:
     entries = [weights[name] for name in ("b0", "b1a", "b2a")]  # 1x1 layers of one input: one matrix product
     joint = {key: jnp.concatenate([entry[key] for entry in entries], -1) for key in ("kernel", "bias")}
     ends = np.cumsum([entry["bias"].shape[0] for entry in entries])[:2]
-    b0, b1, b2 = jnp.split(jax.nn.relu(_conv(x, joint)), ends, -1)
-    b1 = jax.nn.relu(_conv(b1, weights["b1b"]))
-    b2 = jax.nn.relu(_conv(b2, weights["b2b"]))
-    b3 = jax.nn.relu(_conv(_max_pool(x, (3, 3, 3), (1, 1, 1)), weights["b3b"]))
+    b0, b1, b2 = jnp.split(jax.nn.relu(conv(x, joint)), ends, -1)
+    b1 = jax.nn.relu(conv(b1, weights["b1b"]))
+    b2 = jax.nn.relu(conv(b2, weights["b2b"]))
+    b3 = jax.nn.relu(conv(max_pool(x, (3, 3, 3), (1, 1, 1)), weights["b3b"]))
     return jnp.concatenate([b0, b1, b2, b3], -1)
 
 
 def logits(weights: dict, video: Float[Array, "n t 224 224 3"]) -> Float[Array, "n 400"]:
     """Class scores before the softmax, mean over time, of clips of 9 frames or more in [-1, 1]."""
-    x = jax.nn.relu(_conv(video, weights["Conv3d_1a_7x7"], stride=2))
-    x = _max_pool(x, (1, 3, 3), (1, 2, 2))
-    x = jax.nn.relu(_conv(x, weights["Conv3d_2b_1x1"]))
-    x = jax.nn.relu(_conv(x, weights["Conv3d_2c_3x3"]))
-    x = _max_pool(x, (1, 3, 3), (1, 2, 2))
+    x = jax.nn.relu(conv(video, weights["Conv3d_1a_7x7"], stride=2))
+    x = max_pool(x, (1, 3, 3), (1, 2, 2))
+    x = jax.nn.relu(conv(x, weights["Conv3d_2b_1x1"]))
+    x = jax.nn.relu(conv(x, weights["Conv3d_2c_3x3"]))
+    x = max_pool(x, (1, 3, 3), (1, 2, 2))
     for name in ("Mixed_3b", "Mixed_3c"):
         x = _mixed(x, weights[name])
-    x = _max_pool(x, (3, 3, 3), (2, 2, 2))
+    x = max_pool(x, (3, 3, 3), (2, 2, 2))
     for name in ("Mixed_4b", "Mixed_4c", "Mixed_4d", "Mixed_4e", "Mixed_4f"):
         x = _mixed(x, weights[name])
-    x = _max_pool(x, (2, 2, 2), (2, 2, 2))
+    x = max_pool(x, (2, 2, 2), (2, 2, 2))
     for name in ("Mixed_5b", "Mixed_5c"):
         x = _mixed(x, weights[name])
     x = x.mean((2, 3))  # 7x7 pixels are left

@@ -1,0 +1,103 @@
+"""C3D (Tran et al., ICCV 2015, arXiv 1412.0767), fine-tuned on UCF-101: the classifier of video IS in the evaluation of
+TGAN (Saito et al., ICCV 2017, arXiv 1611.06624). Weights and mean out of files that the user supplies.
+
+Input as in that evaluation: 16 neighbouring frames, blue before red, in grey levels; both sides to 128 by cubic
+convolution without antialiasing, whatever the aspect; less the mean clip, of whose 171 columns those from 21 to 149 are
+taken; the middle 112 of 128 of each side. Two things differ here. That evaluation takes x 128 + 128 of generated
+frames in [-1, 1], unrounded, where we take uint8: at most a grey level apart. And it scores about 10,000 clips at a
+time (9,984), where we score those of each draw of a protocol.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+from jaxtyping import Float
+
+from digan_jax.errors import InputError
+from digan_jax.evaluation.features import i3d
+from digan_jax.evaluation.features.packaged import checksum
+from digan_jax.interop.npz import read_arrays
+from digan_jax.shapes import Array
+
+RESIZED, CROPPED = 128, 112  # pixels a side
+_MEAN = (3, 16, 128, 171)  # channels, frames, rows, columns
+_FIRST_COLUMN = 21
+# Output channels of the convolutions, all of 3x3x3, and whether a pooling follows; widths of the dense layers.
+CONVOLUTIONS = {
+    "conv1a": (64, True),
+    "conv2a": (128, True),
+    "conv3a": (256, False),
+    "conv3b": (256, True),
+    "conv4a": (512, False),
+    "conv4b": (512, True),
+    "conv5a": (512, False),
+    "conv5b": (512, True),
+}
+DENSE = {"fc6": 4096, "fc7": 4096, "fc8": 101}
+_LAST = (1, 4, 4)  # frames, rows and columns behind the last pooling
+
+
+def load(weights: epath.PathLike, mean: epath.PathLike) -> tuple[dict, str]:
+    """Weights for `probabilities`, and the sha256 of the two files, one behind the other.
+
+    Args:
+      weights: a .npz of Chainer with conv1a/W [o i t h w], conv1a/b, ..., fc8/W [o i], fc8/b.
+      mean: a .npz with "mean", of 3 x 16 x 128 x 171 numbers: channels (blue first), frames, rows, columns.
+
+    Raises:
+      InputError: missing, damaged, or not this C3D or its mean; says which array.
+    """
+    state = {name.lstrip("/"): array for name, array in read_arrays(weights).items()}
+    found, inputs = {}, 3
+    for name, (outputs, _) in CONVOLUTIONS.items():
+        kernel, bias = _layer(state, weights, name, (outputs, inputs, 3, 3, 3))
+        found[name] = {"kernel": np.moveaxis(kernel, (0, 1), (4, 3)), "bias": bias}  # [o i t h w] -> [t h w i o]
+        inputs = outputs
+    inputs *= int(np.prod(_LAST))
+    for name, outputs in DENSE.items():
+        kernel, bias = _layer(state, weights, name, (outputs, inputs))
+        if name == "fc6":  # channels come first in Chainer, last here
+            kernel = np.moveaxis(kernel.reshape(outputs, -1, *_LAST), 1, -1).reshape(outputs, inputs)
+        found[name] = {"kernel": kernel.T, "bias": bias}
+        inputs = outputs
+    found["mean"] = _mean(mean)
+    return jax.tree.map(jnp.asarray, found), checksum(weights, mean)
+
+
+def _layer(state: dict, source, name: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    arrays = []
+    for key, size in ((f"{name}/W", shape), (f"{name}/b", shape[:1])):
+        if key not in state:
+            raise InputError(f"{source}: lacks {key}; it is not the C3D of UCF-101 as Chainer stores it.")
+        if state[key].shape != size:
+            raise InputError(f"{source}: {key} has shape {state[key].shape}, not {size}; it is not the C3D of UCF-101.")
+        arrays.append(state[key].astype(np.float32))
+    return arrays[0], arrays[1]
+
+
+def _mean(source: epath.PathLike) -> Float[np.ndarray, "16 112 112 3"]:
+    state = read_arrays(source)
+    if "mean" not in state or state["mean"].size != np.prod(_MEAN):
+        there = {name: array.shape for name, array in state.items()}
+        raise InputError(f"{source}: holds {there}, not the mean of C3D, an array `mean` of {_MEAN}.")
+    middle, edge = state["mean"].reshape(_MEAN).astype(np.float32), (RESIZED - CROPPED) // 2
+    left = _FIRST_COLUMN + edge
+    return np.moveaxis(middle[:, :, edge : edge + CROPPED, left : left + CROPPED], 0, -1)
+
+
+def probabilities(weights: dict, clips: Float[Array, "n 16 128 128 3"]) -> Float[Array, "n classes"]:
+    """Of the classes, of clips in [0, 255], red first."""
+    edge = (RESIZED - CROPPED) // 2
+    x = clips[:, :, edge : edge + CROPPED, edge : edge + CROPPED, ::-1] - weights["mean"][None]
+    for name, (_, pooled) in CONVOLUTIONS.items():
+        x = jax.nn.relu(i3d.conv(x, weights[name]))
+        if pooled:  # the odd row or column at the end is pooled by itself
+            x = i3d.max_pool(x, *[(1 if name == "conv1a" else 2, 2, 2)] * 2)
+    x = x.reshape(len(x), -1)
+    for name in DENSE:
+        x = x @ weights[name]["kernel"] + weights[name]["bias"].reshape(1, -1)
+        x = x if name == "fc8" else jax.nn.relu(x)
+    return jax.nn.softmax(x)
