@@ -94,6 +94,10 @@ PROTOCOLS = {
         256, 256, draws=1, choice="spread", resize="crop", quantise="cut",
         source="this project: the digan protocol in small, for use during training",
     ),
+    "small": Protocol(
+        100, 100, draws=1, choice="spread", resize="crop", quantise="cut",
+        source="this project: quick for sets of fewer than 256 windows; few clips raise FVD, so it compares with no other",
+    ),
 }  # fmt: skip
 
 
@@ -138,7 +142,7 @@ def choose(
         if windows.total < n:
             raise InputError(
                 f"too few real clips: the protocol takes {n}, the data hold {windows.total} windows of {protocol.frames} "
-                f"frames, stride {stride}, {protocol.starts} starts; choose a smaller protocol (quick takes 256), or "
+                f"frames, stride {stride}, {protocol.starts} starts; choose a smaller protocol (small takes 100), or "
                 "more data."
             )
         if protocol.choice == "spread":
@@ -161,7 +165,7 @@ def _chosen_videos(protocol, windows, videos, random) -> list[Int[np.ndarray, "_
     if len(names) < protocol.n_real:
         raise InputError(
             f"too few videos: the protocol takes one clip of each of {protocol.n_real}, the data hold {len(names)} that "
-            "are long enough; choose a protocol that takes windows (digan, magvit_10k4, quick), or more data."
+            "are long enough; choose a protocol that takes windows (digan, magvit_10k4, quick, small), or more data."
         )
     if protocol.choice == "random_videos":
         names = [names[i] for i in np.sort(random.choice(len(names), protocol.n_real, replace=False))]

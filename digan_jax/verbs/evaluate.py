@@ -25,7 +25,7 @@ def add(verbs) -> None:
     p.add_argument("--step", type=arguments.step, help="of a checkpoint, or best: the lowest FVD measured (default: newest)")
     p.add_argument("--real", help="a prepared set, or a folder of videos (default: what the run was trained on)")
     p.add_argument("--pairs", metavar="FOLDER", help="originals of the clips of --fake, in order of name")
-    p.add_argument("--protocol", default="quick", help="quick (default), digan, stylegan_v_first_2048, "
+    p.add_argument("--protocol", default="quick", help="quick (default), small, digan, stylegan_v_first_2048, "
                    "stylegan_v_random, latte, magvit_10k4, several with commas, or all")  # fmt: skip
     p.add_argument("--size", type=int, help="crop and resize the videos of folders to so many pixels a side")
     p.add_argument("--split", help="of the prepared set (default: the one trained on)")
