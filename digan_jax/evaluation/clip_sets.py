@@ -233,11 +233,9 @@ def open_fake(
         if step is not None:
             raise InputError(f"--step {step}: {path} is no run; only runs have several checkpoints.")
         return GeneratedClips(model_lib.load(path), str(path))
-    _, step = checkpoint.restore_config(path, step)
-    _, params = checkpoint.restore_for_inference(path, step)
+    step = checkpoint.chosen_step(path, step)
     facts = {"step": step, "kimg": step * config.train.batch_size / 1000}
-    model = model_lib.Model(config.model, params, config.compute_dtype)
-    return GeneratedClips(model, str(path), config.data.frames, facts=facts)
+    return GeneratedClips(model_lib.load(path, step), str(path), config.data.frames, facts=facts)
 
 
 def _holds_media(place: Path) -> bool:

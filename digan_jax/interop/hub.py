@@ -56,10 +56,9 @@ def from_pretrained(repo_id: str, revision: str | None = None, training: bool = 
     Raises:
       InputError: no such repository or revision, no connection and nothing cached, or no model of digan-jax in it.
     """
-    from digan_jax.rendering.model import Model
+    from digan_jax.rendering.model import of_weights
 
-    found: Weights = read(repo_id, revision, training)
-    return Model(found.config, found.params, found.compute_dtype)
+    return of_weights(read(repo_id, revision, training))
 
 
 def read(repo_id: str, revision: str | None = None, training: bool = False) -> Weights:

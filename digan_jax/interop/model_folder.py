@@ -85,10 +85,9 @@ def _save(path: epath.Path, tree: Params) -> None:
 
 def _draw(folder: epath.Path, weights: Weights, samples: int) -> None:
     from digan_jax.rendering.contact_sheets import write_samples
-    from digan_jax.rendering.model import Model
+    from digan_jax.rendering.model import of_weights
 
-    model = Model(weights.config, weights.params, weights.compute_dtype)
-    write_samples(folder / "samples", model.sample(np.arange(samples), STRIP_TIMES), fps=8.0, strip_clips=samples)
+    write_samples(folder / "samples", of_weights(weights).sample(np.arange(samples), STRIP_TIMES), fps=8.0, strip_clips=samples)
 
 
 # ---- in ----

@@ -124,7 +124,7 @@ def _is_json(path: epath.Path) -> bool:
 def _of_run(path: epath.Path, training: bool, step: int | str | None) -> Weights:
     from digan_jax.training import checkpoint
 
-    _, step = checkpoint.restore_config(path, step)
+    step = checkpoint.chosen_step(path, step)
     if training:
         config, found = checkpoint.restore_weights(path, step)
         params = {**found["ema"], "w_avg": found["w_avg"]}

@@ -195,7 +195,11 @@ def load(path: epath.PathLike, step: int | str | None = None) -> Model:
     """
     from digan_jax.interop import weights
 
-    found = weights.read(path, step=step)
+    return of_weights(weights.read(path, step=step))
+
+
+def of_weights(found) -> Model:
+    """The model of an `interop.weights.Weights`."""
     return Model(found.config, found.params, found.compute_dtype, found.class_names)
 
 

@@ -269,8 +269,8 @@ def _handlers() -> dict:
     return trees | {item: ocp.JsonCheckpointHandler() for item in ("config", "data")}
 
 
-@contextlib.contextmanager
-def _reader(run, step):
+def chosen_step(run: epath.PathLike, step: int | str | None = None) -> int:
+    """The step of the checkpoint that `restore_for_inference(run, step)` takes. Raises as it does."""
     home = _home(run)
     if not home.is_dir():
         raise InputError(f"{run}: there is no such folder; give the --workdir of a run.")
@@ -283,9 +283,16 @@ def _reader(run, step):
         step = best_step(home)
     if step is not None and step not in steps:
         raise InputError(f"{run}: has no checkpoint of step {step}; choose one of {steps}.")
+    return steps[-1] if step is None else step
+
+
+@contextlib.contextmanager
+def _reader(run, step):
+    step = chosen_step(run, step)
     options = ocp.CheckpointManagerOptions(read_only=True)
-    with ocp.CheckpointManager(home / "checkpoints", item_handlers=_handlers(), options=options) as manager:
-        yield manager, steps[-1] if step is None else step
+    home = _home(run) / "checkpoints"
+    with ocp.CheckpointManager(home, item_handlers=_handlers(), options=options) as manager:
+        yield manager, step
 
 
 def _config_of(manager, step) -> RunConfig:
