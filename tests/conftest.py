@@ -86,11 +86,8 @@ def tiny_run(make_config, tmp_path_factory):
     from digan_jax.training import checkpoint, state, steps
 
     config, workdir = make_config(), tmp_path_factory.mktemp("runs") / "tiny"
-    checkpoint.claim(workdir, config)
-    saved = checkpoint.Checkpointer(workdir, config)
-    saved.save(0, state.init_state(jax.random.key(0), steps.networks_of(config), config.train), {"step": 0})
-    saved.wait()
-    saved.close()
+    begun = state.init_state(jax.random.key(0), steps.networks_of(config), config.train)
+    checkpoint.write_run(workdir, config, 0, begun, {"step": 0})
     return workdir
 
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from digan_jax.benchmark.networks import base_config
@@ -89,11 +90,7 @@ def first_frame() -> Work:
     home = _Folder()
     fields = {"model.resolution": 32, "model.channel_base": 512, "model.channel_max": 32}
     config, run = base_config(fields), home.path / "run"
-    checkpoint.claim(run, config)
-    saved = checkpoint.Checkpointer(run, config)
-    import jax
-
-    saved.save(0, steps.init_state(jax.random.key(0), steps.networks_of(config), config.train), {"step": 0})
-    saved.close()
+    state = steps.init_state(jax.random.key(0), steps.networks_of(config), config.train)
+    checkpoint.write_run(run, config, 0, state, {"step": 0})
     once = lambda: _digan("render", "--run", str(run), "--frames", "1", "--scale", "8", "--out", str(home.path / "a.png"))
     return Work(lambda repeats, home=home: timed(once, repeats), amount=(1, "frames"))

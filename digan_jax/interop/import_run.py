@@ -49,18 +49,8 @@ def write(out: epath.PathLike, weights: Weights, config: RunConfig, kimg: float 
     state = dataclasses.replace(jax.tree.map(jnp.asarray, state), step=jnp.asarray(step, jnp.int32))
     position = {"seed": config.train.seed, "dataset": None, "step": step}
     if "://" in os.fspath(out):  # Orbax writes to buckets itself, whole or not at all
-        _save(epath.Path(out), step, state, config, position)
+        checkpoint.write_run(out, config, step, state, position)
         return step
     with folder_moved_in(out) as folder:
-        _save(folder, step, state, config, position)
+        checkpoint.write_run(folder, config, step, state, position)
     return step
-
-
-def _save(folder, step, state, config, position) -> None:
-    checkpoint.claim(folder, config)
-    saved = checkpoint.Checkpointer(folder, config)
-    try:
-        saved.save(step, state, position)
-        saved.wait()
-    finally:
-        saved.close()

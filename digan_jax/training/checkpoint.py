@@ -208,6 +208,14 @@ class Checkpointer:
         self._manager.close()
 
 
+def write_run(workdir: epath.PathLike, config: RunConfig, step: int, state: GanState, data: dict) -> None:
+    """A run with one checkpoint, without training: claims `workdir`, saves as `Checkpointer.save` does, and waits."""
+    claim(workdir, config)
+    with contextlib.closing(Checkpointer(workdir, config)) as saved:
+        saved.save(step, state, data)
+        saved.wait()
+
+
 @jax.jit
 def _finite(tree):
     return jax.tree.map(lambda x: jnp.isfinite(x).all(), tree)
