@@ -81,7 +81,7 @@ def scaled(resolution: int, s: int) -> Grid:
         raise InputError(f"scale {s}: a scaled grid needs a whole factor of 1 or more.")
     levels = []
     for r in pyramid(resolution):
-        x, y = _nodes(r, s * r, s * r, FULL)
+        x, y = (_nodes(r, centres) for centres in _centres(s * r, s * r, FULL))
         levels.append(Level(x, y, repeat=1 if r == BASE else 2))
     return Grid(tuple(levels))
 
@@ -94,14 +94,24 @@ def smooth(resolution: int, width: int, height: int, region: tuple[float, float,
         raise InputError(f"size {width}x{height}: a picture needs at least one pixel a side.")
     if not (np.all(np.isfinite(region)) and x0 < x1 and y0 < y1):
         raise InputError(f"region {region}: needs finite x0 < x1 and y0 < y1; the trained frame is -1,-1,1,1.")
-    return Grid(tuple(Level(*_nodes(r, width, height, region), repeat=1) for r in pyramid(resolution)))
+    return at_centres(resolution, *_centres(width, height, region))
 
 
-def _nodes(r: int, width: int, height: int, region) -> tuple[np.ndarray, np.ndarray]:
+def _centres(width: int, height: int, region) -> tuple[np.ndarray, np.ndarray]:
+    """Of the columns and rows of pixels."""
     x0, y0, x1, y1 = region
     x = x0 + (x1 - x0) * (np.arange(width) + 0.5) / width
     y = y1 - (y1 - y0) * (np.arange(height) + 0.5) / height
-    return (x - 1 / r).astype(np.float32), (y - 1 / r).astype(np.float32)
+    return x, y
+
+
+def _nodes(r: int, centres: Float[Array, "n"]) -> Float[Array, "n"]:
+    return (centres - 1 / r).astype(np.float32)
+
+
+def at_centres(resolution: int, x: Float[Array, "w"], y: Float[Array, "h"]) -> Grid:
+    """Every level at pixels with these centres on the plane."""
+    return Grid(tuple(Level(_nodes(r, x), _nodes(r, y), repeat=1) for r in pyramid(resolution)))
 
 
 class Waves(NamedTuple):

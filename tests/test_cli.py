@@ -140,10 +140,11 @@ def test_a_rerun_replaces_the_file(render, tmp_path):
 
 
 def test_long_renders_say_how_far_they_are(capsys, monkeypatch):
+    from digan_jax.data import progress
     from digan_jax.rendering import render_files
 
     clock = iter(range(0, 1000, 6))
-    monkeypatch.setattr(render_files.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
     with render_files.frame_counter(4) as count:
         assert list(count(np.arange(4))) == [0, 1, 2, 3]
     assert capsys.readouterr().err == "2/4 frames, 0.17 frames/s, 12 s left\n4/4 frames, 0.17 frames/s, 0 s left\n"

@@ -13,7 +13,7 @@ import os
 import signal
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from etils import epath
 
@@ -92,19 +92,21 @@ def _mapper(workers: int):
     spawn = multiprocessing.get_context("spawn")
     pool = concurrent.futures.ProcessPoolExecutor(workers, spawn, _leave_interrupts_to_parent)
 
-    def ordered_map(function, jobs):
-        waiting = collections.deque()
-        for job in jobs:
-            waiting.append(pool.submit(function, *job))
-            if len(waiting) == 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
     try:
-        yield ordered_map
+        yield lambda function, jobs: in_order(pool, function, jobs, 2 * workers)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def in_order(pool: concurrent.futures.Executor, function: Callable, jobs: Iterable[tuple], ahead: int) -> Iterator:
+    """function(*job) of each job, in order; at most `ahead` of them are under way or done and not yet taken."""
+    waiting = collections.deque()
+    for job in jobs:
+        waiting.append(pool.submit(function, *job))
+        if len(waiting) == ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def _leave_interrupts_to_parent() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from PIL import Image
 from digan_jax import config as config_lib
 from digan_jax.data import sources
 from digan_jax.data.bouncing import BouncingSource
+from digan_jax.data.decoding import in_order
 from digan_jax.data.loader import THREADS
 from digan_jax.data.records import find_set
 from digan_jax.data.sources import Source
@@ -65,7 +66,7 @@ class RealClips:
             read = self.source.read_frames(int(record), frames)
             return np.stack([_through_jpeg(frame, jpeg) for frame in read]) if jpeg else read
 
-        return _ahead(clip, list(zip(plan.record, plan.frames)))
+        return _ahead(clip, zip(plan.record, plan.frames))
 
     def describe(self) -> dict:
         source = self.source
@@ -86,15 +87,10 @@ def _through_jpeg(frame: np.ndarray, quality: int) -> np.ndarray:
     return np.asarray(Image.open(file))
 
 
-def _ahead(function, jobs: list, ahead: int = 2 * THREADS) -> Iterator:
+def _ahead(function, jobs: Iterable[tuple]) -> Iterator:
     """function(*job) of each job, in order, some of them being worked on while the caller uses one."""
     with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
-        waiting = [threads.submit(function, *job) for job in jobs[:ahead]]
-        for i in range(len(jobs)):
-            done = waiting.pop(0).result()
-            if i + ahead < len(jobs):
-                waiting.append(threads.submit(function, *jobs[i + ahead]))
-            yield done
+        yield from in_order(threads, function, jobs, 2 * THREADS)
 
 
 def run_config(run: epath.PathLike | None) -> config_lib.RunConfig | None:

@@ -23,6 +23,7 @@ from PIL import Image
 from digan_jax.data import catalogue, video_reading
 from digan_jax.data.video_reading import IMAGE_SUFFIXES, VIDEO_SUFFIXES, UnusableVideo, natural_order
 from digan_jax.errors import InputError
+from digan_jax.rendering.video_files import spread
 
 ARRAY_SUFFIXES = (".npz", ".npy")
 MEMORY_BYTES = 2**30  # of decoded videos
@@ -214,7 +215,8 @@ def quantised(frames: Float[np.ndarray, "*axes"], how: str, name: str) -> UInt8[
     Raises:
       InputError: NaN or infinity; `name` says where.
     """
-    if not np.isfinite(frames).all():
-        raise InputError(f"{name}: frames hold NaN or infinity; the weights that made them are not finite.")
-    scaled = np.clip(frames * np.float32(127.5) + np.float32(127.5), 0, 255)
+    try:
+        scaled = spread(frames, 255)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
     return (np.rint(scaled) if how == "round" else scaled).astype(np.uint8)

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from digan_jax import coords, networks
 from digan_jax.config import ModelConfig
+from digan_jax.rendering.latents import truncated
 from digan_jax.shapes import Latents, Params
 
 RESULTS = {"mapping": "content", "smooth": "frames", "native": "frames"}
@@ -33,19 +32,16 @@ def inputs(config: ModelConfig) -> dict[str, dict[str, tuple[str | int, ...]]]:
 
 def functions(config: ModelConfig, compute_dtype: str = "float32") -> dict[str, Callable]:
     nets = networks.build(config, compute_dtype)
-    pyramid = coords.pyramid(config.resolution)
 
     def mapping(weights, z, *rest):
         *label, truncation = rest
         params = nested(weights)
-        w = nets.generator.mapping(params, z, *label)
-        w_avg = params["w_avg"][None]
-        return networks.repeat_content(w_avg + truncation * (w - w_avg), nets.generator.n_layers)
+        w = truncated(nets.generator.mapping(params, z, *label), params["w_avg"], truncation)
+        return networks.repeat_content(w, nets.generator.n_layers)
 
     def smooth(weights, content, motion, times, x, y):
-        # The node of a pixel centred at (X, Y) is (X - 1/r, Y - 1/r) on the level of resolution r.
-        levels = tuple(coords.Level(x - np.float32(1 / r), y - np.float32(1 / r), repeat=1) for r in pyramid)
-        return nets.generator.synthesis(nested(weights), Latents(content, motion), times, coords.Grid(levels))
+        grid = coords.at_centres(config.resolution, x, y)
+        return nets.generator.synthesis(nested(weights), Latents(content, motion), times, grid)
 
     def native(weights, content, motion, times):
         grid = coords.native(config.resolution)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from digan_jax import coords
+import jax
+
+from digan_jax import coords, networks
 from digan_jax.config import ModelConfig
 from digan_jax.networks.generator import layer_names, resolutions
 from digan_jax.rendering import generate, tiles
@@ -80,12 +82,6 @@ def _layers(config: ModelConfig):
 
 
 def parameters(config: ModelConfig) -> int:
-    """Of the generator, but for biases and the colours' few."""
-    w, n = config.w_dim, config.n_frequencies
-    count = config.mapping_layers * w**2
-    for _, (name, has_waves, n_in, n_out) in _layers(config):
-        n_in += 2 * n * has_waves
-        count += config.rank * (n_in + n_out) * (w + 1) + n_in * n_out
-        count += has_waves * n * (3 * w + w + config.motion_dim + 2 * n)
-        count += (name == "last") * n_out * w
-    return count
+    """Of the generator."""
+    shapes = jax.eval_shape(networks.build(config).generator.init, jax.random.key(0))
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes))

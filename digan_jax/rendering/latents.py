@@ -37,11 +37,15 @@ def from_noise(
     truncation: float | Float[Array, ""],
     nets: Nets,
 ) -> Latents:
-    """Maps z to the content of every layer, w_avg + truncation (w - w_avg) (Karras et al. 2019, section B)."""
+    """Maps z to the content of every layer, truncated."""
     # Row by row, so that not even rounding depends on the batch: the same id is the same clip, bit for bit.
     w = map_rows(lambda row: nets.generator.mapping(params, *row), (z, label), finite=z)
-    w = params["w_avg"][None] + truncation * (w - params["w_avg"][None])
-    return Latents(repeat_content(w, nets.generator.n_layers), motion)
+    return Latents(repeat_content(truncated(w, params["w_avg"], truncation), nets.generator.n_layers), motion)
+
+
+def truncated(w: Float[Array, "b w"], w_avg: Float[Array, "w"], truncation) -> Float[Array, "b w"]:
+    """w_avg + truncation (w - w_avg) (Karras et al. 2019, section B)."""
+    return w_avg[None] + truncation * (w - w_avg[None])
 
 
 def check_ids(ids, name: str = "ids") -> Int[np.ndarray, "b"]:

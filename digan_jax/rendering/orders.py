@@ -19,7 +19,6 @@ from digan_jax.rendering.contact_sheets import check_room
 from digan_jax.rendering.walks import check_layers, mix
 from digan_jax.shapes import Latents
 
-ROWS = ("ids", "motion_ids", "label")
 LISTED_TIMES = 1000  # a note lists so many times; of more it says the ends
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from etils import epath
 from jaxtyping import Float
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 from digan_jax import coords
+from digan_jax.data import progress
 from digan_jax.rendering.contact_sheets import check_room, grid_of_clips
 from digan_jax.rendering.model import Grid, Model, OneGrid, Walk
 from digan_jax.rendering.video_files import write_video
@@ -77,31 +74,12 @@ def size_of(grid: OneGrid | Sequence[OneGrid]) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def frame_counter(total: int) -> Iterator[Callable[[np.ndarray], Iterator[np.ndarray]]]:
-    """Gives a function that passes frames on and counts them: a bar with frames/s and remaining time on a terminal,
-    a line every ten seconds elsewhere; both on stderr."""
-    columns = [TextColumn("rendering"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()]
-    console = Console(stderr=True)
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    task = bar.add_task("", total=total)
-    started = said = time.monotonic()
-    done = 0
+    """Gives a function that passes frames on and counts them for `progress.bar`."""
+    with progress.bar("rendering", total, "frames") as advance:
 
-    def count(frames):
-        nonlocal done, said
-        for frame in frames:
-            yield frame
-            done += 1
-            bar.advance(task)
-            now = time.monotonic()
-            if not console.is_terminal and now - said > 10:
-                said, rate = now, done / (now - started)
-                left = (total - done) / rate
-                print(f"{done}/{total} frames, {rate:.2f} frames/s, {left:.0f} s left", file=sys.stderr, flush=True)
+        def count(frames):
+            for frame in frames:
+                yield frame
+                advance()
 
-    with bar:
         yield count
-
-
-class _Rate(ProgressColumn):
-    def render(self, task):
-        return f"{task.speed or 0:.1f} frames/s"

@@ -22,6 +22,7 @@ from PIL import Image, PngImagePlugin
 from digan_jax.errors import InputError, full_disk
 from digan_jax.shapes import Array
 
+
 class Encoding(NamedTuple):
     """How frames become a video stream."""
 
@@ -166,11 +167,7 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
 def to_uint8(frames: Float[Array, "*axes"] | UInt8[Array, "*axes"]) -> UInt8[np.ndarray, "*axes"]:
     """[-1, 1] to [0, 255], clamped and rounded; uint8 passes."""
     frames = np.asarray(frames)
-    if frames.dtype == np.uint8:
-        return frames
-    if not np.isfinite(frames).all():
-        raise InputError("frames hold NaN or infinity; the weights or the times that made them are not finite.")
-    return np.clip(np.rint(frames * 127.5 + 127.5), 0, 255).astype(np.uint8)
+    return frames if frames.dtype == np.uint8 else np.rint(spread(frames, 255)).astype(np.uint8)
 
 
 def to_uint16(frames: Float[Array, "*axes"] | UInt8[Array, "*axes"]) -> UInt16[np.ndarray, "*axes"]:
@@ -178,9 +175,14 @@ def to_uint16(frames: Float[Array, "*axes"] | UInt8[Array, "*axes"]) -> UInt16[n
     frames = np.asarray(frames)
     if frames.dtype == np.uint8:
         return frames.astype(np.uint16) * 257
+    return np.rint(spread(frames, 65535)).astype(np.uint16)
+
+
+def spread(frames: Float[np.ndarray, "*axes"], peak: int) -> Float[np.ndarray, "*axes"]:
+    """[-1, 1] to [0, peak], clamped. Raises `InputError` for NaN and infinity."""
     if not np.isfinite(frames).all():
         raise InputError("frames hold NaN or infinity; the weights or the times that made them are not finite.")
-    return np.clip(np.rint(frames * 32767.5 + 32767.5), 0, 65535).astype(np.uint16)
+    return np.clip(frames * (peak / 2) + peak / 2, 0, peak)
 
 
 def _pictures(frames: Iterable, to_pixels: Callable = to_uint8) -> Iterator[Integer[np.ndarray, "h w 3"]]:

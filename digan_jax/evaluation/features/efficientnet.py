@@ -42,10 +42,6 @@ def _relu6(x: Array) -> Array:
     return jnp.clip(x, 0, 6)
 
 
-def _plus(x: Float[Array, "n h w o"], layer: dict) -> Float[Array, "n h w o"]:
-    return x + layer["bias"].reshape(1, 1, 1, -1)
-
-
 def _conv(x: Float[Array, "n h w i"], layer: dict, stride: int = 1, groups: int = 1) -> Float[Array, "n _ _ o"]:
     y = lax.conv_general_dilated(
         x,

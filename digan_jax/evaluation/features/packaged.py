@@ -26,6 +26,7 @@ class PackagedFile(NamedTuple):
     version: str
     member: str
     sha256: str
+    otherwise: str = ""  # another cure than installing the package
 
     def path(self) -> str:
         """Where it lies, once its content is checked.
@@ -33,15 +34,14 @@ class PackagedFile(NamedTuple):
         Raises:
           InputError: the package is missing, or the file is missing or another one.
         """
-        install = f'install it by `pip install "digan-jax[eval]"` (version {self.version})'
+        install = f'install it by `pip install "digan-jax[eval]"` (version {self.version}){self.otherwise}'
         try:
             distribution = importlib.metadata.distribution(self.package)
         except importlib.metadata.PackageNotFoundError:
             raise InputError(f"package {self.package} is not installed and holds weights; {install}.") from None
         path = str(distribution.locate_file(self.member))
         try:
-            with open(path, "rb") as file:
-                found = hashlib.sha256(file.read()).hexdigest()
+            found = checksum(path)
         except OSError:
             raise InputError(f"{self.package} {distribution.version} has no {self.member}; {install}.") from None
         if found != self.sha256:
