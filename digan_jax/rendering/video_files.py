@@ -233,7 +233,7 @@ def _encode(path, frames, fps, metadata, encoding, container_options):
                     dst_colorspace=Colorspace.ITU709,
                     src_color_range=ColorRange.JPEG,
                     dst_color_range=ColorRange.MPEG,
-                    threads=1,  # FFmpeg 8's several write past a row's end, over what another wrote (10 bits, odd widths)
+                    threads=1,  # several overwrite each other's rows of 10 bits (FFmpeg 8)
                 )
             frame.pts = i
             container.mux(stream.encode(frame))
