@@ -76,22 +76,41 @@ def same(x: Images, weight: Weights) -> Images:
 
 def low_pass_strided(x: Images, weight: Weights) -> Images:
     """Low-pass filter on a border of two zeros, then a 3×3 cross-correlation of stride 2: the main path's ÷2."""
-    return convolve(_low_pass(_pad(x, 2), step=1), weight, 2)
+    return convolve(low_pass(x, 2), weight, 2)
 
 
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def low_pass(x: Images, border: int) -> Images:
+    """[1, 3, 3, 1] / 8 along rows and columns as shifted sums, on a border of so many zeros."""
+    return _filter(_pad(x, border), (0.125, 0.375, 0.375, 0.125), stride=1)
+
+
+@jax.custom_vjp
 def low_pass_half(x: Images) -> Images:
     """Low-pass filter on a border of one zero, then every second pixel: the skip path's ÷2."""
-    return _low_pass(_pad(x, 1), step=2)
+    return _filter(_pad(x, 1), (0.125, 0.375, 0.375, 0.125), stride=2)
+
+
+@jax.custom_vjp
+def low_pass_double(x: Images) -> Images:
+    """Transpose of `low_pass_half`: nearest upsampling, then [1, 2, 1] / 8."""
+    return _filter(_pad(x.repeat(2, axis=1).repeat(2, axis=2), 1), (0.125, 0.25, 0.125), stride=1)
+
+
+# The filter is symmetric, so its transpose is the filter again. The derivative of shifted slices would be a sum of
+# padded arrays, six times slower: XLA:CPU asks for each pixel which of them cover it.
+low_pass.defvjp(lambda x, border: (low_pass(x, border), None), lambda border, _, g: (low_pass(g, 3 - border),))
+low_pass_half.defvjp(lambda x: (low_pass_half(x), None), lambda _, g: (low_pass_double(g),))
+low_pass_double.defvjp(lambda x: (low_pass_double(x), None), lambda _, g: (low_pass_half(g),))
 
 
 def _pad(x: Images, border: int) -> Images:
     return jnp.pad(x, ((0, 0), (border, border), (border, border), (0, 0)))
 
 
-def _low_pass(x: Images, step: int) -> Images:
-    """[1, 3, 3, 1] / 8 along rows and columns as shifted sums, at every `step`-th place."""
+def _filter(x: Images, taps: tuple[float, ...], stride: int) -> Images:
+    """Cross-correlation with the taps along rows, then along columns, at every `stride`-th place."""
     for axis in (1, 2):
-        last = x.shape[axis] - 3
-        shifted = [lax.slice_in_dim(x, k, k + last, stride=step, axis=axis) for k in range(4)]
-        x = (shifted[0] + shifted[3]) * 0.125 + (shifted[1] + shifted[2]) * 0.375
+        last = x.shape[axis] - len(taps) + 1
+        x = sum(tap * lax.slice_in_dim(x, k, k + last, stride=stride, axis=axis) for k, tap in enumerate(taps))
     return x
