@@ -20,63 +20,82 @@ from digan_jax.shapes import Array
 Images = Float[Array, "n _ _ _"]  # rows, columns and channels: they change from argument to result
 Weights = Float[Array, "k k i o"]
 LAYOUT = ("NHWC", "HWIO", "NHWC")
+CACHED = 1 << 18  # numbers that stay in a core's cache beside three times as many
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def convolve(x: Images, weight: Weights, stride: int) -> Images:
-    """Cross-correlation without padding, k odd."""
-    return lax.conv_general_dilated(x, weight, (stride, stride), "VALID", dimension_numbers=LAYOUT)
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def convolve(x: Images, weight: Weights, stride: int, border: int) -> Images:
+    """Cross-correlation on a border of so many zeros."""
+    return lax.conv_general_dilated(x, weight, (stride, stride), [(border, border)] * 2, dimension_numbers=LAYOUT)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def transpose(g: Images, weight: Weights, stride: int) -> Images:
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def transpose(g: Images, weight: Weights, stride: int, border: int) -> Images:
     """Transpose of `convolve` by the image: <convolve(x, w), g> = <x, transpose(g, w)>."""
-    border = weight.shape[0] - 1
     flipped = weight[::-1, ::-1].swapaxes(2, 3)
-    padding = [(border, border)] * 2
+    padding = [(weight.shape[0] - 1 - border,) * 2] * 2
     return lax.conv_general_dilated(g, flipped, (1, 1), padding, (stride, stride), dimension_numbers=LAYOUT)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def correlate(x: Images, g: Images, stride: int) -> Weights:
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def correlate(x: Images, g: Images, stride: int, border: int) -> Weights:
     """Transpose of `convolve` by the weights: <convolve(x, w), g> = <w, correlate(x, g)>."""
+    how = dict(stride=stride, border=border)
+    return lax.platform_dependent(x, g, cpu=partial(_products, **how), default=partial(_swapped, **how))
+
+
+def _swapped(x: Images, g: Images, stride: int, border: int) -> Weights:
+    """`correlate` as the convolution it is, images and channels swapped: accelerators have a kernel for it."""
+    layout = ("CHWN", "IHWO", "HWNC")
+    padding = [(border, border)] * 2
+    return lax.conv_general_dilated(x, g, (1, 1), padding, rhs_dilation=(stride, stride), dimension_numbers=layout)
+
+
+def _products(x: Images, g: Images, stride: int, border: int) -> Weights:
+    """`correlate` as matrix products, one for each row of taps, of some images after the other: all they touch stays
+    in the cache."""
     n, h, w, c = g.shape
-    k = x.shape[1] - stride * (h - 1)
-    rows = g.reshape(n * h * w, c)
+    k = x.shape[1] + 2 * border - stride * (h - 1)
+    m = _largest_divisor(n, CACHED // (h * w * (c + x.shape[-1])))
+    window = lambda start, length: slice(start, start + stride * (length - 1) + 1, stride)
 
-    def tap(i, j):
-        window = x[:, i : i + stride * (h - 1) + 1 : stride, j : j + stride * (w - 1) + 1 : stride]
-        window = window.reshape(n * h * w, -1)
-        return lax.dot_general(window, rows, (((0,), (0,)), ((), ())), preferred_element_type=x.dtype)
+    def add(total, images):
+        x, g = _pad(images[0], border), images[1]
+        columns = jnp.concatenate([x[:, :, window(j, w)] for j in range(k)], axis=-1)
+        rows = [columns[:, window(i, h)].reshape(m * h * w, -1) for i in range(k)]
+        return total + jnp.stack([g.reshape(m * h * w, c).T @ row for row in rows]), None
 
-    return jnp.stack([jnp.stack([tap(i, j) for j in range(k)]) for i in range(k)])
+    batches = jax.tree.map(lambda a: a.reshape(n // m, m, *a.shape[1:]), (x, g))
+    total, _ = lax.scan(add, jnp.zeros((k, c, k * x.shape[-1]), x.dtype), batches)
+    return total.reshape(k, c, k, -1).transpose(0, 2, 3, 1)
+
+
+def _largest_divisor(n: int, at_most: int) -> int:
+    return max(m for m in range(1, max(1, at_most) + 1) if n % m == 0)
 
 
 convolve.defvjp(
-    lambda x, w, stride: (convolve(x, w, stride), (x, w)),
-    lambda stride, xw, g: (transpose(g, xw[1], stride), correlate(xw[0], g, stride)),
+    lambda x, w, *how: (convolve(x, w, *how), (x, w)),
+    lambda stride, border, xw, g: (transpose(g, xw[1], stride, border), correlate(xw[0], g, stride, border)),
 )
 transpose.defvjp(
-    lambda g, w, stride: (transpose(g, w, stride), (g, w)),
-    lambda stride, gw, u: (convolve(u, gw[1], stride), correlate(u, gw[0], stride)),
+    lambda g, w, *how: (transpose(g, w, *how), (g, w)),
+    lambda stride, border, gw, u: (convolve(u, gw[1], stride, border), correlate(u, gw[0], stride, border)),
 )
 correlate.defvjp(
-    lambda x, g, stride: (correlate(x, g, stride), (x, g)),
-    lambda stride, xg, u: (transpose(xg[1], u, stride), convolve(xg[0], u, stride)),
+    lambda x, g, *how: (correlate(x, g, *how), (x, g)),
+    lambda stride, border, xg, u: (transpose(xg[1], u, stride, border), convolve(xg[0], u, stride, border)),
 )
 
 
 def same(x: Images, weight: Weights) -> Images:
     """k×k cross-correlation, zeros outside, same size; k odd."""
-    k = weight.shape[0]
-    if k == 1:
-        return x @ weight[0, 0]
-    return convolve(_pad(x, k // 2), weight, 1)
+    return convolve(x, weight, 1, weight.shape[0] // 2)
 
 
 def low_pass_strided(x: Images, weight: Weights) -> Images:
     """Low-pass filter on a border of two zeros, then a 3×3 cross-correlation of stride 2: the main path's ÷2."""
-    return convolve(low_pass(x, 2), weight, 2)
+    return convolve(low_pass(x, 2), weight, 2, 0)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
