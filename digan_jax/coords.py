@@ -137,26 +137,47 @@ def waves(
 def multiply_waves(waves: Waves, weight: Float[Array, "b features o"], dtype) -> Float[Array, "b t h w o"]:
     """The Fourier features [sin, cos] times a matrix for each clip, without making the features.
 
-    With a the angle of a column and b that of a row and time, the addition theorem gives
-      S sin(a + b) + C cos(a + b) = (S sin a + C cos a) cos b + (S cos a - C sin a) sin b:
-    a matrix for each column times the sines of rows and times. No transcendental and no feature is evaluated for a
-    pixel, and all columns together are one matrix product for a clip.
+    No transcendental is evaluated for a pixel. With a the angle of a column and b that of a row and time, the addition
+    theorem gives either the features of all pixels from products of the factors,
+      sin(a + b) = sin a cos b + cos a sin b,   cos(a + b) = cos a cos b - sin a sin b,
+    or a matrix for each column, which multiplies the factors of rows and times:
+      S sin(a + b) + C cos(a + b) = (S sin a + C cos a) cos b + (S cos a - C sin a) sin b.
+    Both are one matrix product for a clip, of as many multiplications; what is smaller to make is made.
     """
     b, t, h, _, f = waves.rows.shape
-    # Behind a barrier, else XLA modulates and normalises the weights anew for each column.
-    of_columns = _of_columns(*jax.lax.optimization_barrier((waves.columns, weight)))
-    rows, columns = waves.rows.reshape(b, t * h, 2 * f), of_columns.reshape(b, 2 * f, -1)
-    y = jnp.matmul(rows.astype(dtype), columns.astype(dtype), preferred_element_type=jnp.float32)
-    return y.reshape(b, t, h, -1, weight.shape[-1])
+    w, o = waves.columns.shape[1], weight.shape[-1]
+    if t * h < o:
+        left, right = _of_pixels(*waves), weight
+    else:
+        left, right = waves.rows.reshape(b, t * h, 2 * f), _of_columns(waves.columns, _made(weight))
+    y = jnp.matmul(left.astype(dtype), right.astype(dtype), preferred_element_type=jnp.float32)
+    return y.reshape(b, t, h, w, o)
 
 
-@jax.checkpoint  # else the broadcast factors of these products are kept for the backward pass, four times their size
-def _of_columns(columns: Float[Array, "b w 2 f"], weight: Float[Array, "b features o"]) -> Float[Array, "b features w o"]:
-    """The matrix of each column: the factors of cos b, then those of sin b."""
+# Of both, else the broadcast factors are kept for the backward pass, several times the size of what they make.
+@jax.checkpoint
+def _of_pixels(columns: Float[Array, "b w 2 f"], rows: Float[Array, "b t h 2 f"]) -> Float[Array, "b n features"]:
+    """The Fourier features of all pixels: sines, then cosines."""
+    sin_x, cos_x = jnp.moveaxis(columns[:, None, None], 4, 0)
+    cos_y, sin_y = jnp.moveaxis(rows[:, :, :, None], 4, 0)
+    features = jnp.stack([sin_x * cos_y + cos_x * sin_y, cos_x * cos_y - sin_x * sin_y], axis=-2)
+    return features.reshape(len(features), -1, 2 * features.shape[-1])
+
+
+@jax.checkpoint
+def _of_columns(columns: Float[Array, "b w 2 f"], weight: Float[Array, "b features o"]) -> Float[Array, "b features n"]:
+    """The matrices of all columns: the factors of cos b, then those of sin b."""
     sin_x, cos_x = jnp.moveaxis(columns, 2, 0).swapaxes(2, 3)[..., None]  # [b f w 1]
     f = columns.shape[-1]
     of_sin, of_cos = weight[:, :f, None, :], weight[:, f:, None, :]  # [b f 1 o]
-    return jnp.concatenate([of_sin * sin_x + of_cos * cos_x, of_sin * cos_x - of_cos * sin_x], axis=1)
+    matrices = jnp.concatenate([of_sin * sin_x + of_cos * cos_x, of_sin * cos_x - of_cos * sin_x], axis=1)
+    return matrices.reshape(len(matrices), 2 * f, -1)
+
+
+def _made(weight: Float[Array, "b i o"]) -> Float[Array, "b i o"]:
+    """The same: a product with ones on the diagonal, which XLA:CPU does not draw into what comes after it. Without it
+    weights are modulated and normalised anew for each column; a barrier is gone before XLA:CPU fuses."""
+    return jnp.matmul(weight, jnp.eye(weight.shape[-1]), precision=jax.lax.Precision.HIGHEST)
 
 
 def upsample(x: Float[Array, "b t h w c"], repeat: int) -> Float[Array, "b t h*{repeat} w*{repeat} c"]:
