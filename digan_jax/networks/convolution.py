@@ -33,8 +33,30 @@ def convolve(x: Images, weight: Weights, stride: int, border: int) -> Images:
 def transpose(g: Images, weight: Weights, stride: int, border: int) -> Images:
     """Transpose of `convolve` by the image: <convolve(x, w), g> = <x, transpose(g, w)>."""
     flipped = weight[::-1, ::-1].swapaxes(2, 3)
-    padding = [(weight.shape[0] - 1 - border,) * 2] * 2
+    dilated = partial(_dilated, stride=stride, border=border)
+    if (len(weight), stride, border) == (3, 2, 0):
+        return lax.platform_dependent(g, flipped, cpu=_phases, default=dilated)
+    return dilated(g, flipped)
+
+
+def _dilated(g: Images, flipped: Weights, stride: int, border: int) -> Images:
+    """`transpose` as the convolution of an image with zeros between its pixels."""
+    padding = [(len(flipped) - 1 - border,) * 2] * 2
     return lax.conv_general_dilated(g, flipped, (1, 1), padding, (stride, stride), dimension_numbers=LAYOUT)
+
+
+def _phases(g: Images, flipped: Weights) -> Images:
+    """`transpose` of 3×3 taps and stride 2: of even pixels, of odd ones and of both mixed, each from the taps that
+    meet no zero, then interleaved."""
+    n, h, w, _ = g.shape
+
+    def phase(row, column):
+        taps, padding = flipped[row::2, column::2], [(1 - row,) * 2, (1 - column,) * 2]
+        y = lax.conv_general_dilated(g, taps, (1, 1), padding, dimension_numbers=LAYOUT)
+        return jnp.pad(y, ((0, 0), (0, row), (0, column), (0, 0)))
+
+    rows = [jnp.stack([phase(row, 0), phase(row, 1)], axis=3) for row in (0, 1)]
+    return jnp.stack(rows, axis=2).reshape(n, 2 * h + 2, 2 * w + 2, -1)[:, :-1, :-1]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
