@@ -142,11 +142,11 @@ def multiply_waves(waves: Waves, weight: Float[Array, "b features o"], dtype) ->
       sin(a + b) = sin a cos b + cos a sin b,   cos(a + b) = cos a cos b - sin a sin b,
     or a matrix for each column, which multiplies the factors of rows and times:
       S sin(a + b) + C cos(a + b) = (S sin a + C cos a) cos b + (S cos a - C sin a) sin b.
-    Both are one matrix product for a clip, of as many multiplications; what is smaller to make is made.
+    Both are one matrix product for a clip, of as many multiplications; the smaller one is made.
     """
     b, t, h, _, f = waves.rows.shape
     w, o = waves.columns.shape[1], weight.shape[-1]
-    if t * h < o:
+    if isinstance(t * h, int) and t * h < o:  # in an exported program of any size no number
         left, right = _of_pixels(*waves), weight
     else:
         left, right = waves.rows.reshape(b, t * h, 2 * f), _of_columns(waves.columns, _made(weight))
@@ -161,7 +161,7 @@ def _of_pixels(columns: Float[Array, "b w 2 f"], rows: Float[Array, "b t h 2 f"]
     sin_x, cos_x = jnp.moveaxis(columns[:, None, None], 4, 0)
     cos_y, sin_y = jnp.moveaxis(rows[:, :, :, None], 4, 0)
     features = jnp.stack([sin_x * cos_y + cos_x * sin_y, cos_x * cos_y - sin_x * sin_y], axis=-2)
-    return features.reshape(len(features), -1, 2 * features.shape[-1])
+    return features.reshape(rows.shape[0], -1, 2 * rows.shape[-1])
 
 
 @jax.checkpoint
@@ -171,7 +171,7 @@ def _of_columns(columns: Float[Array, "b w 2 f"], weight: Float[Array, "b featur
     f = columns.shape[-1]
     of_sin, of_cos = weight[:, :f, None, :], weight[:, f:, None, :]  # [b f 1 o]
     matrices = jnp.concatenate([of_sin * sin_x + of_cos * cos_x, of_sin * cos_x - of_cos * sin_x], axis=1)
-    return matrices.reshape(len(matrices), 2 * f, -1)
+    return matrices.reshape(weight.shape[0], 2 * f, -1)
 
 
 def _made(weight: Float[Array, "b i o"]) -> Float[Array, "b i o"]:

@@ -40,13 +40,14 @@ def test_bad_grids(bad):
         coords.smooth(32, *bad)
 
 
-def test_multiplied_waves_equal_the_obvious_features(key_reuse_allowed):
+@pytest.mark.parametrize("outputs", [4, 30])  # fewer and more than the 3 * 7 rows and times: by columns, by pixels
+def test_multiplied_waves_equal_the_obvious_features(key_reuse_allowed, outputs):
     """Slow twin: evaluate sine and cosine at every pixel, then multiply."""
     key = jax.random.key(0)
     frequency, phase = 3 * jax.random.normal(key, (2, 5, 2)), jax.random.normal(key, (2, 3, 5))
-    weight = jax.random.normal(key, (2, 10, 4))
+    weight = jax.random.normal(key, (2, 10, outputs))
     x, y = np.linspace(-1, 1, 6, dtype=np.float32), np.linspace(1, -1, 7, dtype=np.float32)
-    twin = np.empty((2, 3, 7, 6, 4))
+    twin = np.empty((2, 3, 7, 6, outputs))
     for b, t, i, j in np.ndindex(2, 3, 7, 6):
         angle = np.asarray(frequency[b], np.float64) @ [x[j], y[i]] + np.asarray(phase[b, t], np.float64)
         twin[b, t, i, j] = np.concatenate([np.sin(angle), np.cos(angle)]) @ np.asarray(weight[b], np.float64)
