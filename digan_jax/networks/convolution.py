@@ -3,7 +3,8 @@
 R1 takes second derivatives of the critics, and on XLA:CPU the derivative of a convolution by its weights is 5 to 20
 times slower than the convolution itself, its second derivatives up to 100 times. A convolution is linear in the
 image and in the weights, so three maps are closed under differentiation: the convolution, its transpose, and the
-correlation of an image with an image. The first two are convolutions, the third is a matrix product for each tap.
+correlation of an image with an image. On CPU they are made of plain convolutions and matrix products; accelerators have
+kernels for them as they stand.
 """
 
 from __future__ import annotations
@@ -79,17 +80,19 @@ def _products(x: Images, g: Images, stride: int, border: int) -> Weights:
     n, h, w, c = g.shape
     k = x.shape[1] + 2 * border - stride * (h - 1)
     m = _largest_divisor(n, CACHED // (h * w * (c + x.shape[-1])))
+    wide = jnp.promote_types(x.dtype, jnp.float32)  # of the sum
     window = lambda start, length: slice(start, start + stride * (length - 1) + 1, stride)
+    product = partial(lax.dot_general, dimension_numbers=(((0,), (0,)), ((), ())), preferred_element_type=wide)
 
     def add(total, images):
         x, g = _pad(images[0], border), images[1]
         columns = jnp.concatenate([x[:, :, window(j, w)] for j in range(k)], axis=-1)
         rows = [columns[:, window(i, h)].reshape(m * h * w, -1) for i in range(k)]
-        return total + jnp.stack([g.reshape(m * h * w, c).T @ row for row in rows]), None
+        return total + jnp.stack([product(g.reshape(m * h * w, c), row) for row in rows]), None
 
     batches = jax.tree.map(lambda a: a.reshape(n // m, m, *a.shape[1:]), (x, g))
-    total, _ = lax.scan(add, jnp.zeros((k, c, k * x.shape[-1]), x.dtype), batches)
-    return total.reshape(k, c, k, -1).transpose(0, 2, 3, 1)
+    total, _ = lax.scan(add, jnp.zeros((k, c, k * x.shape[-1]), wide), batches)
+    return total.reshape(k, c, k, -1).transpose(0, 2, 3, 1).astype(x.dtype)
 
 
 def _largest_divisor(n: int, at_most: int) -> int:

@@ -50,3 +50,22 @@ def test_values_and_derivatives(name):
     ours, theirs = (jax.jit(everything, static_argnums=0)(f) for f in PAIRS[name])
     # sums of up to some hundred float32 products of order 1, in another order
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), ours, theirs)
+
+
+@pytest.mark.parametrize("cached", [1, 1 << 18])  # image by image, all at once
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_accelerators_kernels_and_the_cpus_agree(monkeypatch, cached, dtype):
+    """The main path's ÷2, of which both are written in another way for each; only the CPU's runs elsewhere here."""
+    monkeypatch.setattr(convolution, "CACHED", cached)
+    keys = jax.random.split(jax.random.key(0), 3)
+    x, g = jax.random.normal(keys[0], (6, 9, 9, 3), dtype), jax.random.normal(keys[1], (6, 4, 4, 5), dtype)
+    weight = jax.random.normal(keys[2], (3, 3, 5, 3), dtype)
+    how = dict(stride=2, border=0)
+    for ours, theirs in [
+        (convolution._products(x, g, **how), convolution._swapped(x, g, **how)),
+        (convolution._phases(g, weight), convolution._dilated(g, weight, **how)),
+    ]:
+        assert ours.dtype == theirs.dtype == dtype
+        ours, theirs = (np.asarray(a, np.float32) for a in (ours, theirs))
+        # Sums of up to 100 products: some roundings of the largest; bfloat16 holds 8 bits, the result's rounding alone.
+        np.testing.assert_allclose(ours, theirs, atol={"float32": 1e-6, "bfloat16": 2**-7}[dtype] * np.abs(ours).max())

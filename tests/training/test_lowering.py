@@ -66,3 +66,9 @@ def test_bfloat16_carries_the_work(program):
     # What stays in float32 is small by construction: affine layers of one vector a clip, modulations of rank 10, the
     # waves' matrices for one column, the last layers of the critics, shifts by 0-1 matrices.
     assert work["bf16"] > 0.9 * sum(work.values())
+
+
+def test_compiler_options_are_those_that_this_jaxlib_knows(monkeypatch):
+    assert steps.compiler_options("cpu") == steps.CPU_OPTIONS and steps.compiler_options("tpu") is None
+    monkeypatch.setattr(steps, "CPU_OPTIONS", {"xla_cpu_of_another_day": "1"})
+    assert steps.compiler_options.__wrapped__("cpu") is None
