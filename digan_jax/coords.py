@@ -135,7 +135,7 @@ def waves(
 
 
 def multiply_waves(waves: Waves, weight: Float[Array, "b features o"], dtype) -> Float[Array, "b t h w o"]:
-    """The Fourier features [sin, cos] times a matrix for each clip, without making the features.
+    """The Fourier features [sin, cos] of all pixels times a matrix for each clip.
 
     No transcendental is evaluated for a pixel. With a the angle of a column and b that of a row and time, the addition
     theorem gives either the features of all pixels from products of the factors,
