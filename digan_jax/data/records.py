@@ -97,7 +97,8 @@ class Records:
         self.frame_counts: Int[np.ndarray, "records"] = np.array([row[0] for row in rows], np.int64)
         self.labels: Int[np.ndarray, "records"] = np.array([row[1] for row in rows], np.int64)
         self.class_names = _class_names(folder, features.label)
-        self.fingerprint_covers = "pixels and labels" if all(len(row) > 2 for row in rows) else "frame counts and labels"
+        with_digests = all(len(row) > 2 for row in rows)
+        self.fingerprint_covers = "pixels and labels" if with_digests else "frame counts and labels"
         self.fingerprint = hashlib.sha256(repr((info.name, info.version, split, rows)).encode()).hexdigest()[:16]
 
     def __len__(self) -> int:

@@ -88,8 +88,10 @@ def evaluate(request: Request, sheet: str | None = None) -> dict:
     judges = {"efficientnet_lite0": extractors.efficientnet_extractor()} if request.frames else {}
     if request.inception:
         judges["fid"] = extractors.inception_extractor(request.inception)
-    classifiers = {"c3d_ucf101": extractors.c3d_extractor(request.c3d, request.c3d_mean)} if request.c3d else {}
-    measurer = measure.Measure(video_network, judges, request.cache, classifiers.get("c3d_ucf101"))
+    classifier = extractors.c3d_extractor(request.c3d, request.c3d_mean) if request.c3d else None
+    measurer = measure.Measure(video_network, judges, request.cache, classifier)
+    checksums = {"i3d_kinetics400_logits": checksum} | {name: judge.checksum for name, judge in judges.items()}
+    checksums |= {"c3d_ucf101": classifier.checksum} if classifier else {}
     numbers = {}
     for task, real in tasks:
         numbers[task.name] = _about(task, real, fake) | measurer.run(task, real, fake, request.references)
@@ -103,7 +105,7 @@ def evaluate(request: Request, sheet: str | None = None) -> dict:
         "protocols": numbers,
         "skipped": skipped,
         "motion": _motion_numbers(fake) if isinstance(fake, clip_sets.GeneratedClips) else None,
-        "weights": {"i3d_kinetics400_logits": checksum} | {name: judge.checksum for name, judge in (judges | classifiers).items()},
+        "weights": checksums,
         "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 
@@ -48,9 +49,7 @@ def write(out: epath.PathLike, weights: Weights, config: RunConfig, kimg: float 
     state = state_from_params(weights.generator, weights.critic, ema, weights.params["w_avg"], config.train)
     state = dataclasses.replace(jax.tree.map(jnp.asarray, state), step=jnp.asarray(step, jnp.int32))
     position = {"seed": config.train.seed, "dataset": None, "step": step}
-    if "://" in os.fspath(out):  # Orbax writes to buckets itself, whole or not at all
-        checkpoint.write_run(out, config, step, state, position)
-        return step
-    with folder_moved_in(out) as folder:
+    bucket = "://" in os.fspath(out)  # Orbax writes to them itself, whole or not at all
+    with contextlib.nullcontext(out) if bucket else folder_moved_in(out) as folder:
         checkpoint.write_run(folder, config, step, state, position)
     return step

@@ -87,7 +87,8 @@ def _draw(folder: epath.Path, weights: Weights, samples: int) -> None:
     from digan_jax.rendering.contact_sheets import write_samples
     from digan_jax.rendering.model import of_weights
 
-    write_samples(folder / "samples", of_weights(weights).sample(np.arange(samples), STRIP_TIMES), fps=8.0, strip_clips=samples)
+    clips = of_weights(weights).sample(np.arange(samples), STRIP_TIMES)
+    write_samples(folder / "samples", clips, fps=8.0, strip_clips=samples)
 
 
 # ---- in ----

@@ -7,8 +7,7 @@ after the generator step, R1 after the critic step.
 from __future__ import annotations
 
 import dataclasses
-import functools
-from functools import partial
+from functools import cache, partial
 from typing import Callable
 
 import jax
@@ -255,7 +254,7 @@ def iteration(setting: Setting, state: GanState, batch: Batch) -> tuple[GanState
 CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"}
 
 
-@functools.cache
+@cache
 def compiler_options(platform: str) -> dict[str, str] | None:
     """For `jax.jit`. None where there are none, or the installed jaxlib does not know them."""
     if platform != "cpu":

@@ -82,6 +82,11 @@ def labels(text: str) -> str | list[int | str]:
         return [int(part) if part.strip().isdigit() else part.strip() for part in text.split(",")]
 
 
+def add_step(parser: argparse.ArgumentParser) -> None:
+    what = "of a checkpoint, or best: the lowest FVD measured (default: the newest)"
+    parser.add_argument("--step", type=step, help=what)
+
+
 def step(text: str) -> int | str:
     if text != "best" and not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is no step; give a whole number, or best")

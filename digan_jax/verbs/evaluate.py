@@ -22,7 +22,7 @@ def add(verbs) -> None:
     what.add_argument("--run", help="folder of a run, or a model file")
     what.add_argument("--fake", metavar="FOLDER", help="videos that any tool made, or .npz/.npy arrays [n t h w 3]")
     what.add_argument("--compare", nargs="+", metavar="X", help="several runs, folders or metrics.json in one table")
-    p.add_argument("--step", type=arguments.step, help="of a checkpoint, or best: the lowest FVD measured (default: newest)")
+    arguments.add_step(p)
     p.add_argument("--real", help="a prepared set, or a folder of videos (default: what the run was trained on)")
     p.add_argument("--pairs", metavar="FOLDER", help="originals of the clips of --fake, in order of name")
     p.add_argument("--protocol", default="quick", help="quick (default), small, digan, stylegan_v_first_2048, "

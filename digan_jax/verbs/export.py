@@ -22,7 +22,7 @@ def add(verbs) -> None:
     p.add_argument("run", help="a run, an export, or the authors' network-snapshot.pkl")
     p.add_argument("--out", required=True, metavar="PATH", help="folder; of npz, the file")
     p.add_argument("--format", choices=FORMATS, default="safetensors", help="default safetensors")
-    p.add_argument("--step", type=arguments.step, help="of a checkpoint, or best: the lowest FVD measured (default: the newest)")
+    arguments.add_step(p)
     p.add_argument("--training", action="store_true", help="generator and critics as trained too, for --init-from")
     p.add_argument("--samples", type=int, default=4, metavar="N", help="clips of the sample strip; 0: none (default 4)")
     p.add_argument("--push", metavar="USER/NAME", help="upload the folder to the Hugging Face hub (extra [hub])")

@@ -23,7 +23,7 @@ def add(verbs) -> None:
     )
     p.add_argument("--run", help="folder of a run, or the authors' network-snapshot.pkl")
     p.add_argument("--out", metavar="FILE")
-    p.add_argument("--step", type=arguments.step, help="of a checkpoint, or best: the lowest FVD measured (default the newest)")
+    arguments.add_step(p)
     _add_clips(p.add_argument_group("which clips"))
     _add_times(p.add_argument_group("when"))
     _add_picture(p.add_argument_group("which picture"))

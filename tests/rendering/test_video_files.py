@@ -85,7 +85,7 @@ def test_ten_bits_are_bt709_too(tmp_path, colour):
 
 
 def test_ten_bits_keep_each_row_to_itself(tmp_path):
-    """Rows that are no whole number of vectors: converted in slices by threads, one of some hundred frames lost pixels."""
+    """Rows that are no whole number of vectors: converted by several threads, one of some hundred frames lost pixels."""
     write_video(tmp_path / "flat.mp4", np.full((2000, 32, 34, 3), (0, 0, 255), np.uint8), quality="10-bit")
     with av.open(tmp_path / "flat.mp4") as container:
         for frame in container.decode(video=0):
