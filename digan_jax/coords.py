@@ -114,76 +114,91 @@ def at_centres(resolution: int, x: Float[Array, "w"], y: Float[Array, "h"]) -> G
     return Grid(tuple(Level(_nodes(r, x), _nodes(r, y), repeat=1) for r in pyramid(resolution)))
 
 
+# The generator works on a folded grid, [b side row column t channel]: of an even number of rows the upper half is side 0,
+# and side 1 is the lower half as its mirror image, point by point through the middle of the grid. To its layers, which
+# never look at a neighbour, order is nothing; `multiply_waves` needs half of the multiplications so. Frames come after
+# pixels since they share the Fourier features of a pixel up to their phase.
+
+
+def sides(grid: Grid) -> int:
+    """2 if the grid can be folded, else 1: an odd number of rows, or in an exported program any number."""
+    rows = grid.levels[0].y.shape[-1]
+    return 2 if isinstance(rows, int) and rows % 2 == 0 else 1
+
+
+def unfold(x: Float[Array, "b s h w t c"]) -> Float[Array, "b t s*h w c"]:
+    """Frames from the order of a folded grid."""
+    upper, *lower = jnp.moveaxis(x, (1, 4), (0, 2))
+    return jnp.concatenate([upper, *(jnp.flip(side, (2, 3)) for side in lower)], axis=2)
+
+
 class Waves(NamedTuple):
-    """Fourier features in factors: sin and cos of the angle along columns and of the angle along rows and time."""
+    """Fourier features in factors: the angle at a pixel, less that at the middle of the grid, is the sum of a part along
+    columns and a part along rows."""
 
-    columns: Float[Array, "b w 2 f"]  # sin, cos
-    rows: Float[Array, "b t h 2 f"]  # cos, sin
-
-
-def waves(
-    frequency: Float[Array, "b f 2"], phase: Float[Array, "b t f"], x: Float[Array, "*n w"], y: Float[Array, "*n h"]
-) -> Waves:
-    """Factors of [sin, cos](F·(x, y) + phase(t)) at every node (paper, eq. 4): the angle splits into a part along
-    columns and a part along rows and time."""
-    along_x = frequency[:, None, :, 0] * jnp.atleast_2d(x)[:, :, None]
-    along_y = frequency[:, None, None, :, 1] * jnp.atleast_2d(y)[:, None, :, None] + phase[:, :, None, :]
-    return Waves(
-        jnp.stack([jnp.sin(along_x), jnp.cos(along_x)], axis=2),
-        jnp.stack([jnp.cos(along_y), jnp.sin(along_y)], axis=3),
-    )
+    columns: Float[Array, "b w 2 f"]  # cos, sin
+    rows: Float[Array, "b h 2 f"]  # of side 0
+    phases: Float[Array, "b t 2 f"]  # of the angle at the middle
+    sides: int
 
 
-def multiply_waves(waves: Waves, weight: Float[Array, "b features o"], dtype) -> Float[Array, "b t h w o"]:
+def waves(frequency: Float[Array, "b f 2"], phase: Float[Array, "b t f"], level: Level, sides: int) -> Waves:
+    """Factors of [sin, cos](F·(x, y) + phase(t)) at every node (paper, eq. 4)."""
+
+    def along(nodes: Float[Array, "*n nodes"], frequency: Float[Array, "b f"]):
+        nodes = jnp.atleast_2d(nodes)
+        middle = (nodes[:, :1] + nodes[:, -1:]) / 2
+        return frequency[:, None] * (nodes - middle)[:, :, None], frequency * middle
+
+    columns, x_middle = along(level.x, frequency[:, :, 0])
+    rows, y_middle = along(level.y, frequency[:, :, 1])
+    angles = columns, rows[:, : rows.shape[1] // sides], phase + (x_middle + y_middle)[:, None]
+    # Stacked, and so evaluated once: XLA:CPU draws a cosine by itself into what uses it, for every pixel anew.
+    return Waves(*(jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=2) for angle in angles), sides)
+
+
+def multiply_waves(waves: Waves, weight: Float[Array, "b features o"], dtype) -> Float[Array, "b s h w t o"]:
     """The Fourier features [sin, cos] of all pixels times a matrix for each clip.
 
-    No transcendental is evaluated for a pixel. With a the angle of a column and b that of a row and time, the addition
-    theorem gives either the features of all pixels from products of the factors,
-      sin(a + b) = sin a cos b + cos a sin b,   cos(a + b) = cos a cos b - sin a sin b,
-    or a matrix for each column, which multiplies the factors of rows and times:
-      S sin(a + b) + C cos(a + b) = (S sin a + C cos a) cos b + (S cos a - C sin a) sin b.
-    Both are one matrix product for a clip, of as many multiplications; the smaller one is made.
+    No transcendental is evaluated for a pixel, and half of the multiplications are left. With p the angle at the middle
+    of the grid and p + a that at a pixel,
+      S sin(p + a) + C cos(p + a) = (S sin p + C cos p) cos a + (S cos p - C sin p) sin a,
+    an even function of a and an odd one. At the mirror image of a pixel stands -a: both parts are multiplied for side 0
+    and all frames at once; their sum is its result, their difference that of side 1.
     """
-    b, t, h, _, f = waves.rows.shape
-    w, o = waves.columns.shape[1], weight.shape[-1]
-    if isinstance(t * h, int) and t * h < o:  # in an exported program of any size no number
-        left, right = _of_pixels(*waves), weight
-    else:
-        left, right = waves.rows.reshape(b, t * h, 2 * f), _of_columns(waves.columns, _made(weight))
-    y = jnp.matmul(left.astype(dtype), right.astype(dtype), preferred_element_type=jnp.float32)
-    return y.reshape(b, t, h, w, o)
+    b, h, _, f = waves.rows.shape
+    w, t, o = waves.columns.shape[1], waves.phases.shape[1], weight.shape[-1]
+    cos, sin = jnp.moveaxis(waves.phases, (2, 3), (0, 2))[..., None]  # [b f t 1]
+    of_sin, of_cos = weight[:, :f, None], weight[:, f:, None]  # [b f 1 o]
+    matrices = jnp.stack([of_sin * sin + of_cos * cos, of_sin * cos - of_cos * sin], axis=1).reshape(b, 2, f, t * o)
+    features = _of_pixels(waves.columns, waves.rows)
+    parts = jnp.matmul(features.astype(dtype), matrices.astype(dtype), preferred_element_type=jnp.float32)
+    return _sum_and_difference(parts.reshape(b, 2, h, w, t, o))[:, : waves.sides]
 
 
-# Of both, else the broadcast factors are kept for the backward pass, several times the size of what they make.
-@jax.checkpoint
-def _of_pixels(columns: Float[Array, "b w 2 f"], rows: Float[Array, "b t h 2 f"]) -> Float[Array, "b n features"]:
-    """The Fourier features of all pixels: sines, then cosines."""
-    sin_x, cos_x = jnp.moveaxis(columns[:, None, None], 4, 0)
-    cos_y, sin_y = jnp.moveaxis(rows[:, :, :, None], 4, 0)
-    features = jnp.stack([sin_x * cos_y + cos_x * sin_y, cos_x * cos_y - sin_x * sin_y], axis=-2)
-    return features.reshape(rows.shape[0], -1, 2 * rows.shape[-1])
+@jax.custom_vjp
+def _sum_and_difference(x: Float[Array, "b 2 h w t o"]) -> Float[Array, "b 2 h w t o"]:
+    """Its own transpose; autodiff's, a sum over an axis of two, takes XLA:CPU seven times as long."""
+    signs = np.array([1, -1], np.float32).reshape(1, 2, 1, 1, 1, 1)
+    return x[:, :1] + signs * x[:, 1:]
 
 
-@jax.checkpoint
-def _of_columns(columns: Float[Array, "b w 2 f"], weight: Float[Array, "b features o"]) -> Float[Array, "b features n"]:
-    """The matrices of all columns: the factors of cos b, then those of sin b."""
-    sin_x, cos_x = jnp.moveaxis(columns, 2, 0).swapaxes(2, 3)[..., None]  # [b f w 1]
-    f = columns.shape[-1]
-    of_sin, of_cos = weight[:, :f, None, :], weight[:, f:, None, :]  # [b f 1 o]
-    matrices = jnp.concatenate([of_sin * sin_x + of_cos * cos_x, of_sin * cos_x - of_cos * sin_x], axis=1)
-    return matrices.reshape(weight.shape[0], 2 * f, -1)
+_sum_and_difference.defvjp(lambda x: (_sum_and_difference(x), None), lambda _, g: (_sum_and_difference(g),))
 
 
-def _made(weight: Float[Array, "b i o"]) -> Float[Array, "b i o"]:
-    """The same: a product with ones on the diagonal, which XLA:CPU does not draw into what comes after it. Without it
-    weights are modulated and normalised anew for each column; a barrier is gone before XLA:CPU fuses."""
-    return jnp.matmul(weight, jnp.eye(weight.shape[-1]), precision=jax.lax.Precision.HIGHEST)
+@jax.checkpoint  # else the broadcast factors are kept for the backward pass
+def _of_pixels(columns: Float[Array, "b w 2 f"], rows: Float[Array, "b h 2 f"]) -> Float[Array, "b 2 n f"]:
+    """Cosine and sine of the angle at a pixel, less that at the middle, from the addition theorem."""
+    cos_x, sin_x = jnp.moveaxis(columns[:, None], 3, 0)
+    cos_y, sin_y = jnp.moveaxis(rows[:, :, None], 3, 0)
+    features = jnp.stack([cos_x * cos_y - sin_x * sin_y, sin_x * cos_y + cos_x * sin_y], axis=1)
+    return features.reshape(*features.shape[:2], -1, features.shape[-1])
 
 
-def upsample(x: Float[Array, "b t h w c"], repeat: int) -> Float[Array, "b t h*{repeat} w*{repeat} c"]:
+def upsample(x: Float[Array, "b s h w t c"], repeat: int) -> Float[Array, "b s h*{repeat} w*{repeat} t c"]:
     """Nearest upsampling by a whole factor along rows and columns."""
     if repeat == 1:
         return x
-    b, t, h, w, c = x.shape
-    spread = jnp.broadcast_to(x[:, :, :, None, :, None], (b, t, h, repeat, w, repeat, c))
-    return spread.reshape(b, t, h * repeat, w * repeat, c)
+    b, s, h, w, t, c = x.shape
+    spread = jnp.broadcast_to(x[:, :, :, None, :, None], (b, s, h, repeat, w, repeat, t, c))
+    return spread.reshape(b, s, h * repeat, w * repeat, t, c)

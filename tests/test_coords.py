@@ -40,21 +40,24 @@ def test_bad_grids(bad):
         coords.smooth(32, *bad)
 
 
-@pytest.mark.parametrize("outputs", [4, 30])  # fewer and more than the 3 * 7 rows and times: by columns, by pixels
-def test_multiplied_waves_equal_the_obvious_features(key_reuse_allowed, outputs):
+@pytest.mark.parametrize("rows", [7, 8])  # as they are, and folded
+def test_multiplied_waves_equal_the_obvious_features(key_reuse_allowed, rows):
     """Slow twin: evaluate sine and cosine at every pixel, then multiply."""
     key = jax.random.key(0)
     frequency, phase = 3 * jax.random.normal(key, (2, 5, 2)), jax.random.normal(key, (2, 3, 5))
-    weight = jax.random.normal(key, (2, 10, outputs))
-    x, y = np.linspace(-1, 1, 6, dtype=np.float32), np.linspace(1, -1, 7, dtype=np.float32)
-    twin = np.empty((2, 3, 7, 6, outputs))
-    for b, t, i, j in np.ndindex(2, 3, 7, 6):
-        angle = np.asarray(frequency[b], np.float64) @ [x[j], y[i]] + np.asarray(phase[b, t], np.float64)
+    weight = jax.random.normal(key, (2, 10, 4))
+    grid = coords.smooth(32, 6, rows, region=(-1, -0.5, 0.5, 1))
+    (level,) = grid.levels
+    twin = np.empty((2, 3, rows, 6, 4))
+    for b, t, i, j in np.ndindex(2, 3, rows, 6):
+        angle = np.asarray(frequency[b], np.float64) @ [level.x[j], level.y[i]] + np.asarray(phase[b, t], np.float64)
         twin[b, t, i, j] = np.concatenate([np.sin(angle), np.cos(angle)]) @ np.asarray(weight[b], np.float64)
-    ours = coords.multiply_waves(coords.waves(frequency, phase, x, y), weight, np.float32)
+    waves = coords.waves(frequency, phase, level, coords.sides(grid))
+    ours = coords.unfold(coords.multiply_waves(waves, weight, np.float32))
     np.testing.assert_allclose(ours, twin, atol=2e-5)  # angles up to 10 in float32, sums of ten terms
 
 
-def test_upsample_repeats():
-    x = np.random.default_rng(0).normal(size=(1, 2, 3, 4, 5)).astype(np.float32)
-    np.testing.assert_array_equal(coords.upsample(x, 2), x.repeat(2, axis=2).repeat(2, axis=3))
+def test_upsample_repeats_every_pixel_in_its_place():
+    x = np.random.default_rng(0).normal(size=(1, 2, 3, 4, 2, 5)).astype(np.float32)
+    frames = np.asarray(coords.unfold(x))
+    np.testing.assert_array_equal(coords.unfold(coords.upsample(x, 2)), frames.repeat(2, axis=2).repeat(2, axis=3))

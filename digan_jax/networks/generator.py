@@ -16,7 +16,7 @@ from digan_jax.config import ModelConfig
 from digan_jax.networks.layers import Dense, Mapping, add_bias, leaky_relu, scaled_normal
 from digan_jax.shapes import Array, Latents
 
-Features = Float[Array, "b t _ _ _"]  # pixels and channels unnamed: they differ between the inputs of a layer
+Features = Float[Array, "b s _ _ t _"]  # in the order of a folded grid; rows, columns and channels differ between layers
 
 
 def resolutions(config: ModelConfig) -> list[int]:
@@ -42,7 +42,7 @@ class FourierFeatures(nn.Module):
     n_frequencies: int
 
     @nn.compact
-    def __call__(self, w: Float[Array, "b w"], motion: Float[Array, "b m"], times: Float[Array, "b t"], level):
+    def __call__(self, w: Float[Array, "b w"], motion: Float[Array, "b m"], times: Float[Array, "b t"], level, sides):
         n = self.n_frequencies
         content = Dense(3 * n, name="frequency")(w)
         frequency = content[:, : 2 * n].reshape(-1, n, 2) * np.float32(np.sqrt(10.0))
@@ -54,7 +54,7 @@ class FourierFeatures(nn.Module):
         m = nn.leaky_relu(m, negative_slope=0.01)  # without gain, unlike every other activation here
         m = leaky_relu(Dense(n, name="motion_mlp0")(m))
         phase = content[:, None, 2 * n :] + Dense(n, name="motion_mlp1")(m)
-        return coords.waves(frequency, phase[:, :frames], level.x, level.y)
+        return coords.waves(frequency, phase[:, :frames], level, sides)
 
 
 class FMMLayer(nn.Module):
@@ -102,7 +102,7 @@ class ToRGB(nn.Module):
     """Colour of a block: a modulated 1x1 layer without normalisation or activation. Float32 out."""
 
     @nn.compact
-    def __call__(self, x: Features, w: Float[Array, "b w"]) -> Float[Array, "b t _ _ 3"]:
+    def __call__(self, x: Features, w: Float[Array, "b w"]) -> Float[Array, "b s _ _ t 3"]:
         n_in = x.shape[-1]
         weight = self.param("weight", scaled_normal(), (3, n_in))
         bias = self.param("bias", nn.initializers.zeros, (3,))
@@ -124,13 +124,13 @@ class Block(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x, image, latents: Latents, times, level: coords.Level):
+    def __call__(self, x, image, latents: Latents, times, level: coords.Level, sides: int):
         """`latents.content` holds a copy of w for each FMM layer and one for toRGB."""
         w, config, r = latents.content, self.config, self.resolution
         waves, repeat = None, 1
         if r == 4 or r >= 64:
             features = FourierFeatures(config.n_frequencies, name="fourier")
-            waves = features(w[:, 0], latents.motion, times, level)
+            waves = features(w[:, 0], latents.motion, times, level, sides)
             repeat = level.repeat
         for i, name in enumerate(layer_names(r)):
             layer = FMMLayer(config.channels(r), config.rank, self.dtype, name=name)
@@ -146,8 +146,9 @@ class Synthesis(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, latents: Latents, times: Float[Array, "b t"], grid: coords.Grid) -> Features:
+    def __call__(self, latents: Latents, times: Float[Array, "b t"], grid: coords.Grid) -> Float[Array, "b t h w 3"]:
         x = image = None
+        sides = coords.sides(grid)
         first = 0
         for r in resolutions(self.config):
             index = max(0, (r // coords.BASE).bit_length() - 1)
@@ -156,9 +157,9 @@ class Synthesis(nn.Module):
             level = grid.levels[index]
             last = first + len(layer_names(r))
             copies = Latents(latents.content[:, first : last + 1], latents.motion)
-            x, image = Block(r, self.config, self.dtype, name=f"b{r}")(x, image, copies, times, level)
+            x, image = Block(r, self.config, self.dtype, name=f"b{r}")(x, image, copies, times, level, sides)
             first = last
-        return coords.upsample(image, grid.enlarge)
+        return coords.unfold(coords.upsample(image, grid.enlarge))
 
 
 class Generator(nn.Module):

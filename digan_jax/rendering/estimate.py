@@ -38,9 +38,9 @@ def estimate(
     one_by_one = generate.one_by_one()
     share = -(-at_once[0] // n_clips), -(-at_once[1] // n_frames)
     plan = tiles.plan(config, grid, *share, generate.WORKSPACE, one_by_one)
-    of_column, of_node = tiles.costs(config, grid)
+    of_clip, of_frame = tiles.costs(config, grid)
     drawn_at_once = (1, 1) if one_by_one else (plan.clips, plan.frames)
-    activations = drawn_at_once[0] * plan.columns * (of_column + of_node * plan.rows * drawn_at_once[1])
+    activations = drawn_at_once[0] * plan.rows * plan.columns * (of_clip + of_frame * drawn_at_once[1])
     pictures = at_once[0] * min(at_once[1], plan.frames * n_frames) * width * height * 3 * 4
     drawn = devices * (activations + 2 * plan.clips * plan.frames * width * height * 12 * plan.rows / grid_rows(grid))
     memory = PROGRAM_BYTES + 4 * parameters(config) + drawn + 2 * pictures
@@ -53,19 +53,18 @@ def grid_rows(grid: coords.Grid) -> int:
 
 
 def operations(config: ModelConfig, grid: coords.Grid) -> tuple[float, float]:
-    """Floating-point operations of the matrix products that a clip needs once (modulated weights, Fourier features of
-    columns) and that each of its frames needs."""
+    """Floating-point operations of the matrix products that a clip needs once (modulated weights) and that each of its
+    frames needs."""
     of_clip = of_frame = 0.0
     for r, (name, has_waves, n_in, n_out) in _layers(config):
         index = max(0, (r // coords.BASE).bit_length() - 1)
         if index >= len(grid.levels):
             break
         level, waves = grid.levels[index], 2 * config.n_frequencies * has_waves
-        columns, nodes = level.x.shape[-1], level.x.shape[-1] * level.y.shape[-1]
+        nodes = level.x.shape[-1] * level.y.shape[-1]
         before = nodes / level.repeat**2 if has_waves else nodes  # old channels are multiplied before the upsampling
         of_clip += 2 * config.rank * (config.w_dim * (n_in + waves + n_out) + (n_in + waves) * n_out)
-        of_clip += 4 * columns * waves * n_out
-        of_frame += 2 * n_out * (before * n_in + nodes * waves)
+        of_frame += 2 * n_out * (before * n_in + nodes * waves / coords.sides(grid))
         if name == "last":
             of_frame += 2 * nodes * n_out * 3
     return of_clip, of_frame

@@ -87,21 +87,22 @@ def plan(
 
     With `one_by_one` a device works on one frame at a time, and only finished frames add up.
     """
-    of_column, of_node = costs(config, grid)
-    rows, total = grid.levels[0].y.shape[-1], grid.levels[0].x.shape[-1]
-    columns = even(total, workspace / 4 / of_column)
-    free = workspace - of_column * columns
-    fit = free / (of_node * columns)  # rows of frames that fit
-    if fit < rows or columns < total:
-        return Plan(1, 1, even(rows, fit), columns)
+    of_clip, of_frame = costs(config, grid)
+    rows, columns = grid.levels[0].y.shape[-1], grid.levels[0].x.shape[-1]
+    nodes = rows * columns
+    fit = workspace / (of_clip + of_frame)  # nodes of one frame
+    if fit < nodes:
+        columns = even(columns, fit / 2)
+        pairs = even(-(-rows // 2), fit / columns / 2)  # an even number of rows is drawn with fewer multiplications
+        return Plan(1, 1, min(rows, 2 * pairs), columns)
     width, height = grid.size
     finished = 12 * width * height  # bytes of a frame: three float32 colours
     if one_by_one:
         count = even(frames, min(FRAMES, workspace / 4 / finished))
         return Plan(even(clips, workspace / 4 / (count * finished)) if count == frames else 1, count, rows, columns)
-    if fit < rows * frames:
-        return Plan(1, even(frames, fit / rows), rows, columns)
-    each = columns * (of_column + of_node * rows * frames)
+    each = nodes * (of_clip + of_frame * frames)
+    if workspace < each:
+        return Plan(1, even(frames, (workspace / nodes - of_clip) / of_frame), rows, columns)
     return Plan(even(clips, workspace / each), frames, rows, columns)
 
 
@@ -111,18 +112,17 @@ def even(total: int, limit: float) -> int:
 
 
 def costs(config: ModelConfig, grid: coords.Grid) -> tuple[float, float]:
-    """Bytes that a clip needs for each column (matrices of its Fourier features, `coords.multiply_waves`), and that a
-    frame needs for each node (what enters and leaves the widest layer); columns and nodes of the first level."""
-    of_column = of_node = 0.0
+    """Bytes for each node of the first level, and all nodes that descend from it: of a clip (Fourier features,
+    `coords.multiply_waves`) and of each of its frames (what enters and leaves the widest layer)."""
+    of_clip = of_frame = 0.0
     first = grid.levels[0]
     for r, level in zip(coords.pyramid(config.resolution), grid.levels):
         blocks = [4, 8, 16, 32] if r == coords.BASE else [r]
-        columns, rows = level.x.shape[-1] / first.x.shape[-1], level.y.shape[-1] / first.y.shape[-1]
+        nodes = level.x.shape[-1] / first.x.shape[-1] * level.y.shape[-1] / first.y.shape[-1]
         channels = max(config.channels(max(4, b // 2)) + config.channels(b) for b in blocks)
-        # Twice: the parts of a sum and the sum; a product and its activation. Four: float32.
-        of_column = max(of_column, 2 * 4 * columns * 2 * config.n_frequencies * config.channels(blocks[0]))
-        of_node = max(of_node, 2 * 4 * columns * rows * channels)
-    return of_column, of_node
+        of_clip += 4 * nodes * 2 * config.n_frequencies / coords.sides(grid)  # four: float32
+        of_frame = max(of_frame, 2 * 4 * nodes * channels)  # twice: a product and its activation
+    return of_clip, of_frame
 
 
 def tile(grid: coords.Grid, row: int, column: int, plan: Plan) -> tuple[coords.Grid, tuple[slice, slice]]:

@@ -30,10 +30,10 @@ def in_one_go(model, lat, times, grid):
 
 SCALED, SMOOTH = coords.scaled(64, 2), coords.smooth(64, 50, 37, (-2, -1, 1, 1.5))
 CUTS = [  # (grid, bytes, are columns, rows, frames cut?)
-    (SCALED, 100_000, True, True, True),
+    (SCALED, 30_000, True, True, True),
     (SCALED, 3_000_000, False, False, False),
-    (SMOOTH, 60_000, True, True, True),
-    (SMOOTH, 300_000, False, False, False),
+    (SMOOTH, 20_000, True, True, True),
+    (SMOOTH, 600_000, False, False, False),
     (SMOOTH, generate.WORKSPACE, False, False, False),
 ]
 
@@ -70,8 +70,9 @@ def test_a_clip_is_the_same_in_every_batch(model):
     np.testing.assert_allclose(one[8], many[8], **TOLERANCE)
 
 
-def test_tiles_meet_bit_for_bit(model):
-    """Tiles that overlap agree in every bit, so nothing can show where they meet."""
+def test_tiles_meet(model):
+    """Tiles that overlap agree to a hundredth of a grey level (8e-3) and better, so nothing shows where they meet; each
+    is folded along a middle of its own."""
     lat, times = model.latents([0]), np.zeros((1, 1), np.float32)
     plan = tiles.Plan(clips=1, frames=1, rows=16, columns=12)
     places = [(0, 0), (3, 5), (20, 30), (21, 38)]
@@ -83,7 +84,7 @@ def test_tiles_meet_bit_for_bit(model):
     for i, j in ((0, 1), (2, 3)):
         both = ~np.isnan(drawn[i] + drawn[j])
         assert both.any()
-        np.testing.assert_array_equal(drawn[i][both], drawn[j][both])
+        np.testing.assert_allclose(drawn[i][both], drawn[j][both], **TOLERANCE)
 
 
 @pytest.mark.parametrize("clips", [1, 8])
