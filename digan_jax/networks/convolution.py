@@ -79,20 +79,31 @@ def _products(x: Images, g: Images, stride: int, border: int) -> Weights:
     in the cache."""
     n, h, w, c = g.shape
     k = x.shape[1] + 2 * border - stride * (h - 1)
-    m = _largest_divisor(n, CACHED // (h * w * (c + x.shape[-1])))
     wide = jnp.promote_types(x.dtype, jnp.float32)  # of the sum
-    window = lambda start, length: slice(start, start + stride * (length - 1) + 1, stride)
+    if k == 1:
+        return jnp.tensordot(x, g, axes=((0, 1, 2),) * 2, preferred_element_type=wide).astype(x.dtype)[None, None]
+    m = _largest_divisor(n, CACHED // (h * w * (c + x.shape[-1])))
     product = partial(lax.dot_general, dimension_numbers=(((0,), (0,)), ((), ())), preferred_element_type=wide)
 
     def add(total, images):
         x, g = _pad(images[0], border), images[1]
-        columns = jnp.concatenate([x[:, :, window(j, w)] for j in range(k)], axis=-1)
-        rows = [columns[:, window(i, h)].reshape(m * h * w, -1) for i in range(k)]
+        columns = _windows(x, k, stride, w)
+        rows = [columns[:, i : i + stride * (h - 1) + 1 : stride].reshape(m * h * w, -1) for i in range(k)]
         return total + jnp.stack([product(g.reshape(m * h * w, c), row) for row in rows]), None
 
     batches = jax.tree.map(lambda a: a.reshape(n // m, m, *a.shape[1:]), (x, g))
     total, _ = lax.scan(add, jnp.zeros((k, c, k * x.shape[-1]), wide), batches)
     return total.reshape(k, c, k, -1).transpose(0, 2, 3, 1).astype(x.dtype)
+
+
+def _windows(x: Images, k: int, stride: int, count: int) -> Images:
+    """The k columns from every `stride`-th one on, side by side as channels: of runs of columns, since a strided slice
+    copies pixel by pixel."""
+    n, h, w, c = x.shape
+    runs = -(-w // stride)
+    x = jnp.pad(x, ((0, 0), (0, 0), (0, runs * stride - w), (0, 0))).reshape(n, h, runs, stride * c)
+    parts = [x[:, :, i // stride : i // stride + count, : (k - i) * c] for i in range(0, k, stride)]
+    return jnp.concatenate(parts, axis=-1)
 
 
 def _largest_divisor(n: int, at_most: int) -> int:
