@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Float
 
+from digan_jax.networks import winograd
 from digan_jax.shapes import Array
 
 Images = Float[Array, "n _ _ _"]  # rows, columns and channels: they change from argument to result
@@ -27,6 +28,8 @@ CACHED = 1 << 18  # numbers that stay in a core's cache beside three times as ma
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def convolve(x: Images, weight: Weights, stride: int, border: int) -> Images:
     """Cross-correlation on a border of so many zeros."""
+    if stride == 1:
+        return _dense(x, weight, border)
     return lax.conv_general_dilated(x, weight, (stride, stride), [(border, border)] * 2, dimension_numbers=LAYOUT)
 
 
@@ -34,10 +37,23 @@ def convolve(x: Images, weight: Weights, stride: int, border: int) -> Images:
 def transpose(g: Images, weight: Weights, stride: int, border: int) -> Images:
     """Transpose of `convolve` by the image: <convolve(x, w), g> = <x, transpose(g, w)>."""
     flipped = weight[::-1, ::-1].swapaxes(2, 3)
+    if stride == 1:
+        return _dense(g, flipped, len(weight) - 1 - border)
     dilated = partial(_dilated, stride=stride, border=border)
     if (len(weight), stride, border) == (3, 2, 0):
         return lax.platform_dependent(g, flipped, cpu=_phases, default=dilated)
     return dilated(g, flipped)
+
+
+def _dense(x: Images, weight: Weights, border: int) -> Images:
+    """Cross-correlation of stride 1."""
+
+    def direct(x, weight):
+        return lax.conv_general_dilated(x, weight, (1, 1), [(border, border)] * 2, dimension_numbers=LAYOUT)
+
+    if winograd.suits(x, weight.shape[-1], len(weight), border, channels=64):
+        return lax.platform_dependent(x, weight, cpu=winograd.convolve, default=direct)
+    return direct(x, weight)
 
 
 def _dilated(g: Images, flipped: Weights, stride: int, border: int) -> Images:
@@ -64,7 +80,14 @@ def _phases(g: Images, flipped: Weights) -> Images:
 def correlate(x: Images, g: Images, stride: int, border: int) -> Weights:
     """Transpose of `convolve` by the weights: <convolve(x, w), g> = <w, correlate(x, g)>."""
     how = dict(stride=stride, border=border)
-    return lax.platform_dependent(x, g, cpu=partial(_products, **how), default=partial(_swapped, **how))
+    kernel = _kernel(x, g, **how)
+    suits = stride == 1 and winograd.suits(x, g.shape[-1], kernel, border, channels=128)
+    cpu = winograd.correlate if suits else partial(_products, **how)
+    return lax.platform_dependent(x, g, cpu=cpu, default=partial(_swapped, **how))
+
+
+def _kernel(x: Images, g: Images, stride: int, border: int) -> int:
+    return x.shape[1] + 2 * border - stride * (g.shape[1] - 1)
 
 
 def _swapped(x: Images, g: Images, stride: int, border: int) -> Weights:
@@ -78,7 +101,7 @@ def _products(x: Images, g: Images, stride: int, border: int) -> Weights:
     """`correlate` as matrix products, one for each row of taps, of some images after the other: all they touch stays
     in the cache."""
     n, h, w, c = g.shape
-    k = x.shape[1] + 2 * border - stride * (h - 1)
+    k = _kernel(x, g, stride, border)
     wide = jnp.promote_types(x.dtype, jnp.float32)  # of the sum
     if k == 1:
         return jnp.tensordot(x, g, axes=((0, 1, 2),) * 2, preferred_element_type=wide).astype(x.dtype)[None, None]

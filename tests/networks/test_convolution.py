@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from digan_jax.networks import convolution
+from digan_jax.networks import convolution, winograd
 
 LOW_PASS = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
 
@@ -69,3 +69,40 @@ def test_accelerators_kernels_and_the_cpus_agree(monkeypatch, cached, dtype):
         ours, theirs = (np.asarray(a, np.float32) for a in (ours, theirs))
         # Sums of up to 100 products: some roundings of the largest; bfloat16 holds 8 bits, the result's rounding alone.
         np.testing.assert_allclose(ours, theirs, atol={"float32": 1e-6, "bfloat16": 2**-7}[dtype] * np.abs(ours).max())
+
+
+@pytest.mark.parametrize("tiles", [1, 48, 1 << 11])  # an image, two, all at once
+def test_winograds_products_are_the_direct_sums(monkeypatch, tiles):
+    monkeypatch.setattr(winograd, "TILES", tiles)
+    keys = jax.random.split(jax.random.key(0), 3)
+    x, weight = jax.random.normal(keys[0], (6, 8, 12, 5)), jax.random.normal(keys[1], (3, 3, 5, 7))
+    g = jax.random.normal(keys[2], (6, 8, 12, 7))
+    how = dict(stride=1, border=1)
+    for ours, theirs in [
+        (winograd.convolve(x, weight), plain(x, weight, 1, 1)),
+        (winograd.correlate(x, g), convolution._swapped(x, g, **how)),
+    ]:
+        # Some roundings of the largest: the planes are sums of up to four numbers, the results of up to nine planes.
+        np.testing.assert_allclose(ours, theirs, atol=2e-6 * np.abs(theirs).max())
+
+
+def test_winograd_is_taken_where_it_pays():
+    x = jnp.zeros((2, 8, 8, 64))
+    suits = lambda x, n_out=64, kernel=3, border=1: winograd.suits(x, n_out, kernel, border, channels=64)
+    assert suits(x)
+    assert not any([suits(x, n_out=32), suits(x, kernel=1, border=0), suits(x[:, 1:]), suits(x.astype(jnp.bfloat16))])
+
+
+def test_derivatives_through_winograds_products():
+    """The critics' convolution with as many channels as a full model has, differentiated twice, as R1 does."""
+    keys = jax.random.split(jax.random.key(0), 2)
+    x, w = jax.random.normal(keys[0], (2, 4, 4, 128)), jax.random.normal(keys[1], (3, 3, 128, 128)) / 34
+
+    def penalty(f, x, w):
+        gradient = jax.grad(lambda x: jnp.tanh(f(x, w)).sum())(x)
+        return jnp.square(gradient).mean()
+
+    ours = jax.jit(jax.grad(penalty, (1, 2)), static_argnums=0)(convolution.same, x, w)
+    theirs = jax.jit(jax.grad(penalty, (1, 2)), static_argnums=0)(lambda x, w: plain(x, w, 1, 1), x, w)
+    for a, b in zip(ours, theirs):  # sums of 1152 products of order 1/34, three in a row
+        np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
