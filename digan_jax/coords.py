@@ -27,7 +27,7 @@ FULL = (-1.0, -1.0, 1.0, 1.0)  # (x0, y0, x1, y1) of the trained frame
 @partial(jax.tree_util.register_dataclass, data_fields=["x", "y"], meta_fields=["repeat"])
 @dataclasses.dataclass(frozen=True)
 class Level:
-    """The nodes of one level, and how often the level before is repeated along each axis to reach it.
+    """The nodes of one level, evenly spaced, and how often the level before is repeated along each axis to reach it.
 
     With a leading axis each clip has nodes of its own, as when a camera moves and every frame is drawn as a clip.
     """
@@ -115,9 +115,9 @@ def at_centres(resolution: int, x: Float[Array, "w"], y: Float[Array, "h"]) -> G
 
 
 # The generator works on a folded grid, [b side row column t channel]: of an even number of rows the upper half is side 0,
-# and side 1 is the lower half as its mirror image, point by point through the middle of the grid. To its layers, which
-# never look at a neighbour, order is nothing; `multiply_waves` needs half of the multiplications so. Frames come after
-# pixels since they share the Fourier features of a pixel up to their phase.
+# and side 1 is the lower half as its mirror image, point by point through the middle of the grid. Its layers never look
+# at a neighbour, so the order is free, and `multiply_waves` makes both sides from half of the multiplications. Frames
+# come after pixels: they share the Fourier features of a pixel up to their phase.
 
 
 def sides(grid: Grid) -> int:

@@ -3,8 +3,8 @@
 R1 takes second derivatives of the critics, and on XLA:CPU the derivative of a convolution by its weights is 5 to 20
 times slower than the convolution itself, its second derivatives up to 100 times. A convolution is linear in the
 image and in the weights, so three maps are closed under differentiation: the convolution, its transpose, and the
-correlation of an image with an image. On CPU they are made of plain convolutions and matrix products; accelerators have
-kernels for them as they stand.
+correlation of an image with an image. On CPU they are made of plain convolutions and matrix products, fewer
+(`winograd`) where there are many channels; accelerators have kernels for them as they stand.
 """
 
 from __future__ import annotations
@@ -28,9 +28,14 @@ CACHED = 1 << 18  # numbers that stay in a core's cache beside three times as ma
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def convolve(x: Images, weight: Weights, stride: int, border: int) -> Images:
     """Cross-correlation on a border of so many zeros."""
-    if stride == 1:
-        return _dense(x, weight, border)
-    return lax.conv_general_dilated(x, weight, (stride, stride), [(border, border)] * 2, dimension_numbers=LAYOUT)
+
+    def direct(x, weight):
+        padding = [(border, border)] * 2
+        return lax.conv_general_dilated(x, weight, (stride, stride), padding, dimension_numbers=LAYOUT)
+
+    if winograd.suits(x, weight.shape[-1], len(weight), stride, border, channels=64):
+        return lax.platform_dependent(x, weight, cpu=winograd.convolve, default=direct)
+    return direct(x, weight)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -38,22 +43,11 @@ def transpose(g: Images, weight: Weights, stride: int, border: int) -> Images:
     """Transpose of `convolve` by the image: <convolve(x, w), g> = <x, transpose(g, w)>."""
     flipped = weight[::-1, ::-1].swapaxes(2, 3)
     if stride == 1:
-        return _dense(g, flipped, len(weight) - 1 - border)
+        return convolve(g, flipped, 1, len(weight) - 1 - border)
     dilated = partial(_dilated, stride=stride, border=border)
     if (len(weight), stride, border) == (3, 2, 0):
         return lax.platform_dependent(g, flipped, cpu=_phases, default=dilated)
     return dilated(g, flipped)
-
-
-def _dense(x: Images, weight: Weights, border: int) -> Images:
-    """Cross-correlation of stride 1."""
-
-    def direct(x, weight):
-        return lax.conv_general_dilated(x, weight, (1, 1), [(border, border)] * 2, dimension_numbers=LAYOUT)
-
-    if winograd.suits(x, weight.shape[-1], len(weight), border, channels=64):
-        return lax.platform_dependent(x, weight, cpu=winograd.convolve, default=direct)
-    return direct(x, weight)
 
 
 def _dilated(g: Images, flipped: Weights, stride: int, border: int) -> Images:
@@ -80,8 +74,7 @@ def _phases(g: Images, flipped: Weights) -> Images:
 def correlate(x: Images, g: Images, stride: int, border: int) -> Weights:
     """Transpose of `convolve` by the weights: <convolve(x, w), g> = <w, correlate(x, g)>."""
     how = dict(stride=stride, border=border)
-    kernel = _kernel(x, g, **how)
-    suits = stride == 1 and winograd.suits(x, g.shape[-1], kernel, border, channels=128)
+    suits = winograd.suits(x, g.shape[-1], _kernel(x, g, **how), **how, channels=128)
     cpu = winograd.correlate if suits else partial(_products, **how)
     return lax.platform_dependent(x, g, cpu=cpu, default=partial(_swapped, **how))
 
@@ -100,22 +93,21 @@ def _swapped(x: Images, g: Images, stride: int, border: int) -> Weights:
 def _products(x: Images, g: Images, stride: int, border: int) -> Weights:
     """`correlate` as matrix products, one for each row of taps, of some images after the other: all they touch stays
     in the cache."""
-    n, h, w, c = g.shape
+    h, w, c = g.shape[1:]
     k = _kernel(x, g, stride, border)
     wide = jnp.promote_types(x.dtype, jnp.float32)  # of the sum
     if k == 1:
         return jnp.tensordot(x, g, axes=((0, 1, 2),) * 2, preferred_element_type=wide).astype(x.dtype)[None, None]
-    m = _largest_divisor(n, CACHED // (h * w * (c + x.shape[-1])))
+    in_parts = partial(winograd.in_parts, at_most=CACHED // (h * w * (c + x.shape[-1])))
     product = partial(lax.dot_general, dimension_numbers=(((0,), (0,)), ((), ())), preferred_element_type=wide)
 
     def add(total, images):
         x, g = _pad(images[0], border), images[1]
         columns = _windows(x, k, stride, w)
-        rows = [columns[:, i : i + stride * (h - 1) + 1 : stride].reshape(m * h * w, -1) for i in range(k)]
-        return total + jnp.stack([product(g.reshape(m * h * w, c), row) for row in rows]), None
+        rows = [columns[:, i : i + stride * (h - 1) + 1 : stride].reshape(-1, columns.shape[-1]) for i in range(k)]
+        return total + jnp.stack([product(g.reshape(-1, c), row) for row in rows]), None
 
-    batches = jax.tree.map(lambda a: a.reshape(n // m, m, *a.shape[1:]), (x, g))
-    total, _ = lax.scan(add, jnp.zeros((k, c, k * x.shape[-1]), wide), batches)
+    total, _ = lax.scan(add, jnp.zeros((k, c, k * x.shape[-1]), wide), (in_parts(x), in_parts(g)))
     return total.reshape(k, c, k, -1).transpose(0, 2, 3, 1).astype(x.dtype)
 
 
@@ -127,10 +119,6 @@ def _windows(x: Images, k: int, stride: int, count: int) -> Images:
     x = jnp.pad(x, ((0, 0), (0, 0), (0, runs * stride - w), (0, 0))).reshape(n, h, runs, stride * c)
     parts = [x[:, :, i // stride : i // stride + count, : (k - i) * c] for i in range(0, k, stride)]
     return jnp.concatenate(parts, axis=-1)
-
-
-def _largest_divisor(n: int, at_most: int) -> int:
-    return max(m for m in range(1, max(1, at_most) + 1) if n % m == 0)
 
 
 convolve.defvjp(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Float
@@ -24,10 +23,11 @@ Parts = Sequence[Array] | Array
 TILES = 1 << 11  # multiplied at once: enough for a quick product, few enough for the cache
 
 
-def suits(x: Images, n_out: int, kernel: int, border: int, channels: int) -> bool:
+def suits(x: Images, n_out: int, kernel: int, stride: int, border: int, channels: int) -> bool:
     """Whether these images can be convolved so, and have as many channels as make it pay."""
     h, w, n_in = x.shape[1:]
-    return (kernel, border, x.dtype) == (3, 1, jnp.float32) and h % 2 == w % 2 == 0 and min(n_in, n_out) >= channels
+    fits = (kernel, stride, border, x.dtype) == (3, 1, 1, jnp.float32) and h % 2 == w % 2 == 0
+    return fits and min(n_in, n_out) >= channels
 
 
 def convolve(x: Images, weight: Weights) -> Images:
@@ -43,12 +43,13 @@ def convolve(x: Images, weight: Weights) -> Images:
         tiles = jnp.stack([row.reshape(-1, h // 2, w, row.shape[-1]) for row in _to_outputs(rows)], axis=2)
         return tiles.reshape(len(x), h, w, -1)
 
-    return lax.map(some, _in_parts(x)).reshape(n, h, w, -1)
+    return lax.map(some, in_parts(x, 4 * TILES // (h * w))).reshape(n, h, w, -1)
 
 
 def correlate(x: Images, g: Images) -> Weights:
     """Transpose of `convolve` by the weights: <convolve(x, w), g> = <w, correlate(x, g)>."""
     h, w, n_out = g.shape[1:]
+    at_most = 4 * TILES // (h * w)
 
     def add(total: Float[Array, "4 4 i o"], images: tuple[Images, Images]):
         x, g = images
@@ -59,14 +60,14 @@ def correlate(x: Images, g: Images) -> Weights:
             products.append(jnp.stack([plane.T @ output for plane, output in zip(planes, outputs)]))
         return total + jnp.stack(products), None
 
-    total, _ = lax.scan(add, jnp.zeros((4, 4, x.shape[-1], n_out)), (_in_parts(x), _in_parts(g)))
+    total, _ = lax.scan(add, jnp.zeros((4, 4, x.shape[-1], n_out)), (in_parts(x, at_most), in_parts(g, at_most)))
     return jnp.stack([jnp.stack(_to_taps(row)) for row in jnp.stack(_to_taps(total))])
 
 
-def _in_parts(x: Images) -> Float[Array, "parts m _ _ _"]:
-    n, h, w, c = x.shape
-    m = max(m for m in range(1, n + 1) if n % m == 0 and (m == 1 or m * h * w <= 4 * TILES))
-    return x.reshape(n // m, m, h, w, c)
+def in_parts(x: Images, at_most: int) -> Float[Array, "parts m _ _ _"]:
+    """Equal parts of at most so many images, or of one."""
+    m = max(m for m in range(1, max(1, at_most) + 1) if len(x) % m == 0)
+    return x.reshape(-1, m, *x.shape[1:])
 
 
 def _of_images(x: Images) -> Iterator[tuple[Plane, ...]]:

@@ -88,9 +88,10 @@ def test_winograds_products_are_the_direct_sums(monkeypatch, tiles):
 
 def test_winograd_is_taken_where_it_pays():
     x = jnp.zeros((2, 8, 8, 64))
-    suits = lambda x, n_out=64, kernel=3, border=1: winograd.suits(x, n_out, kernel, border, channels=64)
+    suits = lambda x, n_out=64, how=(3, 1, 1): winograd.suits(x, n_out, *how, channels=64)
     assert suits(x)
-    assert not any([suits(x, n_out=32), suits(x, kernel=1, border=0), suits(x[:, 1:]), suits(x.astype(jnp.bfloat16))])
+    assert not any([suits(x, n_out=32), suits(x, how=(1, 1, 0)), suits(x, how=(3, 2, 1))])
+    assert not any([suits(x[:, 1:]), suits(x.astype(jnp.bfloat16))])
 
 
 def test_derivatives_through_winograds_products():
