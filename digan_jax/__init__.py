@@ -11,13 +11,13 @@ Names are imported when first used (PEP 562): importing the package is quick and
 import importlib
 
 _HOMES = {
-    "load": "digan_jax.rendering.model",
+    "load": "digan_jax.interop.opening",
     "Model": "digan_jax.rendering.model",
     "Latents": "digan_jax.shapes",
     "grid": "digan_jax.rendering.tiles",
     "mix": "digan_jax.rendering.walks",
     "camera": "digan_jax.rendering.timeline",
-    "write_video": "digan_jax.rendering.video_files",
+    "write_video": "digan_jax.host.video_files",
     "InputError": "digan_jax.errors",
 }
 _ROOMS = ("config", "evaluation", "interop")

@@ -74,7 +74,7 @@ def tiny_config():
 @pytest.fixture(scope="session")
 def tiny_params(tiny_config):
     """{"mapping", "synthesis", "w_avg"} of an untrained tiny model; nobody may change it in place."""
-    from digan_jax import networks
+    from digan_jax.models.digan import networks
 
     params = networks.build(tiny_config).generator.init(jax.random.key(0))
     return {**params, "w_avg": jax.random.normal(jax.random.key(1), (tiny_config.w_dim,))}
@@ -83,7 +83,8 @@ def tiny_params(tiny_config):
 @pytest.fixture(scope="session")
 def tiny_run(make_config, tmp_path_factory):
     """Folder of a run of the tiny model that was saved before its first step; nobody may write into it."""
-    from digan_jax.training import checkpoint, state, steps
+    from digan_jax.models.digan import state, steps
+    from digan_jax.runs import checkpoint
 
     config, workdir = make_config(), tmp_path_factory.mktemp("runs") / "tiny"
     begun = state.init_state(jax.random.key(0), steps.networks_of(config), config.train)

@@ -140,7 +140,7 @@ def test_a_rerun_replaces_the_file(render, tmp_path):
 
 
 def test_long_renders_say_how_far_they_are(capsys, monkeypatch):
-    from digan_jax.data import progress
+    from digan_jax.host import progress
     from digan_jax.rendering import render_files
 
     clock = iter(range(0, 1000, 6))
@@ -260,7 +260,7 @@ def test_a_run_without_checkpoint_is_named(tmp_path, capsys):
 
 
 def test_a_full_disk_is_one_message(render, tmp_path, capsys, monkeypatch):
-    from digan_jax.rendering import video_files
+    from digan_jax.host import video_files
 
     def full(path, *_):
         with open(path, "wb") as file:

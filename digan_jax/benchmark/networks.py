@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from digan_jax import config_files, coords, networks
+from digan_jax import devices, grids
 from digan_jax.benchmark.timing import Timing, Work, compiled, timed
-from digan_jax.config import RunConfig
+from digan_jax.config import RunConfig, files
+from digan_jax.models.digan import networks, steps
 from digan_jax.rendering.model import Model
 from digan_jax.shapes import Batch
-from digan_jax.training import loop, steps
-from digan_jax.training import mesh as mesh_lib
+from digan_jax.training import start
 
 BASE = Path(__file__).parents[2] / "configs" / "base.py"
 
@@ -24,7 +24,7 @@ BASE = Path(__file__).parents[2] / "configs" / "base.py"
 def base_config(fields: dict) -> RunConfig:
     """The base configuration with some fields changed, on data that need no files."""
     fields = {"data.source": "bouncing"} | fields
-    return config_files.load(str(BASE), [f"--config.{name}={value}" for name, value in fields.items()])
+    return files.load(str(BASE), [f"--config.{name}={value}" for name, value in fields.items()])
 
 
 def training(resolution: int, channel_base: int, channel_max: int, batch_size: int) -> Work:
@@ -34,11 +34,11 @@ def training(resolution: int, channel_base: int, channel_max: int, batch_size: i
     """
     fields = dict(resolution=resolution, channel_base=channel_base, channel_max=channel_max)
     config = base_config({f"model.{k}": v for k, v in fields.items()} | {"train.batch_size": batch_size})
-    mesh = mesh_lib.make_mesh()
-    mesh_lib.check_batch(batch_size, mesh)
+    mesh = devices.make_mesh()
+    devices.check_batch(batch_size, mesh)
     nets = steps.networks_of(config)
     rng = np.random.default_rng(0)
-    batch = mesh_lib.place_batch(
+    batch = devices.place_batch(
         Batch(
             rng.integers(0, 256, (batch_size, 2, resolution, resolution, 3), np.uint8),
             np.sort(rng.random((batch_size, 2), np.float32), axis=1),
@@ -46,7 +46,7 @@ def training(resolution: int, channel_base: int, channel_max: int, batch_size: i
         ),
         mesh,
     )
-    state = loop.fresh(config, nets, mesh)
+    state = start.fresh(config, nets, mesh)
     sharding = state.step.sharding
     program, known = compiled(steps.compile_iteration(config, nets, mesh), state, batch)
 
@@ -74,7 +74,7 @@ def sampling(size: tuple[int, int] | None = None, frames: int = 16) -> Work:
     params = networks.build(config.model).generator.init(jax.random.key(0))
     model = Model(config.model, {**params, "w_avg": jnp.zeros(config.model.w_dim)})
     lat, times = model.latents([0]), np.linspace(0, 1, frames)
-    grid = coords.smooth(config.model.resolution, *size) if size else None
+    grid = grids.smooth(config.model.resolution, *size) if size else None
     draw = lambda: model.generate(lat, times, grid)
     start = time.perf_counter()
     draw()

@@ -16,8 +16,9 @@ import numpy as np
 from digan_jax.benchmark.networks import base_config
 from digan_jax.benchmark.timing import Unavailable, Work, timed
 from digan_jax.data import bouncing, builder, loader, sources
-from digan_jax.rendering.video_files import write_video
-from digan_jax.training import checkpoint, steps
+from digan_jax.host.video_files import write_video
+from digan_jax.models.digan import steps
+from digan_jax.runs import checkpoint
 
 VIDEO_SIZE, VIDEO_FRAMES = 512, 240  # of the file that `prepare` and ffmpeg decode
 BATCHES = 20  # that one time of the loader takes; more than it keeps ready

@@ -15,7 +15,7 @@ import jax
 from digan_jax.benchmark import networks, pipeline
 from digan_jax.benchmark.timing import SIDE, Unavailable, Work, unit
 from digan_jax.errors import InputError
-from digan_jax.rendering.video_files import moved_in
+from digan_jax.host.files import moved_in
 
 SAMPLING_GFLOP = 237.0  # that the split layers need for 16 frames at 128², full model
 # What an accelerator can do at most: dense bfloat16 FLOP/s and bytes/s of its memory, from the makers' data sheets.

@@ -13,9 +13,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from digan_jax.data import catalogue, decoding, progress, records
+from digan_jax.data import catalogue, decoding, records
 from digan_jax.data.pieces import Recipe
 from digan_jax.errors import InputError, full_disk
+from digan_jax.host import progress
 
 VERSION = "1.0.0"
 PREPARED_FILE = "digan.json"  # beside the shards: how the set was made, and from what

@@ -7,8 +7,8 @@ import hashlib
 
 from etils import epath
 
-from digan_jax.data.video_reading import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_order
 from digan_jax.errors import InputError
+from digan_jax.host.video_reading import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_order
 
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 

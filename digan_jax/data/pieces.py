@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from digan_jax.data import clips
-from digan_jax.data.video_reading import UnusableVideo, square_frames
+from digan_jax.host.video_reading import UnusableVideo, square_frames
 
 # Of the colour histograms of two neighbouring frames, the mass that must differ to call it a cut. Motion within a
 # shot stays below 0.3 even when a third of the picture changes; different scenes share less than half their colours.

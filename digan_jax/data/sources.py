@@ -14,8 +14,8 @@ from digan_jax.config import DataConfig, ModelConfig
 from digan_jax.data import builder, clips, pieces
 from digan_jax.data.bouncing import N_CLIPS, BouncingSource
 from digan_jax.data.records import Features, Records, find_set
-from digan_jax.data.video_reading import square
 from digan_jax.errors import InputError
+from digan_jax.host.video_reading import square
 
 
 @runtime_checkable

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from digan_jax.evaluation.features.extractors import Extractor
-from digan_jax.rendering.video_files import moved_in
+from digan_jax.host.files import moved_in
 
 _DIGEST = 16  # bytes
 

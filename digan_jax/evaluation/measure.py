@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from digan_jax.data import progress
-from digan_jax.evaluation import coverage, frechet, motion, protocols
-from digan_jax.evaluation.clip_sets import FolderClips, GeneratedClips, RealClips
+from digan_jax.evaluation import protocols
 from digan_jax.evaluation.feature_cache import Collector, FeatureCache, Thumbnails, collect, fingerprint
 from digan_jax.evaluation.features.extractors import Extractor
-from digan_jax.evaluation.inception_score import inception_score
+from digan_jax.evaluation.metrics import coverage, frechet, motion
+from digan_jax.evaluation.metrics.inception_score import inception_score
 from digan_jax.evaluation.protocols import Plan, Protocol
+from digan_jax.evaluation.sides import FolderClips, GeneratedClips, RealClips
+from digan_jax.host import progress
 
 REFERENCES = ("real", "frozen", "shuffled")
 COVERED = 2048  # clips of each side at most, for numbers that compare every clip with every other

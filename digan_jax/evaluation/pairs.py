@@ -8,11 +8,11 @@ import numpy as np
 from etils import epath
 from jaxtyping import Bool, Float
 
-from digan_jax.data import progress
+from digan_jax.data.video_folders import FolderSource
 from digan_jax.errors import InputError
-from digan_jax.evaluation import fidelity, motion
 from digan_jax.evaluation.features import lpips, stlpips
-from digan_jax.evaluation.video_folders import FolderSource
+from digan_jax.evaluation.metrics import fidelity, motion
+from digan_jax.host import progress
 
 UNITS = {
     "psnr": "dB, higher is closer",

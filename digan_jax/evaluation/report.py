@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from digan_jax.errors import InputError
-from digan_jax.rendering.video_files import moved_in
+from digan_jax.host.files import moved_in
 
 _DASH = "-"
 

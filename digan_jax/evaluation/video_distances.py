@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from digan_jax.errors import InputError
-from digan_jax.evaluation import features, frechet, resizing
+from digan_jax.evaluation import features, resizing
+from digan_jax.evaluation.metrics import frechet
 
 SIZE = 224  # pixels a side for I3D
 _CHUNK = 4  # clips resized at a time: 16 frames of 224 x 224 are 10 MB

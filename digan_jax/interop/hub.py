@@ -6,7 +6,7 @@ from etils import epath
 
 from digan_jax.errors import InputError
 from digan_jax.interop import model_folder
-from digan_jax.interop.weights import Weights
+from digan_jax.runs.weights import Weights
 
 _FILES = [model_folder.WEIGHTS, model_folder.CONFIG, model_folder.CARD]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from digan_jax.interop.weights import Weights
+from digan_jax.runs.weights import Weights
 
 _FRONT = """\
 ---

@@ -18,11 +18,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from digan_jax import config as config_lib
-from digan_jax import networks
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
-from digan_jax.interop import folders, model_card
-from digan_jax.interop.weights import Weights, leaves
+from digan_jax.host import files
+from digan_jax.interop import model_card
+from digan_jax.models.digan import networks
+from digan_jax.runs.weights import Weights, leaves
 from digan_jax.shapes import Params
 
 LIBRARY = "digan-jax"
@@ -55,8 +56,8 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) 
     Raises:
       InputError: `path` holds something that is no export; nothing is written.
     """
-    folders.check_free(path, is_one)
-    with folders.folder_moved_in(path) as folder:
+    files.check_free(path, is_one)
+    with files.folder_moved_in(path) as folder:
         _save(folder / WEIGHTS, weights.params)
         if weights.critic is not None:
             _save(folder / TRAINING, {"generator": weights.generator, "critic": weights.critic})
@@ -64,7 +65,7 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) 
             _draw(folder, weights, samples)
         more = extra(folder) if extra else {}
         record = {
-            "format": config_lib.FORMAT,
+            "format": config_lib.records.FORMAT,
             "library": LIBRARY,
             "library_version": metadata.version(LIBRARY),
             "compute_dtype": weights.compute_dtype,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
-
 import numpy as np
 from etils import epath
 
 from digan_jax.errors import InputError
+from digan_jax.host.arrays import read_arrays
+from digan_jax.host.files import moved_in
+from digan_jax.host.pickles.restricted import blame
 from digan_jax.interop import state_dicts
-from digan_jax.interop.restricted_pickle import blame
-from digan_jax.interop.weights import Weights
-from digan_jax.rendering.video_files import moved_in
+from digan_jax.runs.weights import Weights
 
 
 def state_of(weights: Weights) -> dict[str, np.ndarray]:
@@ -29,15 +28,6 @@ def write(path: epath.PathLike, weights: Weights) -> None:
         raise InputError(f"{path}: is a folder; name the file, such as {epath.Path(path) / 'model.npz'}.")
     with moved_in(path) as unfinished:
         np.savez(unfinished, **state_of(weights))
-
-
-def read_arrays(path: epath.PathLike) -> dict[str, np.ndarray]:
-    """All arrays of a .npz; nothing in it is unpickled. Raises `InputError` when it is missing or damaged."""
-    try:
-        with epath.Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise InputError(f"{path}: is damaged, or no .npz of numbers ({error}).") from None
 
 
 def read(path: epath.PathLike, training: bool = False) -> Weights:

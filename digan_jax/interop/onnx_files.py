@@ -7,7 +7,7 @@ from etils import epath
 
 from digan_jax.errors import InputError
 from digan_jax.interop import programs
-from digan_jax.interop.weights import Weights, leaves
+from digan_jax.runs.weights import Weights, leaves
 
 OPSET = 21  # the newest that runtimes of 2024 have
 

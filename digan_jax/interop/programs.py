@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from digan_jax import coords, networks
+from digan_jax import grids
 from digan_jax.config import ModelConfig
+from digan_jax.models.digan import networks
 from digan_jax.rendering.latents import truncated
 from digan_jax.shapes import Latents, Params
 
@@ -40,11 +41,11 @@ def functions(config: ModelConfig, compute_dtype: str = "float32") -> dict[str, 
         return networks.repeat_content(w, nets.generator.n_layers)
 
     def smooth(weights, content, motion, times, x, y):
-        grid = coords.at_centres(config.resolution, x, y)
+        grid = grids.at_centres(config.resolution, x, y)
         return nets.generator.synthesis(nested(weights), Latents(content, motion), times, grid)
 
     def native(weights, content, motion, times):
-        grid = coords.native(config.resolution)
+        grid = grids.native(config.resolution)
         return nets.generator.synthesis(nested(weights), Latents(content, motion), times, grid)
 
     return {"mapping": mapping, "smooth": smooth, "native": native}

@@ -11,10 +11,10 @@ from etils import epath
 
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
+from digan_jax.host.pickles.machine import show
+from digan_jax.host.pickles.restricted import Record, blame, read_pickle
 from digan_jax.interop import state_dicts
-from digan_jax.interop.pickle_machine import show
-from digan_jax.interop.restricted_pickle import Record, blame, read_pickle
-from digan_jax.interop.weights import Weights
+from digan_jax.runs.weights import Weights
 from digan_jax.shapes import Params
 
 _SHELL = "torch_utils.persistence._reconstruct_persistent_obj"

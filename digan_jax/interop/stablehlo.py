@@ -12,7 +12,7 @@ from etils import epath
 from jax import export
 
 from digan_jax.interop import programs
-from digan_jax.interop.weights import Weights, leaves
+from digan_jax.runs.weights import Weights, leaves
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 

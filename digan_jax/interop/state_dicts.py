@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 import jax
 import numpy as np
 
-from digan_jax import networks
 from digan_jax.config import RESOLUTIONS, ModelConfig
 from digan_jax.errors import InputError
+from digan_jax.models.digan import networks
 from digan_jax.shapes import Params
 
 _OURS = (  # of the release -> ours

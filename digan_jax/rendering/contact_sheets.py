@@ -10,7 +10,8 @@ from jaxtyping import Real, UInt8
 from PIL import Image
 
 from digan_jax.errors import InputError
-from digan_jax.rendering.video_files import moved_in, to_uint8, write_video
+from digan_jax.host.files import moved_in
+from digan_jax.host.video_files import to_uint8, write_video
 from digan_jax.shapes import Array
 
 Clips = Real[Array, "_ t h w c"]  # float in [-1, 1] or uint8 in [0, 255]

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import jax
 
-from digan_jax import coords, networks
+from digan_jax import grids
 from digan_jax.config import ModelConfig
-from digan_jax.networks.generator import layer_names, resolutions
+from digan_jax.kernels import fourier_product
+from digan_jax.models.digan import networks
+from digan_jax.models.digan.generator import layer_names, resolutions
 from digan_jax.rendering import generate, tiles
 
 UNIT = 2 * 2048**3  # operations of the 2048x2048 matrix product that `digan benchmark` calls U
@@ -25,7 +27,7 @@ class Estimate(NamedTuple):
 
 
 def estimate(
-    config: ModelConfig, grid: coords.Grid, clips: int, frames: int, devices: int, by_frame: bool = False
+    config: ModelConfig, grid: grids.Grid, clips: int, frames: int, devices: int, by_frame: bool = False
 ) -> Estimate:
     """What `generate.stream` needs for some clips; `by_frame`: what `generate.stream_by_frame` does."""
     of_clip, of_frame = operations(config, grid)
@@ -47,24 +49,24 @@ def estimate(
     return Estimate(plan, len(tiles.corners(grid, plan)), memory, total)
 
 
-def grid_rows(grid: coords.Grid) -> int:
+def grid_rows(grid: grids.Grid) -> int:
     """Rows of the first level, which tiles are cut from."""
     return grid.levels[0].y.shape[-1]
 
 
-def operations(config: ModelConfig, grid: coords.Grid) -> tuple[float, float]:
+def operations(config: ModelConfig, grid: grids.Grid) -> tuple[float, float]:
     """Floating-point operations of the matrix products that a clip needs once (modulated weights) and that each of its
     frames needs."""
     of_clip = of_frame = 0.0
     for r, (name, has_waves, n_in, n_out) in _layers(config):
-        index = max(0, (r // coords.BASE).bit_length() - 1)
+        index = max(0, (r // grids.BASE).bit_length() - 1)
         if index >= len(grid.levels):
             break
         level, waves = grid.levels[index], 2 * config.n_frequencies * has_waves
         nodes = level.x.shape[-1] * level.y.shape[-1]
         before = nodes / level.repeat**2 if has_waves else nodes  # old channels are multiplied before the upsampling
         of_clip += 2 * config.rank * (config.w_dim * (n_in + waves + n_out) + (n_in + waves) * n_out)
-        of_frame += 2 * n_out * (before * n_in + nodes * waves / coords.sides(grid))
+        of_frame += 2 * n_out * (before * n_in + nodes * waves / fourier_product.sides(grid))
         if name == "last":
             of_frame += 2 * nodes * n_out * 3
     return of_clip, of_frame
@@ -76,7 +78,7 @@ def _layers(config: ModelConfig):
         names = layer_names(r)
         for i, name in enumerate(names):
             n_in = config.channels(r) if i else (0 if r == 4 else config.channels(r // 2))
-            has_waves = i == 0 and (r == 4 or r > coords.BASE)
+            has_waves = i == 0 and (r == 4 or r > grids.BASE)
             yield r, ("last" if i == len(names) - 1 else name, has_waves, n_in, config.channels(r))
 
 

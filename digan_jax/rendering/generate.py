@@ -7,14 +7,15 @@ from functools import partial
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Float, Int
 
-from digan_jax import coords
+from digan_jax import grids as coords
 from digan_jax.config import ModelConfig
-from digan_jax.networks import Nets
+from digan_jax.devices import local_mesh
+from digan_jax.kernels.rows import map_rows
+from digan_jax.models.digan.networks import Nets
 from digan_jax.rendering import tiles
-from digan_jax.rendering.one_by_one import map_rows
 from digan_jax.shapes import Array, Frames, Latents, Params
 
 WORKSPACE = 1 << 29  # bytes of activations on each device; more gains little, since one frame fills a device
@@ -64,17 +65,6 @@ def one_by_one() -> bool:
 def shared(by_clip: bool) -> PartitionSpec:
     """Of times and of what is drawn."""
     return PartitionSpec("data", None) if by_clip else PartitionSpec(None, "data")
-
-
-def local_mesh() -> jax.sharding.Mesh:
-    """All devices of this process along one axis; other processes draw clips of their own."""
-    devices = jax.local_devices()
-    return jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
-
-
-def replicate(params: Params) -> Params:
-    """A copy on every local device, made once for all clips."""
-    return jax.device_put(params, NamedSharding(local_mesh(), PartitionSpec()))
 
 
 def shares(clips: int, devices: int) -> tuple[int, int]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from etils import epath
 from jaxtyping import Float
 
-from digan_jax import coords, networks
+from digan_jax import devices
+from digan_jax import grids as coords
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
+from digan_jax.models.digan import networks
 from digan_jax.rendering import generate, latents, tiles, walks
 from digan_jax.rendering.walks import Walk
+from digan_jax.runs.weights import Weights
 from digan_jax.shapes import Latents, Params
 
 OneGrid = tiles.GridRequest | coords.Grid
@@ -46,7 +47,7 @@ class Model:
 
     @functools.cached_property
     def _on_devices(self) -> Params:
-        return generate.replicate(self.params)
+        return devices.replicate(self.params)
 
     def latents(self, ids, motion_ids=None, truncation: float = 1.0, label=None, seed: int = 0) -> Latents:
         """Content [b layers w] and motion [b m] of clips by id; row i depends on id i alone, whatever the batch.
@@ -183,42 +184,6 @@ def check_times(times, clips: int) -> Float[np.ndarray, "b t"]:
     return np.broadcast_to(rows, (clips, rows.shape[-1]))
 
 
-def load(path: epath.PathLike, step: int | str | None = None) -> Model:
-    """A model from the folder of a run or of `digan export`, from a .npz of `digan export`, from the hub
-    ("hf://user/name"), or from the authors' network-snapshot.pkl, which is read without running it.
-
-    Args:
-      step: which checkpoint of a run; "best": of the lowest FVD that it measured while training; None: the newest.
-
-    Raises:
-      InputError: nothing there, no such checkpoint in it, damaged, or a file of another kind.
-    """
-    from digan_jax.interop import weights
-
-    return of_weights(weights.read(path, step=step))
-
-
-def of_weights(found) -> Model:
-    """The model of an `interop.weights.Weights`."""
+def of_weights(found: Weights) -> Model:
+    """The model that these weights make."""
     return Model(found.config, found.params, found.compute_dtype, found.class_names)
-
-
-class Source(NamedTuple):
-    """What `load` would load, without its weights."""
-
-    config: ModelConfig
-    class_names: tuple[str, ...]
-    step: int | None  # of the checkpoint; None: no run
-
-
-def look(path: epath.PathLike, step: int | str | None = None) -> Source:
-    """What `load(path, step)` would load. Raises as it does."""
-    from digan_jax.interop import weights
-
-    if not weights.is_run(path):
-        model = load(path, step)
-        return Source(model.config, model.class_names, None)
-    from digan_jax.training import checkpoint
-
-    config, step = checkpoint.restore_config(path, step)
-    return Source(config.model, checkpoint.class_names(path), step)

@@ -9,11 +9,11 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float
 
-from digan_jax import coords
-from digan_jax.data import progress
+from digan_jax import grids
+from digan_jax.host import progress
+from digan_jax.host.video_files import write_video
 from digan_jax.rendering.contact_sheets import check_room, grid_of_clips
 from digan_jax.rendering.model import Grid, Model, OneGrid, Walk
-from digan_jax.rendering.video_files import write_video
 from digan_jax.shapes import Latents
 
 HOST_BYTES = 1 << 28  # of frames held to draw several clips in one program; a larger clip is drawn alone, in parts
@@ -69,7 +69,7 @@ def render_each(
 def size_of(grid: OneGrid | Sequence[OneGrid]) -> tuple[int, int]:
     """(width, height) of the pictures that `grid` gives."""
     one = grid if isinstance(grid, OneGrid) else grid[0]
-    return one.size if isinstance(one, coords.Grid) else (one.width, one.height)
+    return one.size if isinstance(one, grids.Grid) else (one.width, one.height)
 
 
 @contextlib.contextmanager

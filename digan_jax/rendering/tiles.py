@@ -6,9 +6,10 @@ import dataclasses
 import itertools
 import math
 
-from digan_jax import coords
+from digan_jax import grids
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
+from digan_jax.kernels import fourier_product
 
 MODES = ("native", "scaled", "smooth")
 
@@ -19,29 +20,29 @@ class GridRequest:
 
     width: int
     height: int
-    region: tuple[float, float, float, float] = coords.FULL
+    region: tuple[float, float, float, float] = grids.FULL
     mode: str = "smooth"
     levels: int | None = None  # resolution of the last level that is drawn; None: all
 
-    def resolve(self, resolution: int) -> coords.Grid:
+    def resolve(self, resolution: int) -> grids.Grid:
         """The grid for a model of this resolution.
 
         Raises:
           InputError: an unknown mode, no pixels, an empty region, a level that is not there; for native and scaled
             grids a region other than the trained frame or a size that is not a whole multiple of the resolution.
         """
-        grid, pyramid = self._whole(resolution), coords.pyramid(resolution)
+        grid, pyramid = self._whole(resolution), grids.pyramid(resolution)
         if self.levels not in (None, *pyramid):
             raise InputError(f"levels={self.levels}: the levels of this model are {pyramid}; choose the last to draw.")
         return grid if self.levels is None else grid.up_to(self.levels)
 
-    def _whole(self, resolution: int) -> coords.Grid:
+    def _whole(self, resolution: int) -> grids.Grid:
         r, size = resolution, f"{self.width}x{self.height}"
         if self.mode not in MODES:
             raise InputError(f"unknown mode {self.mode!r}; choose one of {list(MODES)}.")
         if self.mode == "smooth":
-            return coords.smooth(r, self.width, self.height, tuple(self.region))
-        if tuple(self.region) != coords.FULL:
+            return grids.smooth(r, self.width, self.height, tuple(self.region))
+        if tuple(self.region) != grids.FULL:
             raise InputError(
                 f"region {tuple(self.region)}: a {self.mode} grid draws the trained frame; use mode smooth."
             )
@@ -49,11 +50,11 @@ class GridRequest:
             raise InputError(f"size {size}: a native grid has the trained {r}x{r} pixels; use mode scaled or smooth.")
         if self.width != self.height or self.width < r or self.width % r:
             raise InputError(f"size {size}: a scaled grid is a whole multiple of {r}x{r}; use mode smooth for others.")
-        return coords.scaled(r, self.width // r)
+        return grids.scaled(r, self.width // r)
 
 
 def grid(
-    width: int, height: int, region=coords.FULL, mode: str = "smooth", levels: int | None = None
+    width: int, height: int, region=grids.FULL, mode: str = "smooth", levels: int | None = None
 ) -> GridRequest:
     """A picture of width x height pixels for `Model.generate`.
 
@@ -81,7 +82,7 @@ FRAMES = 16  # drawn one by one in a piece at most: enough to share a clip's mod
 
 
 def plan(
-    config: ModelConfig, grid: coords.Grid, clips: int, frames: int, workspace: int, one_by_one: bool = False
+    config: ModelConfig, grid: grids.Grid, clips: int, frames: int, workspace: int, one_by_one: bool = False
 ) -> Plan:
     """The largest pieces that take about `workspace` bytes of a device, even in size so that little is padded.
 
@@ -111,21 +112,21 @@ def even(total: int, limit: float) -> int:
     return math.ceil(total / math.ceil(total / max(1, int(limit))))
 
 
-def costs(config: ModelConfig, grid: coords.Grid) -> tuple[float, float]:
+def costs(config: ModelConfig, grid: grids.Grid) -> tuple[float, float]:
     """Bytes for each node of the first level, and all nodes that descend from it: of a clip (Fourier features,
     `coords.multiply_waves`) and of each of its frames (what enters and leaves the widest layer)."""
     of_clip = of_frame = 0.0
     first = grid.levels[0]
-    for r, level in zip(coords.pyramid(config.resolution), grid.levels):
-        blocks = [4, 8, 16, 32] if r == coords.BASE else [r]
+    for r, level in zip(grids.pyramid(config.resolution), grid.levels):
+        blocks = [4, 8, 16, 32] if r == grids.BASE else [r]
         nodes = level.x.shape[-1] / first.x.shape[-1] * level.y.shape[-1] / first.y.shape[-1]
         channels = max(config.channels(max(4, b // 2)) + config.channels(b) for b in blocks)
-        of_clip += 4 * nodes * 2 * config.n_frequencies / coords.sides(grid)  # four: float32
+        of_clip += 4 * nodes * 2 * config.n_frequencies / fourier_product.sides(grid)  # four: float32
         of_frame = max(of_frame, 2 * 4 * nodes * channels)  # twice: a product and its activation
     return of_clip, of_frame
 
 
-def tile(grid: coords.Grid, row: int, column: int, plan: Plan) -> tuple[coords.Grid, tuple[slice, slice]]:
+def tile(grid: grids.Grid, row: int, column: int, plan: Plan) -> tuple[grids.Grid, tuple[slice, slice]]:
     """The part of a grid from `row` and `column` of the first level on, and its rows and columns of the picture.
     Levels nest by whole repeats, so a tile holds just what its own pixels are made of."""
     levels, repeat = [], 1
@@ -135,10 +136,10 @@ def tile(grid: coords.Grid, row: int, column: int, plan: Plan) -> tuple[coords.G
         columns = slice(column * repeat, (column + plan.columns) * repeat)
         levels.append(dataclasses.replace(level, x=level.x[..., columns], y=level.y[..., rows]))
     rows, columns = (slice(s.start * grid.enlarge, s.stop * grid.enlarge) for s in (rows, columns))
-    return coords.Grid(tuple(levels), grid.enlarge), (rows, columns)
+    return grids.Grid(tuple(levels), grid.enlarge), (rows, columns)
 
 
-def corners(grid: coords.Grid, plan: Plan) -> list[tuple[int, int]]:
+def corners(grid: grids.Grid, plan: Plan) -> list[tuple[int, int]]:
     """(row, column) of the first level where each tile begins. The last ones overlap those before: all are alike."""
     starts = lambda total, step: [min(first, total - step) for first in range(0, total, step)]
     first = grid.levels[0]

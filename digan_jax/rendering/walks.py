@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from digan_jax.errors import InputError
-from digan_jax.networks import Nets
+from digan_jax.models.digan.networks import Nets
 from digan_jax.rendering import latents
 from digan_jax.shapes import Array, Latents, Params
 

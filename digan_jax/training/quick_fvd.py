@@ -11,13 +11,14 @@ from jax.experimental import multihost_utils
 
 from digan_jax.config import RunConfig
 from digan_jax.data.sources import Source
-from digan_jax.evaluation import feature_cache, frechet, motion, protocols
-from digan_jax.evaluation.clip_sets import GeneratedClips, RealClips
+from digan_jax.evaluation import feature_cache, protocols
 from digan_jax.evaluation.features import extractors
-from digan_jax.logs import Writer
+from digan_jax.evaluation.metrics import frechet, motion
+from digan_jax.evaluation.sides import GeneratedClips, RealClips
+from digan_jax.models.digan.state import GanState, inference_params
 from digan_jax.rendering.model import Model
-from digan_jax.training.checkpoint import Checkpointer, due
-from digan_jax.training.state import GanState, inference_params
+from digan_jax.runs.checkpoint import Checkpointer, due
+from digan_jax.training.logs import Writer
 
 
 class QuickFvd:

@@ -10,13 +10,13 @@ from jax.experimental import multihost_utils
 
 from digan_jax.config import RunConfig
 from digan_jax.data import loader
-from digan_jax.logs import Writer
-from digan_jax.networks import Nets
+from digan_jax.models.digan.networks import Nets
+from digan_jax.models.digan.state import GanState, inference_params
 from digan_jax.rendering import latents
 from digan_jax.rendering.contact_sheets import real_above_generated, write_samples
 from digan_jax.rendering.model import Model
 from digan_jax.shapes import Params
-from digan_jax.training.state import GanState, inference_params
+from digan_jax.training.logs import Writer
 
 FPS = 8.0
 STRIP_CLIPS = 4  # rows of real and of generated clips in a strip

@@ -19,16 +19,16 @@ def add(verbs) -> None:
 
 def run(a) -> None:
     from digan_jax import config as config_lib
-    from digan_jax import config_files
+    from digan_jax.config import files
 
-    config = config_files.load(a.config, a.overrides)
-    for name, value in config_lib.flatten(config).items():
+    config = files.load(a.config, a.overrides)
+    for name, value in config_lib.records.flatten(config).items():
         print(f"{name} = {value!r}")
 
     import jax
     from clu import parameter_overview
 
-    from digan_jax import networks
+    from digan_jax.models.digan import networks
 
     nets = networks.build(config.model, config.compute_dtype)
     print("\nparameters")

@@ -55,7 +55,8 @@ def run(a) -> None:
     if len(a.lpips or ()) > 2:
         raise InputError(f"--lpips: {len(a.lpips)} files given; give one, or the two parts.")
 
-    from digan_jax.evaluation import evaluate, report
+    from digan_jax.evaluation import report
+    from digan_jax.jobs import evaluate
 
     stem = os.path.splitext(a.out)[0]
     if a.pairs:

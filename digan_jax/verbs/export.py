@@ -39,14 +39,15 @@ def run(a) -> None:
 
         hub.require_library()
     programs = _programs(a.format)
-    from digan_jax.interop import folders, model_folder, npz, weights
+    from digan_jax.host import files
+    from digan_jax.interop import model_folder, npz, opening
 
     if a.format == "npz":
         if not a.out.endswith(".npz"):
             raise InputError(f"--out {a.out}: a file of this format ends in .npz.")
     else:
-        folders.check_free(a.out, model_folder.is_one)
-    found = weights.read(a.run, a.training, a.step)
+        files.check_free(a.out, model_folder.is_one)
+    found = opening.read(a.run, a.training, a.step)
     if a.training and found.critic is None:
         raise InputError(f"--training: {a.run} holds the averaged generator alone; leave it out.")
     if a.format == "npz":

@@ -29,15 +29,17 @@ def add(verbs) -> None:
 def run(a) -> None:
     if a.kimg is not None and not 0 <= a.kimg < 1e9:
         raise InputError(f"--kimg {a.kimg:g}: must be a number of thousands of clips, 0 or more.")
-    from digan_jax import config_files
-    from digan_jax.interop import folders, import_run, weights
+    from digan_jax.config import files as config_files
+    from digan_jax.host import files
+    from digan_jax.interop import opening
+    from digan_jax.jobs import import_run
 
-    folders.check_free(a.out)
+    files.check_free(a.out)
     path, overrides = a.config or config_files.base_path(), list(a.overrides)
     if not a.config and not any(word.startswith("--config.data.") for word in overrides):
         overrides.append("--config.data.name=" + (re.sub(r"\W+", "_", Path(a.out).name.lower()) or "data"))
     asked = config_files.load(path, overrides)
-    found = weights.read(a.file, training=True)
+    found = opening.read(a.file, training=True)
     try:
         config = import_run.run_config(found, asked)
     except InputError as error:

@@ -109,15 +109,15 @@ def run(a) -> None:
 
         jax.distributed.initialize()
         a.process_id, a.process_count = jax.process_index(), jax.process_count()
-    from digan_jax.rendering import orders
+    from digan_jax.jobs import render
 
-    order = orders.plan(a)
+    order = render.plan(a)
     print(order.describe() if a.dry_run else order.carry_out())
 
 
 def _again(asked):
     """The options that made a file, with its own ids where the command made several files."""
-    from digan_jax.rendering import video_files
+    from digan_jax.host import video_files
 
     note = video_files.read_metadata(asked.again)
     if "command" not in note:

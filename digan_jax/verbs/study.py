@@ -26,14 +26,15 @@ def add(verbs) -> None:
 
 
 def make(a) -> None:
-    from digan_jax.evaluation import study
+    from digan_jax.jobs import study_page
 
-    study.make(a.a, a.b, a.pairs, a.out, a.question or study.QUESTION, a.fps)
+    study_page.make(a.a, a.b, a.pairs, a.out, a.question or study_page.QUESTION, a.fps)
     print(f"send {a.out}/study.html to raters; {a.out}/study.json says who is A: keep it")
 
 
 def report(a) -> None:
-    from digan_jax.evaluation import evaluate, study
+    from digan_jax.evaluation import study
+    from digan_jax.jobs import evaluate
 
     found = study.report(a.answers, a.key)
     if a.json:

@@ -36,9 +36,9 @@ def add(verbs) -> None:
 
 
 def run(a) -> None:
-    from digan_jax import config_files
+    from digan_jax.config import files
 
-    config = config_files.load(a.config, a.overrides)
+    config = files.load(a.config, a.overrides)
     if a.profile < 0:
         raise InputError(f"--profile {a.profile}: traces a number of iterations; give 1 or more, or leave it out.")
     if a.distributed or a.coordinator:

@@ -24,7 +24,7 @@ def test_training_row_measures_the_real_iteration(monkeypatch):
         return function.lower(*arguments).compile(compiler_options=options), {}
 
     axes = dict(axis_types=(AxisType.Auto,) * 2, devices=jax.devices()[:1])
-    monkeypatch.setattr(networks.mesh_lib, "make_mesh", lambda: jax.make_mesh((1, 1), ("data", "model"), **axes))
+    monkeypatch.setattr(networks.devices, "make_mesh", lambda: jax.make_mesh((1, 1), ("data", "model"), **axes))
     monkeypatch.setattr(networks, "compiled", compiled_lightly)
     assert networks.training(32, 64, 4, 4).seconds(2).median > 0
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from digan_jax.config import ModelConfig
 from digan_jax.data import builder, records, sources
-from digan_jax.data.video_reading import square
 from digan_jax.errors import InputError
+from digan_jax.host.video_reading import square
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from digan_jax.errors import InputError
 from digan_jax.evaluation import resizing
 from digan_jax.evaluation.features import c3d, extractors
-from digan_jax.evaluation.inception_score import inception_score
+from digan_jax.evaluation.metrics.inception_score import inception_score
 
 THIN = {name: (3 + k % 3, pooled) for k, (name, (_, pooled)) in enumerate(c3d.CONVOLUTIONS.items())}
 

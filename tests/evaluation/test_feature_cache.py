@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from digan_jax.evaluation import feature_cache, motion
+from digan_jax.evaluation import feature_cache
 from digan_jax.evaluation.feature_cache import Collector, FeatureCache, collect
 from digan_jax.evaluation.features import extractors
+from digan_jax.evaluation.metrics import motion
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ import pytest
 
 from digan_jax import cli
 from digan_jax.errors import InputError
-from digan_jax.evaluation import evaluate, motion, pairs
+from digan_jax.evaluation import pairs
 from digan_jax.evaluation.features import stlpips
+from digan_jax.evaluation.metrics import motion
+from digan_jax.jobs import evaluate
 
 
 def _installed() -> bool:

@@ -4,7 +4,8 @@ import skimage.transform
 
 from digan_jax import evaluation
 from digan_jax.errors import InputError
-from digan_jax.evaluation import features, frechet, video_distances
+from digan_jax.evaluation import features, video_distances
+from digan_jax.evaluation.metrics import frechet
 from tests.evaluation.golden_i3d import golden
 
 

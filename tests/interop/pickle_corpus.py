@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from digan_jax.errors import InputError
-from digan_jax.interop.restricted_pickle import read_pickle, read_torch
+from digan_jax.host.pickles.restricted import read_pickle, read_torch
 from digan_jax.interop.snapshot import load_snapshot
 
 

@@ -18,10 +18,13 @@ from safetensors.numpy import load_file
 
 import digan_jax as digan
 from digan_jax import config as config_lib
+from digan_jax import devices
 from digan_jax.errors import InputError
-from digan_jax.interop import import_run, model_folder, npz, stablehlo, weights
-from digan_jax.training import checkpoint, loop, steps
-from digan_jax.training import mesh as mesh_lib
+from digan_jax.interop import model_folder, npz, opening, stablehlo
+from digan_jax.jobs import import_run
+from digan_jax.models.digan import steps
+from digan_jax.runs import checkpoint, reading, weights
+from digan_jax.training import start
 
 FILES = Path(__file__).parent / "files"
 SMALLEST = dict(resolution=32, channel_base=64, channel_max=2, z_dim=3, w_dim=2, motion_dim=2, mapping_layers=1)
@@ -35,7 +38,7 @@ def drawn(model) -> np.ndarray:
     return model.generate_from_noise(**noise, times=TIMES, grid=digan.grid(*GRID))
 
 
-@pytest.fixture(scope="module", params=range(1, config_lib.FORMAT + 1))
+@pytest.fixture(scope="module", params=range(1, config_lib.records.FORMAT + 1))
 def stored(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(f"format_{request.param}")
     with tarfile.open(FILES / f"format_{request.param}.tar.xz") as archive:
@@ -63,14 +66,14 @@ def test_programs_of_every_format_run(stored):
 @pytest.mark.parametrize("kind", ["run", "model", "state.npz"])
 def test_training_starts_from_every_format(stored, kind, make_config):
     config = make_config({f"model.{key}": value for key, value in SMALLEST.items()})
-    state = loop.fresh(config, steps.networks_of(config), mesh_lib.make_mesh(), str(stored / kind))
-    found = weights.read(stored / "run", training=True)
+    state = start.fresh(config, steps.networks_of(config), devices.make_mesh(), str(stored / kind))
+    found = opening.read(stored / "run", training=True)
     for ours, theirs in ((state.generator, found.generator), (state.critic, found.critic)):
         jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
 def test_the_configuration_of_every_format_is_read(stored):
-    config, _ = checkpoint.restore_for_inference(stored / "run")
+    config, _ = reading.restore_for_inference(stored / "run")
     checkpoint.check_workdir(stored / "run", config)  # config.json and the checkpoint's own copy say the same
 
 
@@ -85,9 +88,9 @@ def test_what_was_added_later_has_its_old_meaning(monkeypatch, make_config):
     record = json.loads(config_lib.to_json(make_config()))
     del record["data"]["stride"], record["log"], record["format"]  # as written before there were numbers
     log = json.loads(config_lib.to_json(make_config()))["log"]
-    monkeypatch.setattr(config_lib, "FORMAT", 3)
+    monkeypatch.setattr(config_lib.records, "FORMAT", 3)
     added = {2: {f"log.{key}": value for key, value in log.items()}, 3: {"data.stride": 4}}
-    monkeypatch.setattr(config_lib, "ADDED", added)
+    monkeypatch.setattr(config_lib.records, "ADDED", added)
     assert config_lib.from_json(json.dumps(record)) == make_config({"data.stride": 4})
     with pytest.raises(InputError, match="lacks .*log"):
         config_lib.from_json(json.dumps(record | {"format": 2}))
@@ -97,8 +100,7 @@ def test_what_was_added_later_has_its_old_meaning(monkeypatch, make_config):
 
 def make(path: Path) -> None:
     from configs import base
-
-    from digan_jax import networks
+    from digan_jax.models.digan import networks
 
     c = base.get_config()
     c.model.update(SMALLEST)
@@ -124,4 +126,4 @@ def make(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(FILES / f"format_{config_lib.FORMAT}.tar.xz")
+    make(FILES / f"format_{config_lib.records.FORMAT}.tar.xz")

@@ -8,7 +8,7 @@ import digan_jax as digan
 from digan_jax import cli, interop
 from digan_jax.errors import InputError
 from digan_jax.interop import hub, model_folder
-from digan_jax.interop.weights import Weights
+from digan_jax.runs.weights import Weights
 from tests.interop.fake_hub import FakeHub
 
 

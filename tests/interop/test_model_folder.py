@@ -11,10 +11,12 @@ import pytest
 
 import digan_jax as digan
 from digan_jax import config as config_lib
-from digan_jax import networks
 from digan_jax.errors import InputError
-from digan_jax.interop import folders, model_folder, weights
-from digan_jax.interop.weights import Weights
+from digan_jax.host import files
+from digan_jax.interop import model_folder, opening
+from digan_jax.models.digan import networks
+from digan_jax.runs import weights
+from digan_jax.runs.weights import Weights
 
 FACTS = {
     "data": {"name": "sky", "split": "train", "frames": 16, "stride": 4},
@@ -63,13 +65,13 @@ def assert_equal(ours, theirs):
 
 
 def test_everything_comes_back(whole, exported):
-    found = weights.read(exported, training=True)
+    found = opening.read(exported, training=True)
     for field in dataclasses.fields(Weights):
         if field.name in ("params", "generator", "critic"):
             assert_equal(getattr(found, field.name), getattr(whole, field.name))
         else:
             assert getattr(found, field.name) == getattr(whole, field.name)
-    assert weights.read(exported).critic is None
+    assert opening.read(exported).critic is None
 
 
 def test_load_renders_what_was_given_away(whole, exported):
@@ -89,7 +91,7 @@ def test_files_are_what_other_programs_expect(exported):
     start, end = entry["data_offsets"]
     array = np.frombuffer(content[8 + length :][start:end], "<f4").reshape(entry["shape"])
     np.testing.assert_array_equal(array, digan.load(exported).params["synthesis"]["b4"]["conv1"]["weight"])
-    assert json.loads((exported / "config.json").read_text())["format"] == config_lib.FORMAT
+    assert json.loads((exported / "config.json").read_text())["format"] == config_lib.records.FORMAT
 
 
 def test_the_card_says_what_is_known(exported, whole, tmp_path):
@@ -106,12 +108,12 @@ def test_the_card_says_what_is_known(exported, whole, tmp_path):
 
 def test_a_run_goes_out_with_its_scores_and_without_its_folders(tiny_run, make_config, monkeypatch):
     score = {"metric": "FVD", "protocol": "quick", "mean": 300.5}
-    monkeypatch.setattr(weights, "scores_of", lambda run, step: [score | {"step": step}])
-    found = weights.read(tiny_run)
+    monkeypatch.setattr(opening, "scores_of", lambda run, step: [score | {"step": step}])
+    found = opening.read(tiny_run)
     assert found.facts["scores"] == [score | {"step": 0}]
     assert found.facts["training"]["kimg"] == 0 and found.facts["data"]["name"] == "bouncing"
-    folders = {"data.path": "/home/someone/secret/clips", "data.data_dir": "/home/x"}
-    facts = json.dumps(weights.facts_of(make_config(folders | {"data.source": "folder"}), 1.0))
+    files = {"data.path": "/home/someone/secret/clips", "data.data_dir": "/home/x"}
+    facts = json.dumps(weights.facts_of(make_config(files | {"data.source": "folder"}), 1.0))
     assert "/home" not in facts and "clips" in facts
 
 
@@ -156,8 +158,8 @@ def test_stopped_between_the_two_moves(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         replace(source, target)
 
-    monkeypatch.setattr(folders.os, "replace", stop)
-    with pytest.raises(KeyboardInterrupt), folders.folder_moved_in(tmp_path / "a"):
+    monkeypatch.setattr(files.os, "replace", stop)
+    with pytest.raises(KeyboardInterrupt), files.folder_moved_in(tmp_path / "a"):
         pass
     assert (tmp_path / "a" / "old").read_text() == "old" and [path.name for path in tmp_path.iterdir()] == ["a"]
 
@@ -222,7 +224,7 @@ def test_parts_and_neighbours_are_told_apart(exported, tmp_path):
     with pytest.raises(InputError, match="part of an exported model; give its folder"):
         digan.load(exported / "model.safetensors")
     with pytest.raises(InputError, match="only runs have a choice of steps"):
-        weights.read(exported, step=3)
+        opening.read(exported, step=3)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(InputError, match="holds model.safetensors, but it is no export of digan-jax"):

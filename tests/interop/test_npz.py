@@ -7,7 +7,8 @@ import pytest
 import digan_jax as digan
 from digan_jax import cli
 from digan_jax.errors import InputError
-from digan_jax.interop import npz, snapshot, weights
+from digan_jax.interop import npz, opening, snapshot
+from digan_jax.runs import weights
 from tests.interop import golden
 
 FILE = golden.GOLDEN / "network_snapshot.pkl"
@@ -33,7 +34,7 @@ def test_the_release_goes_through_ours_and_back_exactly(tmp_path, monkeypatch):
 
 def test_our_own_weights_come_back(tiny_run, tmp_path):
     assert cli.main(["export", str(tiny_run), "--out", str(tmp_path / "a.npz"), "--format", "npz", "--training"]) == 0
-    ours, found = weights.read(tiny_run, training=True), weights.read(tmp_path / "a.npz", training=True)
+    ours, found = opening.read(tiny_run, training=True), opening.read(tmp_path / "a.npz", training=True)
     for name in ("params", "generator", "critic"):
         assert_equal(getattr(found, name), getattr(ours, name))
     # Several channel_base give the same channels; the smallest is read from the shapes.
@@ -43,7 +44,7 @@ def test_our_own_weights_come_back(tiny_run, tmp_path):
 
 def test_a_generator_alone(tiny_config, tiny_params, tmp_path, capsys):
     npz.write(tmp_path / "a.npz", weights.Weights(tiny_config, tiny_params))
-    assert weights.read(tmp_path / "a.npz", training=True).critic is None
+    assert opening.read(tmp_path / "a.npz", training=True).critic is None
     assert cli.main(["export", str(tmp_path / "a.npz"), "--out", str(tmp_path / "b"), "--training"]) == 2
     assert "holds the averaged generator alone" in capsys.readouterr().err and not (tmp_path / "b").exists()
     with np.load(tmp_path / "a.npz") as file:

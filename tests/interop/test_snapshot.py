@@ -6,8 +6,8 @@ import pytest
 from digan_jax import interop
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
+from digan_jax.host.pickles.machine import Record
 from digan_jax.interop import snapshot
-from digan_jax.interop.pickle_machine import Record
 from digan_jax.rendering.model import Model
 from tests.interop import golden, pickle_corpus
 

@@ -11,7 +11,7 @@ import pytest
 import digan_jax as digan
 from digan_jax import interop
 from digan_jax.interop import model_folder, stablehlo
-from digan_jax.interop.weights import Weights
+from digan_jax.runs.weights import Weights
 from tests.interop import golden
 
 RUN = """

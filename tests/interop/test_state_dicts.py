@@ -2,9 +2,10 @@ import jax
 import numpy as np
 import pytest
 
-from digan_jax import interop, networks
+from digan_jax import interop
 from digan_jax.errors import InputError
 from digan_jax.interop import state_dicts
+from digan_jax.models.digan import networks
 from tests.interop import golden
 
 

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from digan_jax import coords
+from digan_jax import devices, grids
 from digan_jax.config import ModelConfig
-from digan_jax.networks import build
+from digan_jax.models.digan.networks import build
 from digan_jax.rendering import generate, tiles
 from digan_jax.rendering.model import Model
 
@@ -28,7 +28,7 @@ def in_one_go(model, lat, times, grid):
     return np.asarray(jax.jit(model.nets.generator.synthesis)(model.params, lat, rows, grid))
 
 
-SCALED, SMOOTH = coords.scaled(64, 2), coords.smooth(64, 50, 37, (-2, -1, 1, 1.5))
+SCALED, SMOOTH = grids.scaled(64, 2), grids.smooth(64, 50, 37, (-2, -1, 1, 1.5))
 CUTS = [  # (grid, bytes, are columns, rows, frames cut?)
     (SCALED, 30_000, True, True, True),
     (SCALED, 3_000_000, False, False, False),
@@ -55,7 +55,7 @@ def test_devices_share_clips_or_frames(model, clips):
     assert len(jax.local_devices()) == 8
     lat, times = model.latents(range(clips)), np.linspace(0, 1, 5)
     drawn = model.generate(lat, times)
-    np.testing.assert_allclose(drawn, in_one_go(model, lat, times, coords.native(64)), **TOLERANCE)
+    np.testing.assert_allclose(drawn, in_one_go(model, lat, times, grids.native(64)), **TOLERANCE)
 
 
 def test_a_clip_is_the_same_in_every_batch(model):
@@ -90,7 +90,7 @@ def test_tiles_meet(model):
 @pytest.mark.parametrize("clips", [1, 8])
 def test_devices_do_not_talk(model, clips):
     """Each device draws its own part: no collective in the program."""
-    mesh = generate.local_mesh()
+    mesh = devices.local_mesh()
     spec = jax.sharding.PartitionSpec("data") if clips == 8 else jax.sharding.PartitionSpec(None, "data")
     content = jax.sharding.PartitionSpec("data") if clips == 8 else jax.sharding.PartitionSpec()
     put = lambda x, s: jax.device_put(x, jax.sharding.NamedSharding(mesh, s))

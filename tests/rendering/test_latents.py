@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from digan_jax import networks
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
+from digan_jax.models.digan import networks
 from digan_jax.rendering import latents
 from digan_jax.rendering.model import Model
 

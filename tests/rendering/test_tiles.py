@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digan_jax import coords
+from digan_jax import grids
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.rendering import tiles
@@ -25,10 +25,10 @@ def assert_equal_grids(a, b):
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [
-        (tiles.grid(R, R, mode="native"), coords.native(R)),
-        (tiles.grid(3 * R, 3 * R, mode="scaled"), coords.scaled(R, 3)),
-        (tiles.grid(50, 70), coords.smooth(R, 50, 70)),
-        (tiles.grid(50, 70, region=[-2, 0, 1, 1]), coords.smooth(R, 50, 70, (-2, 0, 1, 1))),
+        (tiles.grid(R, R, mode="native"), grids.native(R)),
+        (tiles.grid(3 * R, 3 * R, mode="scaled"), grids.scaled(R, 3)),
+        (tiles.grid(50, 70), grids.smooth(R, 50, 70)),
+        (tiles.grid(50, 70, region=[-2, 0, 1, 1]), grids.smooth(R, 50, 70, (-2, 0, 1, 1))),
     ],
 )
 def test_a_request_becomes_a_grid(request_, expected):
@@ -52,7 +52,7 @@ def test_requests_that_cannot_be_drawn_are_named(request_, message):
         request_.resolve(R)
 
 
-@pytest.mark.parametrize("grid", [coords.native(R), coords.scaled(R, 3), coords.smooth(R, 20, 33)])
+@pytest.mark.parametrize("grid", [grids.native(R), grids.scaled(R, 3), grids.smooth(R, 20, 33)])
 def test_tiles_cover_the_picture(grid):
     """A picture of coordinates, put together from tiles at every level, is that of the grid; all tiles are alike."""
     plan = tiles.Plan(clips=1, frames=1, rows=5, columns=7)
@@ -70,7 +70,7 @@ def test_tiles_cover_the_picture(grid):
 
 
 @pytest.mark.parametrize("workspace", [1, 10**5, 10**6, 10**7, 10**9])
-@pytest.mark.parametrize("grid", [coords.native(R), coords.smooth(R, 200, 90)])
+@pytest.mark.parametrize("grid", [grids.native(R), grids.smooth(R, 200, 90)])
 def test_pieces_fit_the_workspace(workspace, grid):
     config = ModelConfig(resolution=R, channel_base=1024, channel_max=16)
     plan = tiles.plan(config, grid, clips=7, frames=5, workspace=workspace)
@@ -90,10 +90,10 @@ def test_pieces_fit_the_workspace(workspace, grid):
 def test_frames_drawn_one_by_one_share_the_workspace_of_one(workspace, clips, frames):
     """Finished frames, 48 kB each, may fill a quarter; the clips of a piece have all their frames in it."""
     config = ModelConfig(resolution=R, channel_base=1024, channel_max=16)
-    plan = tiles.plan(config, coords.native(R), clips=7, frames=5, workspace=workspace, one_by_one=True)
+    plan = tiles.plan(config, grids.native(R), clips=7, frames=5, workspace=workspace, one_by_one=True)
     assert (plan.clips, plan.frames) == (clips, frames)
     assert 4 * plan.clips * plan.frames * 12 * R * R <= workspace or plan.frames == 1
-    long = tiles.plan(config, coords.native(R), clips=1, frames=1000, workspace=10**9, one_by_one=True)
+    long = tiles.plan(config, grids.native(R), clips=1, frames=1000, workspace=10**9, one_by_one=True)
     assert long.frames == tiles.even(1000, tiles.FRAMES)
 
 

@@ -22,9 +22,9 @@ import jax
 import numpy as np
 
 from digan_jax import config as config_lib
+from digan_jax import devices
 from digan_jax.data import loader, sources
-from digan_jax.training import mesh as meshes
-from digan_jax.training import steps
+from digan_jax.models.digan import steps
 
 FILE = Path(__file__).parent.parent / "golden" / "trajectory.json"
 FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -55,13 +55,13 @@ def trajectory(run: str) -> dict:
     )
     nets = steps.networks_of(config)
     state = steps.init_state(jax.random.key(config.train.seed), nets, config.train)
-    state = jax.device_put(state, meshes.of_state(mesh, state))
+    state = jax.device_put(state, devices.of_state(mesh, state))
     source = sources.open_source(config.data, config.model)
     batches = loader.make_loader(source, config.data, config.train)
     iteration = steps.compile_iteration(config, nets, mesh)
     metrics: dict[str, list[float]] = {}
     for _ in range(ITERATIONS):
-        state, values = iteration(state, meshes.place_batch(next(batches), mesh))
+        state, values = iteration(state, devices.place_batch(next(batches), mesh))
         for name, value in jax.device_get(values).items():
             metrics.setdefault(name, []).append(float(value))
     batches.close()

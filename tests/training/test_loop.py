@@ -17,11 +17,14 @@ import orbax.checkpoint as ocp
 import pytest
 
 from digan_jax import config as config_lib
-from digan_jax import logs, rng
+from digan_jax import devices, rng
 from digan_jax.errors import InputError, TrainingDiverged
-from digan_jax.training import checkpoint, loop, steps
-from digan_jax.training import mesh as mesh_lib
-from digan_jax.training.state import state_from_params
+from digan_jax.host import signals
+from digan_jax.models.digan import steps
+from digan_jax.models.digan.state import state_from_params
+from digan_jax.runs import reading
+from digan_jax.training import logs, loop
+from digan_jax.training import start as starting
 
 RUN = {  # 24 steps of 8 clips: a line each step, a checkpoint every 8 steps
     "train.total_kimg": 0.192, "log.every_kimg": 0.008, "log.samples_every_kimg": 9.0, "log.sample_clips": 4,
@@ -58,7 +61,7 @@ def quick_steps(monkeypatch):
 @pytest.fixture
 def small_run(monkeypatch, quick_steps):
     """The whole loop around a state and an iteration that cost nothing."""
-    monkeypatch.setattr(loop, "init_state", small_state)
+    monkeypatch.setattr(starting, "init_state", small_state)
 
 
 @pytest.fixture
@@ -102,7 +105,7 @@ def metrics(run):
 
 def test_a_run_leaves_checkpoints_metrics_and_samples(tmp_path, make_config, quick_steps, capsys):
     loop.train(make_config(RUN | {"log.samples_every_kimg": 0.096}), str(tmp_path))
-    assert checkpoint.finished_steps(tmp_path) == [8, 16, 24]
+    assert reading.finished_steps(tmp_path) == [8, 16, 24]
     assert [line["step"] for line in metrics(tmp_path)] == list(range(1, 25))
     samples = {"real.mp4", "real.png"} | {f"kimg_{k}.{s}" for k in ("000000.096", "000000.192") for s in ("mp4", "png")}
     assert {p.name for p in (tmp_path / "samples").iterdir()} == samples
@@ -114,7 +117,7 @@ def test_a_run_leaves_checkpoints_metrics_and_samples(tmp_path, make_config, qui
 def test_a_profile_is_a_trace_of_the_run(tmp_path, make_config, small_run, stop_at, iterations, until):
     stop_at(until)
     loop.train(make_config(RUN), str(tmp_path), profile_iterations=iterations)
-    assert checkpoint.finished_steps(tmp_path)[-1] == until
+    assert reading.finished_steps(tmp_path)[-1] == until
     [trace] = tmp_path.glob("profile/plugins/profile/*/*.trace.json.gz")
     names = {event.get("name") for event in json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]}
     assert any("iteration" in name for name in names if name)
@@ -134,7 +137,7 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path, make_config, small_run, 
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     stop_at(11, number)
     loop.train(make_config(RUN), str(tmp_path))
-    assert checkpoint.finished_steps(tmp_path)[-1] == 11
+    assert reading.finished_steps(tmp_path)[-1] == 11
     assert metrics(tmp_path)[-1]["step"] == 11
     assert "saved at 0.088 kimg. To continue: " in capsys.readouterr().out
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
@@ -161,14 +164,14 @@ def test_a_longer_run_continues_a_finished_one(tmp_path, make_config, small_run,
     assert "complete at 0.08 kimg" in said and "raise --config.train.total_kimg" in said
     assert (tmp_path / "metrics.jsonl").read_text() == before
     loop.train(make_config(RUN), str(tmp_path))
-    assert checkpoint.finished_steps(tmp_path)[-1] == 24
+    assert reading.finished_steps(tmp_path)[-1] == 24
 
 
 def test_another_configuration_is_refused_before_anything_is_done(tmp_path, make_config, small_run):
     loop.train(make_config(RUN | {"train.total_kimg": 0.008}), str(tmp_path))
     with pytest.raises(InputError, match=r"(?s)another configuration.*train\.seed: 0 -> 1"):
         loop.train(make_config(RUN | {"train.seed": 1}), str(tmp_path))
-    assert checkpoint.finished_steps(tmp_path) == [1]
+    assert reading.finished_steps(tmp_path) == [1]
 
 
 def test_other_data_are_refused(tmp_path, make_config, small_run, monkeypatch):
@@ -197,12 +200,12 @@ def test_a_batch_that_devices_cannot_share_is_refused_before_compiling(tmp_path,
 def test_init_from_takes_weights_and_nothing_else(tmp_path, make_config, small_run):
     config = make_config(RUN)
     loop.train(config, str(tmp_path))
-    nets, mesh = steps.networks_of(config), mesh_lib.make_mesh()
-    state = loop.fresh(config, nets, mesh, str(tmp_path))
-    _, weights = checkpoint.restore_weights(tmp_path)
+    nets, mesh = steps.networks_of(config), devices.make_mesh()
+    state = starting.fresh(config, nets, mesh, str(tmp_path))
+    _, weights = reading.restore_weights(tmp_path)
     for name, value in weights.items():
         jax.tree.map(np.testing.assert_array_equal, value, getattr(state, name))
-    plain = loop.fresh(config, nets, mesh)
+    plain = starting.fresh(config, nets, mesh)
     assert int(state.step) == 0
     jax.tree.map(np.testing.assert_array_equal, plain.critic_optimizer, state.critic_optimizer)
     assert not np.array_equal(plain.w_avg, state.w_avg)
@@ -218,11 +221,11 @@ def test_init_from_another_architecture_names_the_field(tmp_path, make_config, s
 def test_init_from_weights_that_do_not_fit_names_the_array(tmp_path, make_config, small_run, monkeypatch):
     config = make_config(RUN | {"train.total_kimg": 0.008})
     loop.train(config, str(tmp_path))
-    theirs, weights = checkpoint.restore_weights(tmp_path)
+    theirs, weights = reading.restore_weights(tmp_path)
     odd = weights | {"w_avg": np.zeros(3, np.float32)}
-    monkeypatch.setattr(checkpoint, "restore_weights", lambda *_: (theirs, odd))
+    monkeypatch.setattr(reading, "restore_weights", lambda *_: (theirs, odd))
     with pytest.raises(InputError, match=r"w_avg: \(3,\) -> \(8,\)"):
-        loop.fresh(config, steps.networks_of(config), mesh_lib.make_mesh(), str(tmp_path))
+        starting.fresh(config, steps.networks_of(config), devices.make_mesh(), str(tmp_path))
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_itself(tmp_path, make_config, small_run, monkeypatch):
@@ -240,7 +243,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_itself(tmp_path, make_config,
     monkeypatch.setattr(steps, "compile_iteration", diverging)
     with pytest.raises(TrainingDiverged, match=r"step 16: critic/loss is nan; the checkpoint of step 8 is good"):
         loop.train(make_config(RUN), str(tmp_path))
-    assert checkpoint.finished_steps(tmp_path) == [8]
+    assert reading.finished_steps(tmp_path) == [8]
     assert metrics(tmp_path)[-1]["step"] == 15
 
 
@@ -261,7 +264,7 @@ def test_stop_signal_is_harmless_outside_the_main_thread():
     seen = []
 
     def enter():
-        with loop.StopSignal() as stop:
+        with signals.StopSignal() as stop:
             seen.append(stop.agreed(True))
 
     thread = threading.Thread(target=enter)
@@ -281,7 +284,7 @@ if int(count) > 1:
     jax.distributed.initialize(f"127.0.0.1:{port}", int(count), int(index))
 if quick == "quick":
     from tests.training import test_loop
-    steps.compile_iteration, loop.init_state = test_loop.quick_iteration, test_loop.small_state
+    steps.compile_iteration, test_loop.starting.init_state = test_loop.quick_iteration, test_loop.small_state
 loop.train(config.from_json(open(config_file).read()), workdir)
 """
 
@@ -332,14 +335,14 @@ def test_killed_and_continued_equals_uninterrupted_bit_for_bit(tmp_path, make_co
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=100)
     assert process.returncode == 0 and "To continue: " in said
-    stopped = checkpoint.finished_steps(pieces)[-1]
+    stopped = reading.finished_steps(pieces)[-1]
     assert 1 <= stopped < 12
 
     process = start(config_file, pieces)
     wait_for_step(pieces, max(stopped + 1, 9), process)
     process.kill()
     process.wait(60)
-    assert checkpoint.finished_steps(pieces)[-1] < 12
+    assert reading.finished_steps(pieces)[-1] < 12
 
     assert start(config_file, pieces).wait(300) == 0
     assert_same_bits(whole, pieces, 12)

@@ -12,9 +12,10 @@ from digan_jax.data import sources
 from digan_jax.errors import InputError
 from digan_jax.evaluation import protocols
 from digan_jax.evaluation.features import extractors
-from digan_jax.training import checkpoint, loop, quick_fvd
-from digan_jax.training.state import init_state
-from digan_jax.training import steps
+from digan_jax.models.digan import steps
+from digan_jax.models.digan.state import init_state
+from digan_jax.runs import checkpoint, reading
+from digan_jax.training import loop, quick_fvd, start
 from tests.training.test_loop import RUN, quick_iteration, small_state
 
 # Every 4 of 24 steps.
@@ -36,7 +37,7 @@ def colours_for_i3d(monkeypatch):
 def scripted(monkeypatch, colours_for_i3d):
     """The loop around a state that costs nothing; the FVD of the k-th measurement is the k-th of a list."""
     monkeypatch.setattr(steps, "compile_iteration", quick_iteration)
-    monkeypatch.setattr(loop, "init_state", small_state)
+    monkeypatch.setattr(start, "init_state", small_state)
     values = [50.0, 20.0, 30.0, 40.0, 60.0, 70.0]
     told = iter(values)
     numbers = lambda self, inference: {"eval/fvd_quick": next(told), "eval/fvd_quick_frozen": 9.0}
@@ -46,8 +47,8 @@ def scripted(monkeypatch, colours_for_i3d):
 
 def test_best_checkpoint_stays_and_the_log_says_so(tmp_path, make_config, scripted, capsys):
     loop.train(make_config(WITH_FVD), str(tmp_path))
-    assert checkpoint.finished_steps(tmp_path) == [8, 24]  # the best, and the newest
-    assert checkpoint.best_step(tmp_path) == 8
+    assert reading.finished_steps(tmp_path) == [8, 24]  # the best, and the newest
+    assert reading.best_step(tmp_path) == 8
     written = {line["step"]: line["eval/fvd_quick"] for line in metrics_lines(tmp_path) if "eval/fvd_quick" in line}
     assert written == dict(zip(range(4, 25, 4), scripted))
     said = capsys.readouterr().out
@@ -62,16 +63,16 @@ def metrics_lines(run):
 def test_measuring_changes_nothing_else(tmp_path, make_config, scripted):
     loop.train(make_config(WITH_FVD), str(tmp_path / "with"))
     loop.train(make_config(WITH_FVD | {"eval.every_kimg": 0.0}), str(tmp_path / "without"))
-    ours, theirs = (checkpoint.restore_weights(tmp_path / name, 24)[1] for name in ("with", "without"))
+    ours, theirs = (reading.restore_weights(tmp_path / name, 24)[1] for name in ("with", "without"))
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
-    assert not (tmp_path / "without" / checkpoint.FVD_FILE).exists()
+    assert not (tmp_path / "without" / reading.FVD_FILE).exists()
 
 
 def test_a_longer_run_remembers_its_best(tmp_path, make_config, scripted):
     loop.train(make_config(WITH_FVD | {"train.total_kimg": 0.096}), str(tmp_path))
-    assert checkpoint.finished_steps(tmp_path) == [8, 12]
+    assert reading.finished_steps(tmp_path) == [8, 12]
     loop.train(make_config(WITH_FVD), str(tmp_path))
-    assert checkpoint.finished_steps(tmp_path) == [8, 24] and len(checkpoint.read_fvd(tmp_path)) == 6
+    assert reading.finished_steps(tmp_path) == [8, 24] and len(reading.read_fvd(tmp_path)) == 6
 
 
 def test_best_is_among_those_that_are_there(tmp_path):
@@ -83,7 +84,7 @@ def test_best_is_among_those_that_are_there(tmp_path):
     assert policy.should_preserve([Info(8), Info(12), Info(16)], context=None) == [False, True, False]
     assert policy.should_preserve([Info(16)], context=None) == [False]
     with pytest.raises(InputError, match="no checkpoint of it was measured"):
-        checkpoint.best_step(tmp_path)
+        reading.best_step(tmp_path)
 
 
 def test_numbers_of_a_state(tmp_path, make_config, colours_for_i3d, monkeypatch):
@@ -99,7 +100,7 @@ def test_numbers_of_a_state(tmp_path, make_config, colours_for_i3d, monkeypatch)
 
 def test_too_few_clips_or_no_weights_are_told_before_training(tmp_path, make_config, monkeypatch):
     monkeypatch.setattr(steps, "compile_iteration", quick_iteration)
-    monkeypatch.setattr(loop, "init_state", small_state)
+    monkeypatch.setattr(start, "init_state", small_state)
     monkeypatch.setattr(checkpoint.Checkpointer, "save", lambda *_: pytest.fail("trained"))
     few = dataclasses.replace(protocols.PROTOCOLS["quick"], n_real=10**9)
     with monkeypatch.context() as m:

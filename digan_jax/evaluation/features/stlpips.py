@@ -15,7 +15,7 @@ from jax import lax
 from jaxtyping import Float
 
 from digan_jax.evaluation.features import lpips, packaged
-from digan_jax.interop.restricted_pickle import read_torch
+from digan_jax.host.pickles.restricted import read_torch
 from digan_jax.shapes import Array
 
 SOURCE = packaged.PackagedFile(

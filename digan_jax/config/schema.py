@@ -1,0 +1,236 @@
+"""ConfigDict -> frozen dataclasses: types, ranges and every check across fields, before anything is compiled.
+
+The defaults live in `configs/base.py`; `ModelConfig` alone gives some, for people who port weights from Python.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+
+from digan_jax.errors import InputError
+
+RESOLUTIONS = (32, 64, 128, 256, 512)
+SOURCES = ("tfds", "folder", "bouncing")
+AUGMENTATIONS = ("color", "translation", "cutout")
+
+
+def require(ok: bool, message: str) -> None:
+    if not ok:
+        raise InputError(message)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Architecture of generator and critics (spec of the paper, sections 2 and 3). Units: see `configs/base.py`."""
+
+    resolution: int
+    channel_base: int
+    channel_max: int
+    z_dim: int = 512
+    w_dim: int = 512
+    motion_dim: int = 512
+    mapping_layers: int = 2
+    n_classes: int = 0
+    rank: int = 10
+    n_frequencies: int = 128
+
+    def __post_init__(self):
+        require(self.resolution in RESOLUTIONS, f"model.resolution={self.resolution}: choose one of {list(RESOLUTIONS)}.")
+        for name in ("channel_base", "channel_max", "z_dim", "w_dim", "motion_dim", "mapping_layers", "rank", "n_frequencies"):
+            require(getattr(self, name) >= 1, f"model.{name}={getattr(self, name)}: must be 1 or more.")
+        require(self.n_classes >= 0, f"model.n_classes={self.n_classes}: must be 0 (unconditional) or more.")
+        require(
+            self.channel_base >= self.resolution,
+            f"model.channel_base={self.channel_base}: leaves no channel at resolution {self.resolution}; "
+            f"set it to {self.resolution} or more.",
+        )
+
+    def channels(self, r: int) -> int:
+        """Channels of the block of resolution r."""
+        return min(self.channel_base // r, self.channel_max)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    source: str
+    name: str
+    path: str
+    data_dir: str
+    split: str
+    frames: int
+    stride: int
+    windows: str
+    flip: bool
+    video_feature: str
+    label_feature: str
+    workers: int
+
+    def __post_init__(self):
+        require(
+            self.source in SOURCES, f"unknown data.source {self.source!r}; choose one of {list(SOURCES)}."
+        )
+        require(
+            self.windows in ("any", "disjoint"), f"data.windows={self.windows!r}: choose one of ['any', 'disjoint']."
+        )
+        require(self.frames >= 2, f"data.frames={self.frames}: the motion critic needs a pair; set it to 2 or more.")
+        require(self.stride >= 1, f"data.stride={self.stride}: must be 1 or more.")
+        require(self.workers >= 0, f"data.workers={self.workers}: must be 0 (threads only) or more.")
+        if self.source == "tfds":
+            require(bool(self.name), "data.name='': source 'tfds' needs the name given to `digan prepare --name`.")
+        if self.source == "folder":
+            require(bool(self.path), "data.path='': source 'folder' needs a folder of videos.")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    seed: int
+    batch_size: int
+    total_kimg: float
+    learning_rate: float
+    adam_beta1: float
+    adam_beta2: float
+    adam_epsilon: float
+    r1_gamma: float
+    r1_every: int
+    path_length_weight: float
+    path_length_every: int
+    path_length_decay: float
+    style_mixing_probability: float
+    mbstd_group_size: int
+    augment: tuple[str, ...]
+    ema_half_life_kimg: float
+    ema_rampup: float
+    w_avg_decay: float
+
+    def __post_init__(self):
+        for name in ("batch_size", "r1_every", "path_length_every", "mbstd_group_size"):
+            require(getattr(self, name) >= 1, f"train.{name}={getattr(self, name)}: must be 1 or more.")
+        for name in ("total_kimg", "learning_rate", "adam_epsilon", "ema_half_life_kimg", "ema_rampup"):
+            require(getattr(self, name) > 0, f"train.{name}={getattr(self, name)}: must be more than 0.")
+        for name in ("r1_gamma", "path_length_weight"):
+            require(getattr(self, name) >= 0, f"train.{name}={getattr(self, name)}: must be 0 or more.")
+        for name in ("adam_beta1", "adam_beta2", "w_avg_decay", "path_length_decay", "style_mixing_probability"):
+            require(0 <= getattr(self, name) <= 1, f"train.{name}={getattr(self, name)}: must lie in [0, 1].")
+        require(0 <= self.seed < 2**32, f"train.seed={self.seed}: must lie in [0, 2**32).")
+        group = min(self.mbstd_group_size, self.batch_size)
+        require(
+            self.batch_size % group == 0,
+            f"train.batch_size={self.batch_size}: not divisible by the minibatch-statistics group of {group}; "
+            f"use {max(group, self.batch_size // group * group)} or change train.mbstd_group_size.",
+        )
+        unknown = [a for a in self.augment if a not in AUGMENTATIONS]
+        require(not unknown, f"unknown train.augment {unknown}; choose from {list(AUGMENTATIONS)}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshConfig:
+    model: int
+
+    def __post_init__(self):
+        require(self.model >= 1, f"mesh.model={self.model}: must be 1 or more devices.")
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointConfig:
+    every_kimg: float
+    keep_last: int
+    keep_every_kimg: float
+
+    def __post_init__(self):
+        require(self.every_kimg > 0, f"checkpoint.every_kimg={self.every_kimg}: must be more than 0.")
+        require(self.keep_last >= 1, f"checkpoint.keep_last={self.keep_last}: must be 1 or more.")
+        require(self.keep_every_kimg >= 0, f"checkpoint.keep_every_kimg={self.keep_every_kimg}: must be 0 (off) or more.")
+
+
+@dataclasses.dataclass(frozen=True)
+class LogConfig:
+    every_kimg: float
+    samples_every_kimg: float
+    sample_clips: int
+
+    def __post_init__(self):
+        for name in ("every_kimg", "samples_every_kimg"):
+            require(getattr(self, name) > 0, f"log.{name}={getattr(self, name)}: must be more than 0.")
+        require(self.sample_clips >= 1, f"log.sample_clips={self.sample_clips}: must be 1 or more.")
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalConfig:
+    every_kimg: float
+    weights: str
+
+    def __post_init__(self):
+        require(self.every_kimg >= 0, f"eval.every_kimg={self.every_kimg}: must be 0 (never) or more.")
+
+
+# Groups that came later, as runs of before have them.
+_ABSENT = {"eval": {"every_kimg": 0.0, "weights": ""}}
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Everything a run is made of. Two runs with equal RunConfigs on equal data are the same run."""
+
+    compute_dtype: str
+    model: ModelConfig
+    data: DataConfig
+    train: TrainConfig
+    mesh: MeshConfig
+    checkpoint: CheckpointConfig
+    log: LogConfig
+    eval: EvalConfig
+
+    def __post_init__(self):
+        check_dtype(self.compute_dtype)
+
+
+def check_dtype(name) -> str:
+    """`name` if it is a type that activations may have. Raises `InputError` otherwise."""
+    choices = ["float32", "bfloat16"]
+    require(name in choices, f"compute_dtype={name!r}: choose one of {choices}.")
+    return name
+
+
+def parse(tree) -> RunConfig:  # untyped: a ConfigDict is no Mapping
+    """A checked `RunConfig` from a ConfigDict or nested dict.
+
+    Raises:
+      InputError: an unknown, missing or ill-typed field, or a value out of range; names the field and the cure.
+    """
+    return _parse(RunConfig, {**_ABSENT, **tree}, "")
+
+
+def _parse(cls, tree, prefix):
+    fields = {f.name: hint for f, hint in zip(dataclasses.fields(cls), typing.get_type_hints(cls).values())}
+    for key in tree:
+        if key not in fields:
+            close = difflib.get_close_matches(key, fields, 1)
+            cure = f"did you mean {prefix}{close[0]}?" if close else f"choose from {sorted(fields)}."
+            raise InputError(f"unknown config field {prefix}{key}; {cure}")
+    missing = [prefix + k for k in fields if k not in tree]
+    require(not missing, f"config lacks {missing}; start from configs/base.py.")
+    return cls(**{name: _value(hint, tree[name], prefix + name) for name, hint in fields.items()})
+
+
+def _value(hint, value, name):
+    if dataclasses.is_dataclass(hint):
+        require(hasattr(value, "keys"), f"{name}={value!r}: must be a group of fields.")
+        return _parse(hint, value, name + ".")
+    if isinstance(hint, types.GenericAlias):  # tuple[str, ...]
+        require(isinstance(value, (list, tuple)), f"{name}={value!r}: must be a tuple of strings.")
+        return tuple(_value(str, v, name) for v in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    ok = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    require(ok, f"{name}={value!r}: must be {hint.__name__}, not {type(value).__name__}.")
+    return value
+
+
+def parse_model(tree) -> ModelConfig:
+    """A checked `ModelConfig` from a nested dict; raises as `parse`."""
+    return _parse(ModelConfig, tree, "model.")
+
+

@@ -1,0 +1,160 @@
+"""The two sides of a comparison: real clips of a source, and clips of a model or of a folder. uint8 throughout."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import io
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from etils import epath
+from jaxtyping import UInt8
+from PIL import Image
+
+from digan_jax.data.decoding import in_order
+from digan_jax.data.loader import THREADS
+from digan_jax.data.sources import Source
+from digan_jax.data.video_folders import FolderSource, quantised
+from digan_jax.errors import InputError
+from digan_jax.evaluation import protocols
+from digan_jax.evaluation.protocols import Plan, Protocol
+
+Clip = UInt8[np.ndarray, "t h w 3"]
+_CHUNK = 16  # clips drawn by a model at a time, always as many, so that one program serves all
+
+
+# ---- real ----
+
+
+@dataclasses.dataclass(frozen=True)
+class RealClips:
+    """Where real clips come from.
+
+    Attributes:
+      name: of the set or folder.
+      split: of a prepared set; "" for a folder.
+      trained_stride: source frames between frames of a clip, as the run was trained; 1 without a run.
+    """
+
+    source: Source
+    name: str
+    split: str
+    trained_stride: int = 1
+
+    def plan(self, protocol: Protocol, draw: int) -> Plan:
+        """See `protocols.choose`. Raises InputError for too few clips."""
+        by_video = protocol.choice.endswith("_videos")
+        videos = self.source.video_names() if by_video else None
+        stride = protocol.stride_of(self.name, self.trained_stride)
+        try:
+            return protocols.choose(protocol, self.source.frame_counts, stride, draw, videos)
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}") from None
+
+    def read(self, plan: Plan, jpeg: int = 0) -> Iterator[Clip]:
+        """The clips of a plan, decoded a few ahead."""
+
+        def clip(record, frames):
+            read = self.source.read_frames(int(record), frames)
+            return np.stack([_through_jpeg(frame, jpeg) for frame in read]) if jpeg else read
+
+        return _ahead(clip, zip(plan.record, plan.frames))
+
+    def describe(self) -> dict:
+        source = self.source
+        return {
+            "name": self.name,
+            "split": self.split,
+            "records": len(source),
+            "frames": int(source.frame_counts.sum()),
+            "size": source.size,
+            "fingerprint": source.fingerprint,
+            "fingerprint_covers": source.fingerprint_covers,
+        }
+
+
+def _through_jpeg(frame: np.ndarray, quality: int) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def _ahead(function, jobs: Iterable[tuple]) -> Iterator:
+    """function(*job) of each job, in order, some of them being worked on while the caller uses one."""
+    with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
+        yield from in_order(threads, function, jobs, 2 * THREADS)
+
+
+# ---- generated ----
+
+
+class FolderClips:
+    """Videos that some tool made, the first frames of each.
+
+    Raises:
+      InputError: as `FolderSource`; videos of unequal length, or shorter than a clip.
+    """
+
+    def __init__(self, folder: epath.PathLike, frames: int = 16, size: int | None = None):
+        self.source = FolderSource(folder, size)
+        self.name, self._frames = str(folder), frames
+        counts = self.source.frame_counts
+        shortest = self.source.items[int(counts.argmin())]
+        if shortest.frames < frames:
+            raise InputError(
+                f"{folder}: {shortest.name} has {shortest.frames} frames, a clip needs {frames}; make longer ones."
+            )
+        if counts.min() != counts.max():
+            longest = self.source.items[int(counts.argmax())]
+            raise InputError(
+                f"{folder}: {shortest.name} has {shortest.frames} frames, {longest.name} has {longest.frames}; "
+                "generated clips must be equally long."
+            )
+
+    @property
+    def total(self) -> int:
+        return len(self.source)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.source.height, self.source.width
+
+    def read(self, ids: np.ndarray, quantise: str) -> Iterator[Clip]:
+        numbers = np.arange(self._frames)
+        return _ahead(lambda i: self.source.read_frames(int(i), numbers, quantise), [(i,) for i in ids])
+
+    def describe(self) -> dict:
+        return {"name": self.name, "kind": "folder", "clips": self.total, "fingerprint": self.source.fingerprint}
+
+
+class GeneratedClips:
+    """Clips of a model by id, of consecutive frames at the trained rate from t = 0, truncation 1.
+
+    Args:
+      model: a `Model`.
+      name: of the run or file.
+      trained_frames: of a clip in training, which span t from 0 to 1.
+    """
+
+    total = None
+
+    def __init__(self, model, name: str, trained_frames: int = 16, frames: int = 16, facts: dict | None = None):
+        self.model, self.name, self._facts = model, name, facts or {}
+        self.times = np.arange(frames) / (trained_frames - 1)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.model.config.resolution, self.model.config.resolution
+
+    def read(self, ids: np.ndarray, quantise: str) -> Iterator[Clip]:
+        for start in range(0, len(ids), _CHUNK):
+            part = ids[start : start + _CHUNK]
+            filled = ids[np.minimum(np.arange(start, start + _CHUNK), len(ids) - 1)]
+            yield from quantised(self.model.sample(filled, self.times), quantise, self.name)[: len(part)]
+
+    def describe(self) -> dict:
+        return {"name": self.name, "kind": "model", "times": [float(t) for t in self.times], **self._facts}
+
+

@@ -1,0 +1,120 @@
+"""Where a level of the generator looks, and the Fourier features it sees there.
+
+The plane of a frame: the trained frame spans [-1, 1] edge to edge, x to the right, y up. A trained r-grid has its
+nodes on the left and lower corners of its cells, so the node of a pixel centred at (X, Y) is (X - 1/r, Y - 1/r).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from digan_jax.errors import InputError
+from digan_jax.shapes import Array
+
+BASE = 32  # the blocks of resolution 4, 8, 16 and 32 share one grid of this many nodes a side
+FULL = (-1.0, -1.0, 1.0, 1.0)  # (x0, y0, x1, y1) of the trained frame
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["x", "y"], meta_fields=["repeat"])
+@dataclasses.dataclass(frozen=True)
+class Level:
+    """The nodes of one level, evenly spaced, and how often the level before is repeated along each axis to reach it.
+
+    With a leading axis each clip has nodes of its own, as when a camera moves and every frame is drawn as a clip.
+    """
+
+    x: Float[Array, "*clips w"]  # of columns, left to right
+    y: Float[Array, "*clips h"]  # of rows, top to bottom
+    repeat: int  # 2: nearest upsampling; 1: the level before has the same nodes
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["levels"], meta_fields=["enlarge"])
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """A pyramid of levels 32, 64, ... R. Its coordinates are data: grids of equal sizes share one compiled program.
+
+    A pyramid may stop early; `enlarge` then says how often each pixel of its last level is repeated along each axis.
+    """
+
+    levels: tuple[Level, ...]
+    enlarge: int = 1
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the picture."""
+        last = self.levels[-1]
+        return last.x.shape[-1] * self.enlarge, last.y.shape[-1] * self.enlarge
+
+    def up_to(self, resolution: int) -> Grid:
+        """The same picture from the levels up to `resolution` alone: quicker and coarser."""
+        kept = self.levels[: len(pyramid(resolution))]
+        return Grid(kept, self.enlarge * math.prod(level.repeat for level in self.levels[len(kept) :]))
+
+
+def stack(grids: Sequence[Grid]) -> Grid:
+    """One grid with a leading axis, grid i for clip i; all of one size and mode."""
+    return jax.tree.map(lambda *nodes: np.stack(nodes), *grids)
+
+
+def pyramid(resolution: int) -> list[int]:
+    """Resolutions of the levels: [32, 64, ... resolution]."""
+    return [BASE << i for i in range((resolution // BASE).bit_length())]
+
+
+def native(resolution: int) -> Grid:
+    """The trained pyramid (paper's release: column j at 2j/r - 1, row i at 2(r-1-i)/r - 1)."""
+    return scaled(resolution, 1)
+
+
+def scaled(resolution: int, s: int) -> Grid:
+    """The trained pyramid with s times the nodes at every level; s = 1 is `native`, bit for bit."""
+    if s < 1:
+        raise InputError(f"scale {s}: a scaled grid needs a whole factor of 1 or more.")
+    levels = []
+    for r in pyramid(resolution):
+        x, y = (_nodes(r, centres) for centres in _centres(s * r, s * r, FULL))
+        levels.append(Level(x, y, repeat=1 if r == BASE else 2))
+    return Grid(tuple(levels))
+
+
+def smooth(resolution: int, width: int, height: int, region: tuple[float, float, float, float] = FULL) -> Grid:
+    """Every level at every pixel of a width x height picture of `region`: no upsampling is left, each pixel is a
+    function of its own (x, y, t), and windows and tiles of one picture agree."""
+    x0, y0, x1, y1 = region
+    if width < 1 or height < 1:
+        raise InputError(f"size {width}x{height}: a picture needs at least one pixel a side.")
+    if not (np.all(np.isfinite(region)) and x0 < x1 and y0 < y1):
+        raise InputError(f"region {region}: needs finite x0 < x1 and y0 < y1; the trained frame is -1,-1,1,1.")
+    return at_centres(resolution, *_centres(width, height, region))
+
+
+def _centres(width: int, height: int, region) -> tuple[np.ndarray, np.ndarray]:
+    """Of the columns and rows of pixels."""
+    x0, y0, x1, y1 = region
+    x = x0 + (x1 - x0) * (np.arange(width) + 0.5) / width
+    y = y1 - (y1 - y0) * (np.arange(height) + 0.5) / height
+    return x, y
+
+
+def _nodes(r: int, centres: Float[Array, "n"]) -> Float[Array, "n"]:
+    return (centres - 1 / r).astype(np.float32)
+
+
+def at_centres(resolution: int, x: Float[Array, "w"], y: Float[Array, "h"]) -> Grid:
+    """Every level at pixels with these centres on the plane."""
+    return Grid(tuple(Level(_nodes(r, x), _nodes(r, y), repeat=1) for r in pyramid(resolution)))
+
+
+# The generator works on a folded grid, [b side row column t channel]: of an even number of rows the upper half is side 0,
+# and side 1 is the lower half as its mirror image, point by point through the middle of the grid. Its layers never look
+# at a neighbour, so the order is free, and `multiply_waves` makes both sides from half of the multiplications. Frames
+# come after pixels: they share the Fourier features of a pixel up to their phase.
+
+

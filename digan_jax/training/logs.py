@@ -1,0 +1,219 @@
+"""Where a run's numbers go: one `Writer` interface with console, JSON lines and TensorBoard behind it."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+from etils import epath
+from jaxtyping import UInt8
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from digan_jax.host.files import moved_in
+
+Image = UInt8[np.ndarray, "h w 3"]
+
+
+class Writer:
+    """What the training loop writes to. A writer overrides what it has a place for; the rest does nothing."""
+
+    takes_histograms = False  # they cost another pass through the critics
+
+    def progress(self, step: int) -> None:
+        """`step` iterations are done; called for each, so it must be quick."""
+
+    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None: ...
+
+    def write_image(self, step: int, name: str, image: Image) -> None: ...
+
+    def write_histogram(self, step: int, name: str, values: np.ndarray) -> None: ...
+
+    def write_text(self, step: int, name: str, text: str) -> None:
+        """A remark for people."""
+
+    def close(self) -> None: ...
+
+
+def _to_each(method: str):
+    def call(self, *args):
+        for writer in self._writers:
+            getattr(writer, method)(*args)
+
+    return call
+
+
+class MultiWriter(Writer):
+    """Passes everything on to each of its writers, in order."""
+
+    def __init__(self, writers: Sequence[Writer]):
+        self._writers = list(writers)
+        self.takes_histograms = any(writer.takes_histograms for writer in self._writers)
+
+    progress = _to_each("progress")
+    write_scalars = _to_each("write_scalars")
+    write_image = _to_each("write_image")
+    write_histogram = _to_each("write_histogram")
+    write_text = _to_each("write_text")
+    close = _to_each("close")
+
+
+class ConsoleWriter(Writer):
+    """One line for each entry of the log; on a terminal also a progress bar with rate and remaining time."""
+
+    def __init__(self, batch_size: int, total_kimg: float, start_step: int = 0, console: Console | None = None):
+        self._batch_size = batch_size
+        self._console = console or Console(highlight=False, soft_wrap=True)
+        columns = (
+            TextColumn("{task.completed:.1f}/{task.total:g} kimg"), BarColumn(None),
+            TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+        )  # fmt: skip
+        self._bar = Progress(
+            *columns,
+            console=self._console,
+            expand=True,
+            speed_estimate_period=120,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("", completed=self._kimg(start_step), total=total_kimg, rate="compiling")
+        self._bar.start()
+
+    def progress(self, step):
+        self._bar.update(self._task, completed=self._kimg(step))
+
+    def write_scalars(self, step, scalars):
+        line = [f"{self._kimg(step):9.3f} kimg"]
+        if "rate/clips_per_second" in scalars:
+            rate = f"{scalars['rate/clips_per_second']:.1f} clips/s"
+            self._bar.update(self._task, rate=rate)
+            line += [rate, f"{scalars['rate/seconds_per_kimg']:.1f} s/kimg"]
+        line += [f"{key} {value:+.3f}" for key, value in scalars.items() if key.endswith("/loss") or "/sign_" in key]
+        if "memory/peak_gib" in scalars:
+            line.append(f"{scalars['memory/peak_gib']:.2f} GiB")
+        if len(line) > 1:  # an evaluation says its numbers as a text
+            self._print("  ".join(line))
+
+    def write_text(self, step, name, text):
+        self._print(text)
+
+    def close(self):
+        self._bar.stop()
+
+    def _print(self, text):
+        self._bar.console.print(text, markup=False)
+
+    def _kimg(self, step):
+        return step * self._batch_size / 1000
+
+
+class JsonlWriter(Writer):
+    """One JSON object a line, {"step": 40, "critic/loss": 1.2, ...}; continues a file without saying a step twice."""
+
+    def __init__(self, path: epath.PathLike, start_step: int = 0):
+        """Keeps the whole lines up to `start_step` of a file that is there; later ones will be written again."""
+        self._path = epath.Path(path)
+        if self._path.exists():
+            kept = [line for line in self._path.read_text().splitlines() if _step_of(line) <= start_step]
+            with moved_in(self._path) as unfinished:
+                epath.Path(unfinished).write_text("".join(line + "\n" for line in kept))
+
+    def write_scalars(self, step, scalars):
+        # One write for each line: a process killed at any moment leaves a whole line or none.
+        with self._path.open("a") as file:
+            file.write(json.dumps({"step": step, **scalars}) + "\n")
+
+
+def _step_of(line: str) -> float:
+    """The step of a line of metrics.jsonl; infinite for what is no whole line."""
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+class TensorBoardWriter(Writer):
+    """Event files through clu, which passes no videos on; strips go as images. Needs the extra `[tensorboard]`."""
+
+    takes_histograms = True
+
+    def __init__(self, folder: epath.PathLike):
+        import tensorflow as tf
+        from clu import metric_writers
+
+        tf.config.set_visible_devices([], "GPU")  # it would take the memory that jax needs
+        self._events = metric_writers.SummaryWriter(str(folder))
+
+    def write_scalars(self, step, scalars):
+        self._events.write_scalars(step, scalars)
+        self._events.flush()
+
+    def write_image(self, step, name, image):
+        self._events.write_images(step, {name: image[None]})
+
+    def write_histogram(self, step, name, values):
+        self._events.write_histograms(step, {name: values})
+
+    def write_text(self, step, name, text):
+        self._events.write_texts(step, {name: text})
+
+    def close(self):
+        self._events.close()
+
+
+def open_writers(workdir: epath.PathLike, batch_size: int, total_kimg: float, start_step: int) -> Writer:
+    """All writers of a run that stands at `start_step`; on processes other than the first, none."""
+    if jax.process_index() != 0:
+        return MultiWriter([])
+    workdir = epath.Path(workdir)
+    writers = [
+        ConsoleWriter(batch_size, total_kimg, start_step),
+        JsonlWriter(workdir / "metrics.jsonl", start_step),
+    ]
+    try:
+        writers.append(TensorBoardWriter(workdir / "tensorboard"))
+    except ImportError:
+        pass  # the extra is not installed
+    return MultiWriter(writers)
+
+
+class Meter:
+    """Means of metrics since the last line of the log, with rates and memory."""
+
+    def __init__(self, batch_size: int):
+        self._batch_size = batch_size
+        self._began, self._steps, self._sums = None, 0, {}
+
+    def add(self, metrics: Mapping[str, float | np.floating | np.ndarray]) -> None:
+        """Counts the metrics of one step; one that only some steps have is averaged over those."""
+        if self._began is None:  # the first step compiled; rates begin after it
+            self._began = time.monotonic()
+        else:
+            self._steps += 1
+        for key, value in metrics.items():
+            total, count = self._sums.get(key, (0.0, 0))
+            self._sums[key] = (total + float(value), count + 1)
+
+    def summary(self, step: int) -> dict[str, float]:
+        """The means, "progress/kimg", "rate/…" and "memory/peak_gib"; starts anew."""
+        now, clips = time.monotonic(), self._steps * self._batch_size
+        summary = {"progress/kimg": step * self._batch_size / 1000, "memory/peak_gib": peak_memory_gib()}
+        if clips:
+            seconds = now - self._began
+            summary |= {"rate/clips_per_second": clips / seconds, "rate/seconds_per_kimg": 1000 * seconds / clips}
+        summary |= {key: total / count for key, (total, count) in self._sums.items()}
+        self._began, self._steps, self._sums = now, 0, {}
+        return summary
+
+
+def peak_memory_gib() -> float:
+    """Most memory used so far: of the first local device where the backend counts it, otherwise of this process."""
+    stats = jax.local_devices()[0].memory_stats()
+    if stats and "peak_bytes_in_use" in stats:
+        return stats["peak_bytes_in_use"] / 2**30
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, KiB on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30

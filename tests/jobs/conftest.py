@@ -1,0 +1,1 @@
+from tests.evaluation.conftest import quick_networks  # noqa: F401  a fixture of both rooms

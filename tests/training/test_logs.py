@@ -1,0 +1,140 @@
+import io
+import json
+import os
+
+import jax
+import numpy as np
+import pytest
+from rich.console import Console
+
+from digan_jax.training import logs
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_jsonl_continues_without_saying_a_step_twice(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    first = logs.JsonlWriter(path)
+    for step in (10, 20, 30):
+        first.write_scalars(step, {"critic/loss": step / 10})
+    logs.JsonlWriter(path, start_step=20).write_scalars(30, {"critic/loss": 7.0})
+    assert lines(path) == [
+        {"step": 10, "critic/loss": 1.0}, {"step": 20, "critic/loss": 2.0}, {"step": 30, "critic/loss": 7.0},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("half", ['{"step": 2, "critic/lo', '{"step": 2', "[1]\n", "\n", '{"loss": 1}\n'])
+def test_jsonl_drops_what_is_no_whole_line(tmp_path, half):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n' + half)
+    logs.JsonlWriter(path, start_step=5).write_scalars(6, {})
+    assert lines(path) == [{"step": 1}, {"step": 6}]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a Linux device")
+def test_jsonl_on_a_full_disk_raises(tmp_path):
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+    writer = object.__new__(logs.JsonlWriter)
+    writer._path = tmp_path / "metrics.jsonl"
+    with pytest.raises(OSError, match="No space left"):
+        writer.write_scalars(1, {"critic/loss": 1.0})
+
+
+def console(terminal):
+    return Console(file=io.StringIO(), force_terminal=terminal, width=200, highlight=False, soft_wrap=True)
+
+
+def test_console_line_says_place_rate_losses_signs_and_memory():
+    out = console(terminal=False)
+    writer = logs.ConsoleWriter(batch_size=64, total_kimg=10.0, console=out)
+    writer.progress(25)
+    writer.write_scalars(25, {
+        "rate/clips_per_second": 50.0, "rate/seconds_per_kimg": 20.0, "memory/peak_gib": 1.5,
+        "critic/loss": 1.25, "critic/sign_real": 0.5, "critic/r1": 3.0,
+    })  # fmt: skip
+    writer.close()
+    assert out.file.getvalue().strip().split("  ") == [
+        "1.600 kimg", "50.0 clips/s", "20.0 s/kimg", "critic/loss +1.250", "critic/sign_real +0.500", "1.50 GiB",
+    ]  # fmt: skip
+
+
+def test_console_shows_a_bar_on_a_terminal_only():
+    shown = {}
+    for terminal in (False, True):
+        out = console(terminal)
+        writer = logs.ConsoleWriter(batch_size=100, total_kimg=10.0, start_step=10, console=out)
+        for step in range(11, 51):
+            writer.progress(step)
+        writer.write_text(50, "note", "saved [1]")  # brackets are no markup
+        writer.close()
+        shown[terminal] = out.file.getvalue()
+    assert shown[False] == "saved [1]\n"
+    assert "5.0/10 kimg" in shown[True] and "left" in shown[True] and "saved [1]" in shown[True]
+
+
+def test_meter_averages_each_metric_over_the_steps_that_have_it(monkeypatch):
+    clock = iter([100.0, 104.0, 105.0])  # end of the first step, first summary, second summary
+    monkeypatch.setattr(logs.time, "monotonic", lambda: next(clock))
+    meter = logs.Meter(batch_size=8)
+    meter.add({"loss": np.float32(1.0), "r1": 5.0})
+    meter.add({"loss": 2.0})
+    meter.add({"loss": 6.0})
+    first = meter.summary(step=125)
+    assert (first["loss"], first["r1"], first["progress/kimg"]) == (3.0, 5.0, 1.0)
+    assert 0.01 < first["memory/peak_gib"] < 1000  # GiB of this process: not KiB, not bytes
+    # Two steps in four seconds: the first one, which compiled, began before the clock.
+    assert (first["rate/clips_per_second"], first["rate/seconds_per_kimg"]) == (4.0, 250.0)
+    meter.add({"loss": 9.0})
+    second = meter.summary(step=126)
+    assert (second["loss"], second["rate/clips_per_second"], "r1" in second) == (9.0, 8.0, False)
+
+
+def test_a_log_line_after_the_first_step_has_no_rate_yet():
+    meter = logs.Meter(batch_size=8)
+    meter.add({"critic/loss": 1.0})
+    summary = meter.summary(step=1)
+    assert not any(key.startswith("rate") for key in summary)
+    out = console(terminal=False)
+    logs.ConsoleWriter(8, 1.0, console=out).write_scalars(1, summary)
+    assert "0.008 kimg  critic/loss +1.000" in out.file.getvalue()
+
+
+def test_multi_writer_reaches_all_with_every_call():
+    calls = []
+
+    class Recorder(logs.Writer):
+        def __getattribute__(self, name):
+            return lambda *args: calls.append((name, *args))
+
+    both = logs.MultiWriter([Recorder(), Recorder()])
+    methods = [name for name, value in vars(logs.Writer).items() if callable(value) and not name.startswith("_")]
+    for name in methods:
+        getattr(both, name)(*([name] if name != "close" else []))
+    assert len(calls) == 2 * len(methods) and set(methods) == {call[0] for call in calls}
+
+
+def test_writers_are_on_the_first_process_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
+    writer = logs.open_writers(tmp_path, 8, 1.0, 0)
+    writer.write_scalars(1, {"loss": 1.0})
+    writer.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tensorboard_events_hold_scalars_pictures_histograms_and_text(tmp_path):
+    pytest.importorskip("tensorflow", reason="needs the extra [tensorboard]")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    writer = logs.TensorBoardWriter(tmp_path)
+    writer.write_scalars(3, {"critic/loss": 1.5})
+    writer.write_image(3, "samples/strip", np.zeros((8, 16, 3), np.uint8))
+    writer.write_histogram(3, "scores/motion_real", np.arange(9.0))
+    writer.write_text(3, "note", "hello")
+    writer.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    tags = set(events.Tags()["tensors"])
+    assert {"critic/loss", "samples/strip", "scores/motion_real", "note"} <= tags
+    assert events.Tensors("critic/loss")[0].step == 3
