@@ -11,6 +11,8 @@ def get_config() -> ConfigDict:
     c = ConfigDict()
     c.compute_dtype = "float32"  # of activations: "float32" or "bfloat16"; parameters, norms, phases and losses stay float32
 
+    c.family = "digan"  # of models
+
     c.model = m = ConfigDict()
     m.resolution = 128  # pixels a side of a trained frame: 32, 64, 128, 256 or 512
     m.channel_base = 32768  # channels of the block of resolution r: min(channel_base / r, channel_max)

@@ -14,25 +14,34 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 
 Array = jax.Array | np.ndarray
 Params = dict  # nested dict of arrays, named as in the authors' release
 
 Frames = Float[Array, "b t h w c"]
 Pair = Float[Array, "b 2 h w c"]
+Motion = object  # a tree of arrays [b ...] that only the motion code looks into
+
+
+class Condition(NamedTuple):
+    """What a generator and its critics are given beside noise; None where there is nothing of the kind."""
+
+    label: Float[Array, "b classes"] | None = None  # one-hot
+    maps: Float[Array, "b s H W c"] | None = None  # pictures at s times
+    at: Float[Array, "b s"] | None = None  # times of the maps, in clips
 
 
 class Batch(NamedTuple):
-    """Frame pairs of real clips, as the loader hands them to a step."""
+    """Some frames of real clips, as the loader hands them to a step."""
 
-    frames: UInt8[Array, "b 2 h w c"]  # uint8 until on the device
-    times: Float[Array, "b 2"]  # position in the clip, in [0, 1], ascending
-    label: Int[Array, "b"]  # class index; 0 where there are no classes
+    frames: UInt8[Array, "b k h w c"]  # uint8 until on the device; DIGAN sees pairs: k = 2
+    times: Float[Array, "b k"]  # position in the clip, in [0, 1], ascending
+    condition: Condition | None = None
 
 
 class Latents(NamedTuple):
     """What makes a clip: the content of each layer and the motion."""
 
     content: Float[Array, "b layers w"]
-    motion: Float[Array, "b m"]
+    motion: Motion  # of DIGAN's linear code a vector [b m]

@@ -83,11 +83,11 @@ def tiny_params(tiny_config):
 @pytest.fixture(scope="session")
 def tiny_run(make_config, tmp_path_factory):
     """Folder of a run of the tiny model that was saved before its first step; nobody may write into it."""
-    from digan_jax.models.digan import state, steps
+    from digan_jax.models.digan.state import init_state
     from digan_jax.runs import checkpoint
 
     config, workdir = make_config(), tmp_path_factory.mktemp("runs") / "tiny"
-    begun = state.init_state(jax.random.key(0), steps.networks_of(config), config.train)
+    begun = init_state(jax.random.key(0), config)
     checkpoint.write_run(workdir, config, 0, begun, {"step": 0})
     return workdir
 

@@ -13,10 +13,11 @@ import numpy as np
 from digan_jax import devices, grids
 from digan_jax.benchmark.timing import Timing, Work, compiled, timed
 from digan_jax.config import RunConfig, files
-from digan_jax.models.digan import networks, steps
+from digan_jax.models.digan import networks
 from digan_jax.rendering.model import Model
 from digan_jax.shapes import Batch
 from digan_jax.training import start
+from digan_jax.training.compile import compile_iteration
 
 BASE = Path(__file__).parents[2] / "configs" / "base.py"
 
@@ -36,19 +37,17 @@ def training(resolution: int, channel_base: int, channel_max: int, batch_size: i
     config = base_config({f"model.{k}": v for k, v in fields.items()} | {"train.batch_size": batch_size})
     mesh = devices.make_mesh()
     devices.check_batch(batch_size, mesh)
-    nets = steps.networks_of(config)
     rng = np.random.default_rng(0)
     batch = devices.place_batch(
         Batch(
             rng.integers(0, 256, (batch_size, 2, resolution, resolution, 3), np.uint8),
             np.sort(rng.random((batch_size, 2), np.float32), axis=1),
-            np.zeros(batch_size, np.int32),
         ),
         mesh,
     )
-    state = start.fresh(config, nets, mesh)
+    state = start.fresh(config, mesh)
     sharding = state.step.sharding
-    program, known = compiled(steps.compile_iteration(config, nets, mesh), state, batch)
+    program, known = compiled(compile_iteration(config, mesh), state, batch)
 
     def from_step(step: int):
         def call():

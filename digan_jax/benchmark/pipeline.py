@@ -17,7 +17,7 @@ from digan_jax.benchmark.networks import base_config
 from digan_jax.benchmark.timing import Unavailable, Work, timed
 from digan_jax.data import bouncing, builder, loader, sources
 from digan_jax.host.video_files import write_video
-from digan_jax.models.digan import steps
+from digan_jax.models.digan.state import init_state
 from digan_jax.runs import checkpoint
 
 VIDEO_SIZE, VIDEO_FRAMES = 512, 240  # of the file that `prepare` and ffmpeg decode
@@ -47,7 +47,7 @@ def loading(size: int, batch_size: int, cached: bool) -> Work:
     config = base_config(fields | {"model.resolution": size})
     source = sources.open_source(config.data, config.model)
     cache = {} if cached else {"cache_bytes": 0}
-    batches = loader.make_loader(source, config.data, config.train, **cache)
+    batches = loader.make_loader(source, config, **cache)
 
     def seconds(repeats: int, home=home):
         return timed(lambda: [next(batches).times for _ in range(BATCHES)], repeats)
@@ -91,7 +91,7 @@ def first_frame() -> Work:
     home = _Folder()
     fields = {"model.resolution": 32, "model.channel_base": 512, "model.channel_max": 32}
     config, run = base_config(fields), home.path / "run"
-    state = steps.init_state(jax.random.key(0), steps.networks_of(config), config.train)
+    state = init_state(jax.random.key(0), config)
     checkpoint.write_run(run, config, 0, state, {"step": 0})
     once = lambda: _digan("render", "--run", str(run), "--frames", "1", "--scale", "8", "--out", str(home.path / "a.png"))
     return Work(lambda repeats, home=home: timed(once, repeats), amount=(1, "frames"))

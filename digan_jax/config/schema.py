@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 
@@ -124,6 +125,19 @@ class TrainConfig:
         unknown = [a for a in self.augment if a not in AUGMENTATIONS]
         require(not unknown, f"unknown train.augment {unknown}; choose from {list(AUGMENTATIONS)}.")
 
+    def kimg(self, step: int) -> float:
+        """Thousands of clips seen in `step` iterations."""
+        return step * self.batch_size / 1000
+
+    def steps(self, kimg: float) -> int:
+        """Iterations that see at least so many thousands of clips."""
+        return math.ceil(kimg * 1000 / self.batch_size)
+
+    def due(self, step: int, every_kimg: float) -> bool:
+        """Whether `step` is the first to reach a multiple of `every_kimg` thousands of clips; 0: never."""
+        clips = every_kimg * 1000
+        return clips > 0 and step * self.batch_size // clips > (step - 1) * self.batch_size // clips
+
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:
@@ -167,7 +181,7 @@ class EvalConfig:
 
 
 # Groups that came later, as runs of before have them.
-_ABSENT = {"eval": {"every_kimg": 0.0, "weights": ""}}
+_ABSENT = {"family": "digan", "eval": {"every_kimg": 0.0, "weights": ""}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,6 +189,7 @@ class RunConfig:
     """Everything a run is made of. Two runs with equal RunConfigs on equal data are the same run."""
 
     compute_dtype: str
+    family: str
     model: ModelConfig
     data: DataConfig
     train: TrainConfig

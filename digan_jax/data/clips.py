@@ -1,9 +1,10 @@
-"""Which frames a step sees, as a function of (seed, step) alone: windows, their order, frame pairs, flips. Pure."""
+"""Which frames a step sees, as a function of (seed, step) alone: windows, their order, frames, flips. Pure."""
 
 from __future__ import annotations
 
 import dataclasses
 import zlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -37,16 +38,16 @@ class Windows:
         return record, (ids - before) * self.step
 
 
-class Pairs(NamedTuple):
+class FramePlan(NamedTuple):
     """What one step reads: the plan of a batch."""
 
     record: Int[np.ndarray, "b"]
-    frame: Int[np.ndarray, "b 2"]  # frame numbers in the record, ascending
-    times: Float[np.ndarray, "b 2"]  # position in the clip, in [0, 1], ascending
-    flip: Bool[np.ndarray, "b"]  # mirror both frames, left to right
+    frame: Int[np.ndarray, "b k"]  # frame numbers in the record, ascending
+    times: Float[np.ndarray, "b k"]  # position in the clip, in [0, 1], ascending
+    flip: Bool[np.ndarray, "b"]  # mirror the frames of a clip, left to right
 
-    def rows(self, first: int, count: int) -> Pairs:
-        return Pairs(*(column[first : first + count] for column in self))
+    def rows(self, first: int, count: int) -> FramePlan:
+        return FramePlan(*(column[first : first + count] for column in self))
 
 
 def span(frames: int, stride: int) -> int:
@@ -80,25 +81,19 @@ def shuffled(places: Int[np.ndarray, "b"], total: int, seed: int) -> Int[np.ndar
     return np.array([index_shuffle(int(p), total - 1, keys[e], 4) for e, p in zip(epoch, place)], np.int64)
 
 
-def draw_pairs(clips: Windows, seed: int, step: int, batch_size: int, flip: bool) -> Pairs:
-    """The frame pairs of one step: frame numbers ⌊n·Beta(2, 1)⌋ and ⌊n·Beta(1, 2)⌋, sorted (paper, section 3.3).
+def draw(clips: Windows, frames: Callable, seed: int, step: int, batch_size: int, flip: bool) -> FramePlan:
+    """The frames that one step sees.
 
     Args:
       clips: the clips to draw from; at least one.
+      frames: of a clip, as `models.interface.Family.frames` chooses them.
       seed: of the run.
       step: iteration, from 0.
-      batch_size: pairs of the global batch.
-      flip: mirror half of the pairs.
+      batch_size: clips of the global batch.
+      flip: mirror half of the clips.
     """
     record, start = clips.locate(shuffled(step * batch_size + np.arange(batch_size), clips.total, seed))
     random = np.random.default_rng((zlib.crc32(b"pairs"), seed, step))
-    late, early = random.beta(2, 1, batch_size), random.beta(1, 2, batch_size)
-    n = clips.frames
-    pair = np.minimum(np.sort(np.stack([late, early], 1) * n, 1).astype(np.int64), n - 1)
+    number, times = frames(random, clips.frames, batch_size)
     mirror = random.random(batch_size) < 0.5
-    return Pairs(
-        record=record,
-        frame=start[:, None] + pair * clips.stride,
-        times=(pair / (n - 1)).astype(np.float32),
-        flip=mirror & flip,
-    )
+    return FramePlan(record, start[:, None] + number * clips.stride, times, mirror & flip)

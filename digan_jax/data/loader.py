@@ -1,4 +1,4 @@
-"""Batches of frame pairs for training, and whole clips for looking at: Grain over a source."""
+"""Batches of frames for training, and whole clips for looking at: Grain over a source."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 from absl import flags
 from jaxtyping import Int, UInt8
 
-from digan_jax.config import DataConfig, TrainConfig
+from digan_jax.config import DataConfig, RunConfig
 from digan_jax.data import clips
 from digan_jax.data.sources import Source, check_lengths
 from digan_jax.errors import InputError
-from digan_jax.shapes import Batch
+from digan_jax.models import families
+from digan_jax.shapes import Batch, Condition
 
 CACHE_BYTES = 2**30  # of decoded frames, shared by the reading processes of a host
 THREADS = 4  # reading at once; decoding leaves Python's lock, so a few help even without processes
@@ -24,8 +25,7 @@ AHEAD = 4  # batches ready at most; then the readers wait
 
 def make_loader(
     source: Source,
-    data: DataConfig,
-    train: TrainConfig,
+    config: RunConfig,
     *,
     start_step: int = 0,
     process_index: int = 0,
@@ -39,8 +39,8 @@ def make_loader(
 
     Args:
       source: of the clips.
-      data: frames, stride, windows, flip, and workers: reading processes, 0 for threads of this one.
-      train: seed and batch_size, the latter over all hosts.
+      config: of the run. Its family says which frames of a clip a step sees; of `data`: frames, stride, windows, flip,
+        and workers, reading processes, 0 for threads of this one; of `train`: seed and batch_size over all hosts.
       start_step: iteration of the first batch.
       process_index: of this host.
       process_count: hosts.
@@ -52,9 +52,10 @@ def make_loader(
     Raises:
       InputError: no clip in the source, or a batch that cannot be shared out evenly.
     """
+    data, train = config.data, config.train
     if train.batch_size % process_count:
         raise InputError(f"train.batch_size={train.batch_size}: cannot be shared by {process_count} hosts evenly.")
-    reader = _BatchReader(source, data, train, process_index, process_count, cache_bytes)
+    reader = _BatchReader(source, config, process_index, process_count, cache_bytes)
     steps = grain.MapDataset.range(start_step, 2**62).map(reader)
     batches = steps.to_iter_dataset(grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=AHEAD))
     if data.workers:
@@ -76,21 +77,24 @@ def _close(iterator: weakref.ref) -> None:
 class _BatchReader:
     """step -> this host's rows of the batch."""
 
-    def __init__(self, source: Source, data: DataConfig, train: TrainConfig, process_index, process_count, cache_bytes):
-        check_lengths(source, data)
+    def __init__(self, source: Source, config: RunConfig, process_index: int, process_count: int, cache_bytes: int):
+        check_lengths(source, config.data)
+        data = self._data = config.data
+        self._train, self._classes, self._family = config.train, config.model.n_classes, families.of(config)
         self._windows = clips.windows(source.frame_counts, data.frames, data.stride, data.windows)
-        self._seed, self._batch_size, self._flip = train.seed, train.batch_size, data.flip
-        self._rows = train.batch_size // process_count
+        self._rows = config.train.batch_size // process_count
         self._first_row = process_index * self._rows
         self._labels = source.labels
         self._frames = in_memory_if_small(source, cache_bytes // max(1, data.workers))
 
     def __call__(self, step: int) -> Batch:
-        pairs = clips.draw_pairs(self._windows, self._seed, step, self._batch_size, self._flip)
-        mine = pairs.rows(self._first_row, self._rows)
+        train = self._train
+        plan = clips.draw(self._windows, self._family.frames, train.seed, step, train.batch_size, self._data.flip)
+        mine = plan.rows(self._first_row, self._rows)
         frames = np.stack([self._frames.read_frames(int(r), f) for r, f in zip(mine.record, mine.frame)])
         frames[mine.flip] = frames[mine.flip, :, :, ::-1]
-        return Batch(frames, mine.times, self._labels[mine.record].astype(np.int32))
+        labels = np.eye(self._classes, dtype=np.float32)[self._labels[mine.record]] if self._classes else None
+        return Batch(frames, mine.times, None if labels is None else Condition(labels))
 
 
 def in_memory_if_small(source: Source, limit_bytes: int = CACHE_BYTES) -> Source | InMemory:

@@ -30,6 +30,7 @@ class Encoding(NamedTuple):
     options: dict[str, str]
 
 
+DEFAULT_FPS = 8.0  # frames a second of a file, where nobody says otherwise
 QUALITIES = ("standard", "10-bit", "lossless")
 _X264, _VP9 = {"crf": "16"}, {"cpu-used": "4", "row-mt": "1", "b": "0"}  # b = 0: constant quality
 ENCODINGS = {

@@ -56,7 +56,7 @@ def from_pretrained(repo_id: str, revision: str | None = None, training: bool = 
     Raises:
       InputError: no such repository or revision, no connection and nothing cached, or no model of digan-jax in it.
     """
-    from digan_jax.rendering.model import of_weights
+    from digan_jax.rendering.samplers import of_weights
 
     return of_weights(read(repo_id, revision, training))
 

@@ -86,7 +86,7 @@ def _save(path: epath.Path, tree: Params) -> None:
 
 def _draw(folder: epath.Path, weights: Weights, samples: int) -> None:
     from digan_jax.rendering.contact_sheets import write_samples
-    from digan_jax.rendering.model import of_weights
+    from digan_jax.rendering.samplers import of_weights
 
     clips = of_weights(weights).sample(np.arange(samples), STRIP_TIMES)
     write_samples(folder / "samples", clips, fps=8.0, strip_clips=samples)

@@ -11,7 +11,9 @@ from etils import epath
 
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
-from digan_jax.rendering.model import Model, of_weights
+from digan_jax.rendering.model import Sampler
+from digan_jax.rendering.samplers import of_weights
+from digan_jax.runs import reading
 from digan_jax.runs.reading import is_run
 from digan_jax.runs.weights import Weights, facts_of, scores_of
 
@@ -87,22 +89,26 @@ def _is_json(path: epath.Path) -> bool:
 
 
 def _of_run(path: epath.Path, training: bool, step: int | str | None) -> Weights:
-    from digan_jax.runs import reading
-
     step = reading.chosen_step(path, step)
+    as_trained = {}
     if training:
         config, found = reading.restore_weights(path, step)
         params = {**found["ema"], "w_avg": found["w_avg"]}
         as_trained = {name: found[name] for name in ("generator", "critic")}
     else:
         config, params = reading.restore_for_inference(path, step)
-        as_trained = {}
-    facts = facts_of(config, step * config.train.batch_size / 1000) | {"scores": scores_of(path, step)}
-    class_names = reading.class_names(path)
-    return Weights(config.model, params, config.compute_dtype, **as_trained, class_names=class_names, facts=facts)
+    return Weights(
+        config.model,
+        params,
+        config.compute_dtype,
+        **as_trained,
+        class_names=reading.class_names(path),
+        facts=facts_of(config, config.train.kimg(step)) | {"scores": scores_of(path, step)},
+        family=config.family,
+    )
 
 
-def load(path: epath.PathLike, step: int | str | None = None) -> Model:
+def load(path: epath.PathLike, step: int | str | None = None) -> Sampler:
     """A model from the folder of a run or of `digan export`, from a .npz of `digan export`, from the hub
     ("hf://user/name"), or from the authors' network-snapshot.pkl, which is read without running it.
 
@@ -112,7 +118,6 @@ def load(path: epath.PathLike, step: int | str | None = None) -> Model:
     Raises:
       InputError: nothing there, no such checkpoint in it, damaged, or a file of another kind.
     """
-
     return of_weights(read(path, step=step))
 
 
@@ -126,12 +131,8 @@ class Source(NamedTuple):
 
 def look(path: epath.PathLike, step: int | str | None = None) -> Source:
     """What `load(path, step)` would load. Raises as it does."""
-    from digan_jax.runs import reading
-
     if not reading.is_run(path):
         model = load(path, step)
         return Source(model.config, model.class_names, None)
-    from digan_jax.runs import reading
-
     config, step = reading.restore_config(path, step)
     return Source(config.model, reading.class_names(path), step)

@@ -13,7 +13,7 @@ from etils import epath
 from digan_jax.config import RunConfig
 from digan_jax.errors import InputError
 from digan_jax.host.files import check_free, folder_moved_in
-from digan_jax.models.digan.state import state_from_params
+from digan_jax.models import families
 from digan_jax.runs import checkpoint
 from digan_jax.runs.weights import Weights
 
@@ -45,8 +45,7 @@ def write(out: epath.PathLike, weights: Weights, config: RunConfig, kimg: float 
     """
     check_free(out)
     step = round(kimg * 1000 / config.train.batch_size)
-    ema = {name: weights.params[name] for name in ("mapping", "synthesis")}
-    state = state_from_params(weights.generator, weights.critic, ema, weights.params["w_avg"], config.train)
+    state = families.of(config).adopt(jax.random.key(config.train.seed), config, weights)
     state = dataclasses.replace(jax.tree.map(jnp.asarray, state), step=jnp.asarray(step, jnp.int32))
     position = {"seed": config.train.seed, "dataset": None, "step": step}
     bucket = "://" in os.fspath(out)  # Orbax writes to them itself, whole or not at all

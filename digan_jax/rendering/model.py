@@ -17,7 +17,6 @@ from digan_jax.errors import InputError
 from digan_jax.models.digan import networks
 from digan_jax.rendering import generate, latents, tiles, walks
 from digan_jax.rendering.walks import Walk
-from digan_jax.runs.weights import Weights
 from digan_jax.shapes import Latents, Params
 
 OneGrid = tiles.GridRequest | coords.Grid
@@ -25,8 +24,8 @@ Grid = OneGrid | Sequence[OneGrid] | None  # a sequence: one for each frame
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Model:
-    """A generator and its weights.
+class Sampler:
+    """A generator and its weights: ids in, clips out. A family says what latents are and how clips are drawn.
 
     Attributes:
       config: the architecture.
@@ -39,6 +38,32 @@ class Model:
     params: Params
     compute_dtype: str = "float32"
     class_names: tuple[str, ...] = ()
+
+    def latents(self, ids, **options):
+        """What makes the clips of these ids: any tree of arrays [b ...]; row i depends on id i alone."""
+        raise NotImplementedError
+
+    def stream(self, lat, times, grid: Grid = None) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
+        """`generate` in pieces of some frames of all clips, in order of time, for clips that do not fit in memory."""
+        raise NotImplementedError
+
+    def generate(self, lat, times, grid: Grid = None) -> Float[np.ndarray, "b t h w c"]:
+        """Clips, float32, about in [-1, 1], not clamped.
+
+        Args:
+          lat: from `latents`.
+          times: [t] for all clips or [b t]: 0 is the first frame of a clip, 1 its last.
+          grid: None as trained, or `digan.grid(...)`.
+        """
+        return np.concatenate(list(self.stream(lat, times, grid)), axis=1)
+
+    def sample(self, ids, times, grid: Grid = None, **options) -> Float[np.ndarray, "b t h w c"]:
+        """`generate` of `latents(ids, **options)`."""
+        return self.generate(self.latents(ids, **options), times, grid)
+
+
+class Model(Sampler):
+    """A DIGAN generator as people use it."""
 
     @functools.cached_property
     def nets(self) -> networks.Nets:
@@ -137,10 +162,6 @@ class Model:
             raise InputError(f"{len(found)} grids for {frames} frames; give one for each, all of one size and mode.")
         return found
 
-    def sample(self, ids, times, grid: Grid = None, **options) -> Float[np.ndarray, "b t h w c"]:
-        """`generate` of `latents(ids, **options)`."""
-        return self.generate(self.latents(ids, **options), times, grid)
-
     def generate_from_noise(self, z, z_motion, times, label=None, grid: Grid = None) -> Float[np.ndarray, "b t h w c"]:
         """Clips from exact noise instead of ids, without truncation; for parity with other implementations.
 
@@ -182,8 +203,3 @@ def check_times(times, clips: int) -> Float[np.ndarray, "b t"]:
     if not np.isfinite(rows).all():
         raise InputError("times hold NaN or infinity; 0 is the first frame of a clip and 1 its last.")
     return np.broadcast_to(rows, (clips, rows.shape[-1]))
-
-
-def of_weights(found: Weights) -> Model:
-    """The model that these weights make."""
-    return Model(found.config, found.params, found.compute_dtype, found.class_names)

@@ -18,11 +18,12 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from digan_jax import config as config_lib
-from digan_jax.config import RunConfig
+from digan_jax.config import RunConfig, TrainConfig
 from digan_jax.errors import InputError, TrainingDiverged, full_disk
 from digan_jax.host.files import moved_in
-from digan_jax.models.digan.state import GanState, inference_params
-from digan_jax.runs.reading import FVD_FILE, finished_steps, handlers, home, read_fvd
+from digan_jax.models import families
+from digan_jax.models.interface import State
+from digan_jax.runs.reading import FVD_FILE, finished_steps, handlers, home, newest_step, read_fvd
 
 # What may change when a run continues: none of it enters the arithmetic of a step.
 FREE = ("train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoint.", "log.", "eval.")
@@ -31,21 +32,15 @@ FREE = ("train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoin
 logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
 
 
-def due(step: int, batch_size: int, every_kimg: float) -> bool:
-    """Whether `step` is the first to reach a multiple of `every_kimg` (thousands of clips); 0: never."""
-    clips = every_kimg * 1000
-    return clips > 0 and step * batch_size // clips > (step - 1) * batch_size // clips
-
-
 @dataclasses.dataclass(frozen=True)
 class Milestones:
     """Orbax preservation policy: keeps the first checkpoint at or after every multiple of `every_kimg` for good."""
 
-    batch_size: int
+    train: TrainConfig
     every_kimg: float
 
     def should_preserve(self, checkpoints, *, context) -> list[bool]:
-        return [due(c.step, self.batch_size, self.every_kimg) for c in checkpoints]
+        return [self.train.due(c.step, self.every_kimg) for c in checkpoints]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,8 +88,8 @@ class Checkpointer:
     """Saves and restores the checkpoints of the run in `workdir`; every process of the run must call each method."""
 
     def __init__(self, workdir: epath.PathLike, config: RunConfig):
-        keep, batch_size = config.checkpoint, config.train.batch_size
-        milestones = Milestones(batch_size, keep.keep_every_kimg)
+        keep = config.checkpoint
+        milestones = Milestones(config.train, keep.keep_every_kimg)
         newest = ocp.checkpoint_managers.LatestN(keep.keep_last)
         self._fvd = read_fvd(workdir)
         self._workdir, self._config = workdir, config
@@ -107,16 +102,12 @@ class Checkpointer:
             ),
         )
 
-    def latest_step(self) -> int | None:
-        """Step of the newest finished checkpoint; one that is still being written does not count."""
-        return max(finished_steps(self._workdir), default=None)
-
     def due(self, step: int) -> bool:
         """Whether the configuration wants a checkpoint at `step`."""
         every = self._config.checkpoint
-        return any(due(step, self._config.train.batch_size, e) for e in (every.every_kimg, every.keep_every_kimg))
+        return any(self._config.train.due(step, e) for e in (every.every_kimg, every.keep_every_kimg))
 
-    def save(self, step: int, state: GanState, data: dict) -> None:
+    def save(self, step: int, state: State, data: dict) -> None:
         """Starts to save; `data` is the position in the data, as JSON. Does nothing if `step` is saved already.
 
         Returns once the arrays are copied off the devices, so the next step may donate `state`.
@@ -134,7 +125,7 @@ class Checkpointer:
             step,
             args=ocp.args.Composite(
                 state=ocp.args.PyTreeSave(state),
-                ema=ocp.args.PyTreeSave(inference_params(state)),
+                ema=ocp.args.PyTreeSave(families.of(self._config).inference(state)),
                 config=ocp.args.JsonSave(json.loads(config_lib.to_json(self._config))),
                 data=ocp.args.JsonSave(data),
             ),
@@ -152,20 +143,20 @@ class Checkpointer:
                 epath.Path(unfinished).write_text(json.dumps(self._fvd))
         return best
 
-    def restore(self, like: GanState) -> tuple[GanState, dict]:
+    def restore(self, like: State) -> tuple[State, dict]:
         """The newest checkpoint: the state, in the shapes and shardings of `like` (arrays or their abstract twins),
         and what was saved as `data`."""
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         shardings = ocp.checkpoint_utils.construct_restore_args(abstract)
         arrays = ocp.args.PyTreeRestore(item=abstract, restore_args=shardings)
         args = ocp.args.Composite(state=arrays, data=ocp.args.JsonRestore())
-        saved = self._manager.restore(self.latest_step(), args=args)
+        saved = self._manager.restore(newest_step(self._workdir), args=args)
         return saved.state, saved.data
 
     def diverged(self, step: int, term: str) -> TrainingDiverged:
         """The error that says so, once the last good checkpoint is on disk."""
         self.wait()
-        good, change = self.latest_step(), "a lower train.learning_rate or a higher train.r1_gamma"
+        good, change = newest_step(self._workdir), "a lower train.learning_rate or a higher train.r1_gamma"
         cure = f"there is no checkpoint yet; start again with {change}."
         if good is not None:
             cure = f"the checkpoint of step {good} is good; continue from it in a new --workdir, with "
@@ -180,7 +171,7 @@ class Checkpointer:
         self._manager.close()
 
 
-def write_run(workdir: epath.PathLike, config: RunConfig, step: int, state: GanState, data: dict) -> None:
+def write_run(workdir: epath.PathLike, config: RunConfig, step: int, state: State, data: dict) -> None:
     """A run with one checkpoint, without training: claims `workdir`, saves as `Checkpointer.save` does, and waits."""
     claim(workdir, config)
     with contextlib.closing(Checkpointer(workdir, config)) as saved:

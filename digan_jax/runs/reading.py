@@ -13,6 +13,7 @@ from etils import epath
 from digan_jax import config as config_lib
 from digan_jax.config import RunConfig
 from digan_jax.errors import InputError
+from digan_jax.models import families
 from digan_jax.runs import reading
 from digan_jax.shapes import Params
 
@@ -31,13 +32,15 @@ def is_run(path: epath.PathLike) -> bool:
 FVD_FILE = "fvd.json"  # in a workdir: {step: FVD under the quick protocol}
 
 
-WEIGHTS = ("generator", "critic", "ema", "w_avg")  # what `train --init-from` takes over
-
-
 def read_fvd(workdir: epath.PathLike) -> dict[int, float]:
     """{step: FVD} that a run measured on itself."""
     file = home(workdir) / FVD_FILE
     return {int(step): value for step, value in json.loads(file.read_text()).items()} if file.exists() else {}
+
+
+def newest_step(workdir: epath.PathLike) -> int | None:
+    """Step of the newest finished checkpoint; one that is still being written does not count."""
+    return max(finished_steps(workdir), default=None)
 
 
 def best_step(workdir: epath.PathLike) -> int:
@@ -86,9 +89,10 @@ def class_names(run: epath.PathLike) -> tuple[str, ...]:
 
 
 def restore_weights(run: epath.PathLike, step: int | str | None = None) -> tuple[RunConfig, dict]:
-    """Configuration and {"generator", "critic", "ema", "w_avg"}; otherwise as `restore_for_inference`."""
+    """Configuration and the fields of the state that `Family.saved_weights` names; otherwise as `restore_for_inference`."""
     with _reader(run, step) as (manager, step):
-        return _config_of(manager, step), _arrays(manager, step, "state", WEIGHTS)
+        config = _config_of(manager, step)
+        return config, _arrays(manager, step, "state", families.of(config).saved_weights())
 
 
 def handlers() -> dict:

@@ -27,6 +27,7 @@ class Weights:
       class_names: of a conditional model, where they are known; else empty.
       facts: what is known of their making, for a model card: {"data": {...}, "training": {"kimg": ...},
         "scores": [...]}, each missing where nobody knows it; numbers and strings alone.
+      family: of models.
     """
 
     config: ModelConfig
@@ -36,6 +37,7 @@ class Weights:
     critic: Params | None = None
     class_names: tuple[str, ...] = ()
     facts: dict = dataclasses.field(default_factory=dict)
+    family: str = "digan"
 
 
 def leaves(tree: Params, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:

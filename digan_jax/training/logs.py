@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from digan_jax.config import TrainConfig
 from digan_jax.host.files import moved_in
 
 Image = UInt8[np.ndarray, "h w 3"]
@@ -66,8 +67,8 @@ class MultiWriter(Writer):
 class ConsoleWriter(Writer):
     """One line for each entry of the log; on a terminal also a progress bar with rate and remaining time."""
 
-    def __init__(self, batch_size: int, total_kimg: float, start_step: int = 0, console: Console | None = None):
-        self._batch_size = batch_size
+    def __init__(self, train: TrainConfig, start_step: int = 0, console: Console | None = None):
+        self._kimg = train.kimg
         self._console = console or Console(highlight=False, soft_wrap=True)
         columns = (
             TextColumn("{task.completed:.1f}/{task.total:g} kimg"), BarColumn(None),
@@ -80,7 +81,7 @@ class ConsoleWriter(Writer):
             speed_estimate_period=120,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("", completed=self._kimg(start_step), total=total_kimg, rate="compiling")
+        self._task = self._bar.add_task("", completed=self._kimg(start_step), total=train.total_kimg, rate="compiling")
         self._bar.start()
 
     def progress(self, step):
@@ -106,9 +107,6 @@ class ConsoleWriter(Writer):
 
     def _print(self, text):
         self._bar.console.print(text, markup=False)
-
-    def _kimg(self, step):
-        return step * self._batch_size / 1000
 
 
 class JsonlWriter(Writer):
@@ -165,13 +163,13 @@ class TensorBoardWriter(Writer):
         self._events.close()
 
 
-def open_writers(workdir: epath.PathLike, batch_size: int, total_kimg: float, start_step: int) -> Writer:
+def open_writers(workdir: epath.PathLike, train: TrainConfig, start_step: int) -> Writer:
     """All writers of a run that stands at `start_step`; on processes other than the first, none."""
     if jax.process_index() != 0:
         return MultiWriter([])
     workdir = epath.Path(workdir)
     writers = [
-        ConsoleWriter(batch_size, total_kimg, start_step),
+        ConsoleWriter(train, start_step),
         JsonlWriter(workdir / "metrics.jsonl", start_step),
     ]
     try:
@@ -184,8 +182,8 @@ def open_writers(workdir: epath.PathLike, batch_size: int, total_kimg: float, st
 class Meter:
     """Means of metrics since the last line of the log, with rates and memory."""
 
-    def __init__(self, batch_size: int):
-        self._batch_size = batch_size
+    def __init__(self, train: TrainConfig):
+        self._train = train
         self._began, self._steps, self._sums = None, 0, {}
 
     def add(self, metrics: Mapping[str, float | np.floating | np.ndarray]) -> None:
@@ -200,8 +198,8 @@ class Meter:
 
     def summary(self, step: int) -> dict[str, float]:
         """The means, "progress/kimg", "rate/…" and "memory/peak_gib"; starts anew."""
-        now, clips = time.monotonic(), self._steps * self._batch_size
-        summary = {"progress/kimg": step * self._batch_size / 1000, "memory/peak_gib": peak_memory_gib()}
+        now, clips = time.monotonic(), self._steps * self._train.batch_size
+        summary = {"progress/kimg": self._train.kimg(step), "memory/peak_gib": peak_memory_gib()}
         if clips:
             seconds = now - self._began
             summary |= {"rate/clips_per_second": clips / seconds, "rate/seconds_per_kimg": 1000 * seconds / clips}

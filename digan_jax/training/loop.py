@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import math
+import dataclasses
 import os
 import shlex
 import sys
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 from digan_jax import devices
-from digan_jax.config import RunConfig
+from digan_jax.config import LogConfig, RunConfig, TrainConfig
 from digan_jax.data import loader, sources
 from digan_jax.host.signals import StopSignal
-from digan_jax.models.digan import steps
-from digan_jax.runs import checkpoint
-from digan_jax.runs.checkpoint import Checkpointer, due
+from digan_jax.models.interface import State
+from digan_jax.runs import checkpoint, reading
+from digan_jax.runs.checkpoint import Checkpointer
+from digan_jax.training import compile as compiling
 from digan_jax.training import logs
+from digan_jax.training.hooks import Hook, MeasureFvd, SaveCheckpoint, WriteSamples
 from digan_jax.training.profile import Profile
-from digan_jax.training.quick_fvd import QuickFvd
-from digan_jax.training.snapshots import Snapshots
 from digan_jax.training.start import fresh, restored
 
 
@@ -44,59 +45,90 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
     """
     checkpoint.check_workdir(workdir, config)
     mesh = devices.make_mesh(config.mesh.model)
-    batch_size = config.train.batch_size
-    devices.check_batch(batch_size, mesh)
+    devices.check_batch(config.train.batch_size, mesh)
     source = sources.open_source(config.data, config.model)
-    checkpoint.claim(workdir, config, source.class_names)
-    nets = steps.networks_of(config)
-    total = math.ceil(config.train.total_kimg * 1000 / batch_size)
-    processes = {"process_index": jax.process_index(), "process_count": jax.process_count()}
-    position = {"seed": config.train.seed, "dataset": source.fingerprint}
     with contextlib.ExitStack() as stack:
         stack.enter_context(checkpoint.explain_full_disk(workdir))
+        step = reading.newest_step(workdir)
+        new = fresh(config, mesh, init_from) if step is None else None  # refused weights leave no trace
+        checkpoint.claim(workdir, config, source.class_names)
         saved = stack.enter_context(contextlib.closing(Checkpointer(workdir, config)))
-        latest = saved.latest_step()
-        step = latest or 0
-        writer = logs.open_writers(workdir, batch_size, config.train.total_kimg, step)
+        writer = logs.open_writers(workdir, config.train, step or 0)
         stack.enter_context(contextlib.closing(writer))
-        if step >= total:
-            return writer.write_text(step, "note", _completed(workdir, step * batch_size / 1000))
-        begun = latest is not None  # an imported run may have a checkpoint of step 0
-        state = restored(config, nets, mesh, saved, position) if begun else fresh(config, nets, mesh, init_from)
-        batches = loader.make_loader(source, config.data, config.train, start_step=step, **processes)
-        snapshots = Snapshots(config, nets, source, workdir, writer)
-        quick_fvd = QuickFvd(config, source, workdir, saved, writer)
-        iteration = steps.compile_iteration(config, nets, mesh)
-        report = Report(config, saved, writer)
-        profile = stack.enter_context(Profile(workdir, step, profile_iterations))
-        stop = stack.enter_context(StopSignal())
-        while step < total and not stop.agreed(due(step, batch_size, config.log.every_kimg)):
+        run = Run(config, str(workdir), mesh, source, saved, writer)
+        if (step or 0) >= run.total:
+            return writer.write_text(step, "note", _completed(run, step))
+        state = restored(config, mesh, saved, run.position(step)) if new is None else new
+        step = _train_on(run, step or 0, state, stack.enter_context(Profile(workdir, step or 0, profile_iterations)))
+        end = _completed if step >= run.total else _stopped
+        writer.write_text(step, "note", end(run, step))
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run while it is trained.
+
+    Attributes:
+      saved: its checkpoints. writer: of its log.
+    """
+
+    config: RunConfig
+    workdir: str
+    mesh: jax.sharding.Mesh
+    source: sources.Source
+    saved: Checkpointer
+    writer: logs.Writer
+
+    @property
+    def total(self) -> int:
+        """Iterations of the whole run."""
+        return self.config.train.steps(self.config.train.total_kimg)
+
+    def position(self, step: int) -> dict:
+        """The place in the data, as a checkpoint keeps it."""
+        return {"seed": self.config.train.seed, "dataset": self.source.fingerprint, "step": step}
+
+
+def _train_on(run: Run, step: int, state: State, profile: Profile) -> int:
+    """Iterations from `step` until the end or until somebody asks to stop; saves, and returns the last step."""
+    config = run.config
+    processes = {"process_index": jax.process_index(), "process_count": jax.process_count()}
+    batches = loader.make_loader(run.source, config, start_step=step, **processes)
+    report = Metering(config.train, config.log, run.saved, run.writer)
+    save = SaveCheckpoint(run.saved, run.position, report.settle)
+    hooks: list[Hook] = [
+        save,
+        WriteSamples(config, run.source, run.workdir, run.writer),
+        MeasureFvd(config, run.source, run.workdir, save, run.writer),
+    ]
+    iteration = compiling.compile_iteration(config, run.mesh)
+    with StopSignal() as stop:
+        while step < run.total and not agreed(stop, config.train.due(step, config.log.every_kimg)):
             profile.at(step)
-            state, metrics = iteration(state, devices.place_batch(next(batches), mesh))
+            state, metrics = iteration(state, devices.place_batch(next(batches), run.mesh))
             step += 1
             report.add(step, metrics)
-            if saved.due(step):
-                report.settle()
-                saved.save(step, state, position | {"step": step})
-            if due(step, batch_size, config.log.samples_every_kimg):
-                snapshots.write(step, state)
-            if quick_fvd.due(step):
-                report.settle()
-                quick_fvd.measure(step, state, position | {"step": step})
-        report.settle()
-        saved.save(step, state, position | {"step": step})
-        saved.wait()
-        end = _completed if step >= total else _stopped
-        writer.write_text(step, "note", end(workdir, step * batch_size / 1000))
+            for hook in hooks:
+                hook(step, state)
+        save.now(step, state)
+        run.saved.wait()
+    return step
 
 
-class Report:
+def agreed(stop: StopSignal, may_ask: bool) -> bool:
+    """Whether to stop now. Several processes ask one another, and only when `may_ask`, which all must say alike: one
+    that stopped alone would leave the others waiting."""
+    if jax.process_count() == 1:
+        return stop.wished
+    return may_ask and bool(multihost_utils.process_allgather(np.array(stop.wished)).any())
+
+
+class Metering:
     """Metrics from the device to the log, fetched one step late so that the device never waits for them."""
 
-    def __init__(self, config: RunConfig, saved: Checkpointer, writer: logs.Writer):
-        self._batch_size, self._every_kimg = config.train.batch_size, config.log.every_kimg
-        self._saved, self._writer = saved, writer
-        self._meter = logs.Meter(self._batch_size)
+    def __init__(self, train: TrainConfig, log: LogConfig, saved: Checkpointer, writer: logs.Writer):
+        self._train, self._log, self._saved, self._writer = train, log, saved, writer
+        self._meter = logs.Meter(train)
         self._pending = None
 
     def add(self, step: int, metrics: dict[str, jax.Array]) -> None:
@@ -119,18 +151,19 @@ class Report:
                 raise self._saved.diverged(step, f"{name} is {value}")
         self._meter.add(metrics)
         self._writer.progress(step)
-        if due(step, self._batch_size, self._every_kimg):
+        if self._train.due(step, self._log.every_kimg):
             self._writer.write_scalars(step, self._meter.summary(step))
 
 
-def _completed(workdir, kimg) -> str:
+def _completed(run: Run, step: int) -> str:
     return (
-        f"{workdir}: complete at {kimg:g} kimg. To train further, raise --config.train.total_kimg; "
-        f"to see it: digan render --run {shlex.quote(str(workdir))} --out clips.mp4"
+        f"{run.workdir}: complete at {run.config.train.kimg(step):g} kimg. To train further, raise "
+        f"--config.train.total_kimg; to see it: digan render --run {shlex.quote(run.workdir)} --out clips.mp4"
     )
 
 
-def _stopped(workdir, kimg) -> str:
+def _stopped(run: Run, step: int) -> str:
     called = os.path.basename(sys.argv[0]) in ("digan", "__main__.py") and sys.argv[1:2] == ["train"]
-    command = shlex.join(["digan", *sys.argv[1:]]) if called else f"digan_jax.training.loop.train(config, {workdir!r})"
-    return f"saved at {kimg:g} kimg. To continue: {command}"
+    command = f"digan_jax.training.loop.train(config, {run.workdir!r})"
+    command = shlex.join(["digan", *sys.argv[1:]]) if called else command
+    return f"saved at {run.config.train.kimg(step):g} kimg. To continue: {command}"

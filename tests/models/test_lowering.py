@@ -11,7 +11,8 @@ from jax.sharding import AxisType
 
 from digan_jax import devices
 from digan_jax.config import files
-from digan_jax.models.digan import steps
+from digan_jax.models.digan.state import init_state
+from digan_jax.training.compile import compile_iteration
 from digan_jax.shapes import Batch
 
 TENSOR = re.compile(r"tensor<([\dx]*)x?(\w+)>")
@@ -26,11 +27,10 @@ def program():
     config = files.load("configs/base.py", [f"--config.{field}" for field in fields.split()])
     axes = dict(axis_types=(AxisType.Auto,) * 2, devices=jax.devices()[:1])
     mesh = jax.make_mesh((1, 1), ("data", "model"), **axes)
-    nets = steps.networks_of(config)
-    state = jax.eval_shape(lambda key: steps.init_state(key, nets, config.train), jax.random.key(0))
+    state = jax.eval_shape(lambda key: init_state(key, config), jax.random.key(0))
     frames, times = jax.ShapeDtypeStruct((4, 2, 64, 64, 3), jnp.uint8), jax.ShapeDtypeStruct((4, 2), jnp.float32)
-    batch = Batch(frames, times, jax.ShapeDtypeStruct((4,), jnp.int32))
-    iteration = steps.compile_iteration(config, nets, mesh)
+    batch = Batch(frames, times)
+    iteration = compile_iteration(config, mesh)
     return export.export(iteration, platforms=["cuda", "tpu"])(state, batch).mlir_module()
 
 

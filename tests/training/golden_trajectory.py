@@ -24,7 +24,8 @@ import numpy as np
 from digan_jax import config as config_lib
 from digan_jax import devices
 from digan_jax.data import loader, sources
-from digan_jax.models.digan import steps
+from digan_jax.models.digan.state import init_state
+from digan_jax.training.compile import compile_iteration
 
 FILE = Path(__file__).parent.parent / "golden" / "trajectory.json"
 FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -53,12 +54,11 @@ def trajectory(run: str) -> dict:
     mesh = jax.sharding.Mesh(
         np.array(jax.devices()[:1]).reshape(1, 1), ("data", "model"), axis_types=(jax.sharding.AxisType.Auto,) * 2
     )
-    nets = steps.networks_of(config)
-    state = steps.init_state(jax.random.key(config.train.seed), nets, config.train)
+    state = init_state(jax.random.key(config.train.seed), config)
     state = jax.device_put(state, devices.of_state(mesh, state))
     source = sources.open_source(config.data, config.model)
-    batches = loader.make_loader(source, config.data, config.train)
-    iteration = steps.compile_iteration(config, nets, mesh)
+    batches = loader.make_loader(source, config)
+    iteration = compile_iteration(config, mesh)
     metrics: dict[str, list[float]] = {}
     for _ in range(ITERATIONS):
         state, values = iteration(state, devices.place_batch(next(batches), mesh))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from digan_jax import grids
-from digan_jax.config import ModelConfig
+from digan_jax.config import ModelConfig, RunConfig
 from digan_jax.models.digan import critics, generator
 from digan_jax.models.digan.critics import motion_input
 from digan_jax.shapes import Array, Latents, Pair, Params
@@ -80,3 +80,8 @@ def build(model: ModelConfig, compute_dtype: str = "float32", mbstd_group_size: 
         GeneratorNet(jax.jit(init_generator), mapping, synthesis, generator.n_layers(model)),
         CriticNet(jax.jit(init_critic), apply, apply_batches),
     )
+
+
+def networks_of(config: RunConfig) -> Nets:
+    """The networks that a run trains."""
+    return build(config.model, config.compute_dtype, config.train.mbstd_group_size)

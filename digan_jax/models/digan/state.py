@@ -11,14 +11,16 @@ import optax
 from jaxtyping import Float, Int, Key
 
 from digan_jax import rng
-from digan_jax.config import TrainConfig
-from digan_jax.models.digan.networks import Nets
+from digan_jax.config import RunConfig, TrainConfig
+from digan_jax.models.digan.networks import networks_of
 from digan_jax.shapes import Array, Params
 
 
 @partial(jax.tree_util.register_dataclass)
 @dataclasses.dataclass(frozen=True)
 class GanState:
+    """Weights, optimizers and averages of a run: what a checkpoint holds. The comment says who writes a field."""
+
     step: Int[Array, ""]  # iterations done; written by steps.iteration
     generator: Params  # {"mapping", "synthesis"}; by generator_step
     critic: Params  # {"motion", "image"}; by critic_step and r1_step
@@ -49,18 +51,19 @@ def critic_optimizer(config: TrainConfig) -> optax.GradientTransformation:
     return optimizer(config, config.r1_every)
 
 
-def init_state(key: Key[Array, ""], nets: Nets, config: TrainConfig) -> GanState:
+def init_state(key: Key[Array, ""], config: RunConfig) -> GanState:
     """A fresh state. The average starts as a copy: an alias could not be donated."""
+    nets = networks_of(config)
     generator = nets.generator.init(rng.stream(key, "init/generator"))
     critic = nets.critic.init(rng.stream(key, "init/critic"))
-    return state_from_params(generator, critic, jax.tree.map(jnp.copy, generator), None, config)
+    w_avg = jnp.zeros((config.model.w_dim,))
+    return state_from_params(generator, critic, jax.tree.map(jnp.copy, generator), w_avg, config.train)
 
 
 def state_from_params(
-    generator: Params, critic: Params, ema: Params, w_avg: Float[Array, "w"] | None, config: TrainConfig
+    generator: Params, critic: Params, ema: Params, w_avg: Float[Array, "w"], config: TrainConfig
 ) -> GanState:
     """The first state of a run that starts from given weights, with a fresh optimizer."""
-    last_mapping = generator["mapping"][max(k for k in generator["mapping"] if k.startswith("fc"))]
     return GanState(
         step=jnp.zeros((), jnp.int32),
         generator=generator,
@@ -68,12 +71,7 @@ def state_from_params(
         generator_optimizer=generator_optimizer(config).init(generator),
         critic_optimizer=critic_optimizer(config).init(critic),
         ema=ema,
-        w_avg=jnp.zeros_like(last_mapping["bias"]) if w_avg is None else w_avg,
+        w_avg=w_avg,
         path_length_mean=jnp.zeros(()),
         r1=jnp.zeros((2,)),
     )
-
-
-def inference_params(state: GanState) -> Params:
-    """What rendering needs: the averaged generator and the average content vector."""
-    return {**state.ema, "w_avg": state.w_avg}

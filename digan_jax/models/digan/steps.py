@@ -1,4 +1,4 @@
-"""One iteration of training as pure functions of (state, batch, key), and the one place where they are compiled.
+"""One iteration of training as pure functions of (state, batch, key).
 
 Order (paper's release): generator step, critic step, and the lazy regularisers as steps of their own: path length
 after the generator step, R1 after the critic step.
@@ -7,123 +7,57 @@ after the generator step, R1 after the critic step.
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
-from typing import Callable
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Float, Int, Key
+from jaxtyping import Float, Int
 
-from digan_jax import devices, grids, rng
-from digan_jax.config import RunConfig, TrainConfig
-from digan_jax.devices import compiler_options
-from digan_jax.models.digan import augment, losses
-from digan_jax.models.digan.networks import Nets, build, motion_input, repeat_content
-from digan_jax.models.digan.state import GanState, critic_optimizer, generator_optimizer, init_state
-from digan_jax.shapes import Array, Batch, Latents, Pair, Params
+from digan_jax import grids, rng
+from digan_jax.config import TrainConfig
+from digan_jax.models.digan import augment, losses, sampling
+from digan_jax.models.digan.networks import motion_input, networks_of
+from digan_jax.models.digan.sampling import fake_label, generate, label_of, sample_noise, to_unit_range
+from digan_jax.models.digan.state import GanState, critic_optimizer, generator_optimizer
+from digan_jax.models.digan.times import deltas
+from digan_jax.models.interface import Metrics, Setting
+from digan_jax.shapes import Array, Batch, Latents, Params
 
-__all__ = ["GanState", "compile_iteration", "init_state", "iteration", "networks_of"]
-
-Metrics = dict[str, Array]
-
-
-@dataclasses.dataclass(frozen=True)
-class Setting:
-    """What every step needs and never changes."""
-
-    nets: Nets
-    config: RunConfig
-    split: Callable = lambda x: x  # keeps an array sharded by batch, so that no device draws the whole batch
-
-    @property
-    def train(self) -> TrainConfig:
-        return self.config.train
-
-
-def networks_of(config: RunConfig) -> Nets:
-    return build(config.model, config.compute_dtype, config.train.mbstd_group_size)
-
-
-def sample_times(key: Key[Array, ""], clips: int) -> Float[Array, "b 2"]:
-    """t1 ~ Beta(2, 1) and t2 ~ Beta(1, 2), sorted (paper, appendix): a square root of a uniform and its mirror."""
-    u = jax.random.uniform(key, (clips, 2))
-    return jnp.sort(jnp.stack([jnp.sqrt(u[:, 0]), 1 - jnp.sqrt(u[:, 1])], axis=1), axis=1)
-
-
-def one_hot(label: Int[Array, "b"], classes: int) -> Float[Array, "b classes"] | None:
-    return jax.nn.one_hot(label, classes) if classes else None
-
-
-def to_unit_range(frames: Array) -> Pair:
-    """uint8 to float32 in [-1, 1]."""
-    return frames.astype(jnp.float32) / 127.5 - 1
-
-
-def draw_content(setting: Setting, params: Params, key, label) -> tuple[Float[Array, "b layers w"], Float[Array, "w"]]:
-    """Content of each layer, with style mixing if configured, and the batch's mean content vector."""
-    net, model, probability = setting.nets.generator, setting.config.model, setting.train.style_mixing_probability
-    b = setting.train.batch_size
-    noise = lambda name: setting.split(jax.random.normal(rng.stream(key, name), (b, model.z_dim)))
-    w = net.mapping(params, noise("z"), label)
-    content = repeat_content(w, net.n_layers)
-    if probability > 0:
-        other = net.mapping(params, noise("z/mix"), label)
-        start = jax.random.randint(rng.stream(key, "mix/start"), (b, 1, 1), 1, net.n_layers)
-        mixed = jax.random.bernoulli(rng.stream(key, "mix"), probability, (b, 1, 1))
-        later = jnp.arange(net.n_layers)[None, :, None] >= start
-        content = jnp.where(mixed & later, other[:, None], content)
-    return content, w.mean(axis=0)
-
-
-def generate(setting: Setting, params: Params, key, label):
-    """Fake pairs with fresh noise: frames [b 2 h w c], times [b 2], and the mean content vector [w]."""
-    model, b = setting.config.model, setting.train.batch_size
-    content, w_mean = draw_content(setting, params, rng.stream(key, "content"), label)
-    motion = setting.split(jax.random.normal(rng.stream(key, "motion"), (b, model.motion_dim)))
-    times = setting.split(sample_times(rng.stream(key, "times"), b))
-    frames = setting.nets.generator.synthesis(params, Latents(content, motion), times, grids.native(model.resolution))
-    return frames, times, w_mean
-
-
-def fake_label(setting: Setting, batch: Batch, key) -> Float[Array, "b classes"] | None:
-    """Classes of fakes follow the data's: the batch's own, shuffled."""
-    if not setting.config.model.n_classes:
-        return None
-    return one_hot(jax.random.permutation(key, batch.label), setting.config.model.n_classes)
+GRADIENT_LIMIT = 1e5  # what infinite gradients count as (paper's release)
 
 
 def apply_gradients(optimizer: optax.GradientTransformation, gradients, optimizer_state, params):
     """One Adam update; NaN gradients count as 0 and infinite ones as ±1e5 (paper's release)."""
-    gradients = jax.tree.map(lambda g: jnp.nan_to_num(g, nan=0.0, posinf=1e5, neginf=-1e5), gradients)
+    gradients = jax.tree.map(lambda g: jnp.nan_to_num(g, nan=0.0, posinf=GRADIENT_LIMIT, neginf=-GRADIENT_LIMIT), gradients)
     updates, optimizer_state = optimizer.update(gradients, optimizer_state, params)
     return optax.apply_updates(params, updates), optimizer_state
 
 
 def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[GanState, Metrics]:
     """G against the critics as they are."""
-    label = fake_label(setting, batch, rng.stream(key, "label"))
+    label, noise = fake_label(batch, rng.stream(key, "label")), sample_noise(setting, key)
+    delta_t = deltas(noise.times)
 
     def loss(params):
-        frames, times, w_mean = generate(setting, params, key, label)
-        motion, image = scores(setting, state.critic, frames[:, None], deltas(times)[:, None], stack(label), key)
+        frames, w_mean = generate(setting, params, noise, label)
+        motion, image = scores(setting, state.critic, frames[:, None], delta_t[:, None], stack(label), key)
         return losses.generator_loss(motion, image), w_mean
 
     (value, w_mean), gradients = jax.value_and_grad(loss, has_aux=True)(state.generator)
-    optimizer = generator_optimizer(setting.train)
+    optimizer = generator_optimizer(setting.config.train)
     generator, optimizer_state = apply_gradients(optimizer, gradients, state.generator_optimizer, state.generator)
-    w_avg = follow(state.w_avg, w_mean, setting.train.w_avg_decay)
+    w_avg = follow(state.w_avg, w_mean, setting.config.train.w_avg_decay)
     state = dataclasses.replace(state, generator=generator, generator_optimizer=optimizer_state, w_avg=w_avg)
     return state, {"generator/loss": value}
 
 
 def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[GanState, Metrics]:
     """Both critics on fakes and reals, scored in one pass as two independent batches."""
-    label = fake_label(setting, batch, rng.stream(key, "label"))
-    fakes, times, w_mean = generate(setting, state.generator, key, label)
+    label, noise = fake_label(batch, rng.stream(key, "label")), sample_noise(setting, key)
+    fakes, w_mean = generate(setting, state.generator, noise, label)
     frames = jnp.stack([fakes, to_unit_range(batch.frames)], axis=1)
-    delta_t = jnp.stack([deltas(times), deltas(batch.times)], axis=1)
-    labels = stack(label, one_hot(batch.label, setting.config.model.n_classes))
+    delta_t = jnp.stack([deltas(noise.times), deltas(batch.times)], axis=1)
+    labels = stack(label, label_of(batch))
 
     def loss(params):
         motion, image = scores(setting, params, frames, delta_t, labels, key)
@@ -138,7 +72,7 @@ def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[G
 
     (value, metrics), gradients = jax.value_and_grad(loss, has_aux=True)(state.critic)
     state = update_critic(setting, state, gradients)
-    w_avg = follow(state.w_avg, w_mean, setting.train.w_avg_decay)
+    w_avg = follow(state.w_avg, w_mean, setting.config.train.w_avg_decay)
     return dataclasses.replace(state, w_avg=w_avg), {"critic/loss": value, **metrics}
 
 
@@ -147,9 +81,9 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
 
     The motion head's input is its seven channels before augmentation, the image head's the augmented frames.
     """
-    train = setting.train
+    train = setting.config.train
     reals = to_unit_range(batch.frames)
-    labels = stack(one_hot(batch.label, setting.config.model.n_classes))
+    labels = stack(label_of(batch))
     draws = augment.draw(rng.stream(key, "augment"), train.batch_size, setting.config.model.resolution)
     augmented = augment.augment(reals, draws, train.augment)
 
@@ -158,7 +92,7 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
             pair = jnp.stack([motion_inputs[..., :3], motion_inputs[..., 3:6]], axis=1)
             pair = augment.augment(pair, draws, train.augment)
             seen = jnp.concatenate([pair[:, 0], pair[:, 1], motion_inputs[..., 6:]], axis=-1)
-            motion, image = setting.nets.critic.apply_batches(params, seen[:, None], frames[:, None], labels)
+            motion, image = networks_of(setting.config).critic.apply_batches(params, seen[:, None], frames[:, None], labels)
             return motion.sum() + image.sum()
 
         motion, image = losses.squared_gradients(score, motion_input(reals, deltas(batch.times)), augmented)
@@ -171,18 +105,16 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
 
 def path_length_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
     """Path-length regularisation of the generator's content (Karras et al. 2020), times its interval."""
-    train, model = setting.train, setting.config.model
-    label = fake_label(setting, batch, rng.stream(key, "label"))
-    motion = setting.split(jax.random.normal(rng.stream(key, "motion"), (train.batch_size, model.motion_dim)))
-    times = setting.split(sample_times(rng.stream(key, "times"), train.batch_size))
+    train, model = setting.config.train, setting.config.model
+    net, grid = networks_of(setting.config).generator, grids.native(model.resolution)
+    label, noise = fake_label(batch, rng.stream(key, "label")), sample_noise(setting, key)
     shape = (train.batch_size, 2, model.resolution, model.resolution, 3)
-    noise = setting.split(jax.random.normal(rng.stream(key, "path"), shape))
-    grid = grids.native(model.resolution)
+    direction = setting.split(jax.random.normal(rng.stream(key, "path"), shape))
 
     def loss(params):
-        content, _ = draw_content(setting, params, rng.stream(key, "content"), label)
-        frames = lambda v: setting.nets.generator.synthesis(params, Latents(v, motion), times, grid)
-        lengths = losses.path_length(frames, content, noise)
+        content, _ = sampling.content_of(net, params, noise, label)
+        frames = lambda v: net.synthesis(params, Latents(v, noise.motion), noise.times, grid)
+        lengths = losses.path_length(frames, content, direction)
         mean = state.path_length_mean + train.path_length_decay * (lengths.mean() - state.path_length_mean)
         penalty = jnp.square(lengths - mean).mean()
         return penalty * train.path_length_weight * train.path_length_every, jax.lax.stop_gradient(mean)
@@ -199,17 +131,13 @@ def scores(setting: Setting, params: Params, frames, delta_t, labels, key):
     """Scores of augmented pairs: frames [b s 2 h w c], delta_t [b s] -> motion [b s], image [b s 2]."""
     b, s = delta_t.shape
     draws = augment.draw(rng.stream(key, "augment"), b * s, frames.shape[3])
-    flat = augment.augment(frames.reshape(b * s, *frames.shape[2:]), draws, setting.train.augment)
+    flat = augment.augment(frames.reshape(b * s, *frames.shape[2:]), draws, setting.config.train.augment)
     frames = flat.reshape(frames.shape)
-    return setting.nets.critic.apply_batches(params, motion_input(frames, delta_t), frames, labels)
+    return networks_of(setting.config).critic.apply_batches(params, motion_input(frames, delta_t), frames, labels)
 
 
 def stack(*labels: Float[Array, "b classes"] | None) -> Float[Array, "b s classes"] | None:
     return None if labels[0] is None else jnp.stack(labels, axis=1)
-
-
-def deltas(times: Float[Array, "b 2"]) -> Float[Array, "b"]:
-    return times[:, 1] - times[:, 0]
 
 
 def follow(average, value, decay):
@@ -218,7 +146,7 @@ def follow(average, value, decay):
 
 
 def update_critic(setting: Setting, state: GanState, gradients) -> GanState:
-    optimizer = critic_optimizer(setting.train)
+    optimizer = critic_optimizer(setting.config.train)
     critic, optimizer_state = apply_gradients(optimizer, gradients, state.critic_optimizer, state.critic)
     return dataclasses.replace(state, critic=critic, critic_optimizer=optimizer_state)
 
@@ -232,7 +160,7 @@ def ema_decay(step: Int[Array, ""], train: TrainConfig) -> Float[Array, ""]:
 
 def iteration(setting: Setting, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
     """Generator step, critic step, regularisers when due, moving average. Randomness: (root seed, name, step)."""
-    train = setting.train
+    train = setting.config.train
     key = lambda name: rng.stream(jax.random.key(train.seed), name, state.step)
     keep = lambda state: state
     step = state.step
@@ -249,14 +177,3 @@ def iteration(setting: Setting, state: GanState, batch: Batch) -> tuple[GanState
     state = dataclasses.replace(state, step=step + 1, ema=ema)
     penalties = {"critic/r1_motion": state.r1[0], "critic/r1_image": state.r1[1]}
     return state, {**generator_metrics, **critic_metrics, **penalties}
-
-
-def compile_iteration(config: RunConfig, nets: Nets, mesh) -> Callable[[GanState, Batch], tuple[GanState, Metrics]]:
-    """`iteration` as one compiled program over the mesh; the state it is given is consumed."""
-    split = partial(jax.lax.with_sharding_constraint, shardings=devices.by_batch(mesh))
-    setting = Setting(nets, config, split)
-    shapes = jax.eval_shape(lambda key: init_state(key, nets, config.train), jax.random.key(0))
-    state = devices.of_state(mesh, shapes)
-    shardings = dict(in_shardings=(state, devices.by_batch(mesh)), out_shardings=(state, devices.replicated(mesh)))
-    options = compiler_options(mesh.devices.flat[0].platform)
-    return jax.jit(partial(iteration, setting), donate_argnums=0, compiler_options=options, **shardings)

@@ -1,0 +1,82 @@
+"""DIGAN as a model family: what `models.interface.Family` asks for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int, Key
+
+from digan_jax import rng
+from digan_jax.config import ModelConfig, RunConfig
+from digan_jax.errors import InputError
+from digan_jax.models.digan import steps, times
+from digan_jax.models.digan.networks import build, networks_of
+from digan_jax.models.digan.state import GanState, init_state, state_from_params
+from digan_jax.models.interface import Metrics, Setting, Trained
+from digan_jax.shapes import Array, Batch, Condition, Params
+
+
+class Digan:
+    """The family "digan"."""
+
+    def init(self, key: Key[Array, ""], config: RunConfig) -> GanState:
+        return init_state(key, config)
+
+    def adopt(self, key: Key[Array, ""], config: RunConfig, found: Trained) -> GanState:
+        """Where a model was given away without its critics, they start anew, against the averaged generator."""
+        ema = {name: found.params[name] for name in ("mapping", "synthesis")}
+        generator, critic = found.generator, found.critic
+        if critic is None:
+            if jax.process_index() == 0:
+                print("these weights have no critics; they start anew.", file=sys.stderr)
+            critic = networks_of(config).critic.init(rng.stream(key, "init/critic"))
+            generator = jax.tree.map(np.copy, ema)
+        weights = {"generator": generator, "critic": critic, "ema": ema, "w_avg": found.params["w_avg"]}
+        ours = jax.eval_shape(lambda key: init_state(key, config), key)
+        misfits = [line for name in weights for line in _misfits(name, weights[name], getattr(ours, name))]
+        if misfits:
+            raise InputError(f"has another architecture, {misfits[0]} (theirs -> yours)")
+        return state_from_params(**weights, config=config.train)
+
+    def iteration(self, setting: Setting, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
+        return steps.iteration(setting, state, batch)
+
+    def frames(
+        self, random: np.random.Generator, clip_frames: int, clips: int
+    ) -> tuple[Int[np.ndarray, "clips 2"], Float[np.ndarray, "clips 2"]]:
+        return times.of_reals(random, clip_frames, clips)
+
+    def inference(self, state: GanState) -> Params:
+        """The averaged generator and the average content vector."""
+        return {**state.ema, "w_avg": state.w_avg}
+
+    def saved_weights(self) -> tuple[str, ...]:
+        return ("generator", "critic", "ema", "w_avg")
+
+    def scores(
+        self, config: RunConfig, state: GanState, clips: Float[Array, "b t h w c"], condition: Condition | None
+    ) -> Mapping[str, np.ndarray]:
+        """Of first and last frame, in whole groups of the minibatch statistics."""
+        group = config.train.mbstd_group_size
+        n = len(clips) // group * group or len(clips)
+        label = None if condition is None else condition.label[:n]
+        pairs = jnp.asarray(clips[:n, [0, -1]], jnp.float32)
+        found = _critics(config.model)(state.critic, pairs, jnp.ones(n), label)
+        return {head: np.ravel(values) for head, values in zip(("motion", "image"), found)}
+
+
+@cache
+def _critics(model: ModelConfig):
+    return jax.jit(build(model).critic.apply)
+
+
+def _misfits(name: str, theirs: Params, ours: Params) -> list[str]:
+    """One line for each array of a tree that is missing, too much or of another shape."""
+    shapes = lambda tree: {jax.tree_util.keystr(path): np.shape(x) for path, x in jax.tree.leaves_with_path(tree)}
+    a, b = shapes(theirs), shapes(ours)
+    return [f"{name}{path}: {a.get(path)} -> {b.get(path)}" for path in sorted(a | b) if a.get(path) != b.get(path)]

@@ -1,0 +1,90 @@
+"""Generated pairs of training: fresh noise, content with style mixing, times, and the classes of fakes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int, Key
+
+from digan_jax import grids, rng
+from digan_jax.models.digan import times as times_lib
+from digan_jax.models.digan.networks import GeneratorNet, networks_of, repeat_content
+from digan_jax.models.interface import Setting
+from digan_jax.shapes import Array, Batch, Latents, Pair, Params
+
+
+class Mixing(NamedTuple):
+    """Style mixing (Karras et al. 2019): some clips take another content from some layer on."""
+
+    z: Float[Array, "b z"]
+    start: Int[Array, "b 1 1"]  # first layer of the other content
+    mixed: Bool[Array, "b 1 1"]
+
+
+class Noise(NamedTuple):
+    """All that is random in a batch of generated pairs."""
+
+    z: Float[Array, "b z"]
+    motion: Float[Array, "b m"]
+    times: Float[Array, "b 2"]
+    mixing: Mixing | None
+
+
+def sample_noise(setting: Setting, key: Key[Array, ""]) -> Noise:
+    """Noise of one step. Each device samples its own rows."""
+    train, model, b = setting.config.train, setting.config.model, setting.config.train.batch_size
+    normal = lambda key, name, width: setting.split(jax.random.normal(rng.stream(key, name), (b, width)))
+    content = rng.stream(key, "content")
+    mixing = None
+    if train.style_mixing_probability > 0:
+        n_layers = networks_of(setting.config).generator.n_layers
+        mixing = Mixing(
+            z=normal(content, "z/mix", model.z_dim),
+            start=jax.random.randint(rng.stream(content, "mix/start"), (b, 1, 1), 1, n_layers),
+            mixed=jax.random.bernoulli(rng.stream(content, "mix"), train.style_mixing_probability, (b, 1, 1)),
+        )
+    return Noise(
+        z=normal(content, "z", model.z_dim),
+        motion=normal(key, "motion", model.motion_dim),
+        times=setting.split(times_lib.of_fakes(rng.stream(key, "times"), b)),
+        mixing=mixing,
+    )
+
+
+def content_of(
+    net: GeneratorNet, params: Params, noise: Noise, label: Float[Array, "b classes"] | None
+) -> tuple[Float[Array, "b layers w"], Float[Array, "w"]]:
+    """Content of each layer and the batch's mean content vector."""
+    w = net.mapping(params, noise.z, label)
+    content = repeat_content(w, net.n_layers)
+    if noise.mixing is not None:
+        z, start, mixed = noise.mixing
+        later = jnp.arange(net.n_layers)[None, :, None] >= start
+        content = jnp.where(mixed & later, net.mapping(params, z, label)[:, None], content)
+    return content, w.mean(axis=0)
+
+
+def generate(setting: Setting, params: Params, noise: Noise, label) -> tuple[Pair, Float[Array, "w"]]:
+    """Pairs [b 2 h w c] of this noise, about in [-1, 1], and the mean content vector [w]."""
+    net = networks_of(setting.config).generator
+    content, w_mean = content_of(net, params, noise, label)
+    grid = grids.native(setting.config.model.resolution)
+    return net.synthesis(params, Latents(content, noise.motion), noise.times, grid), w_mean
+
+
+def label_of(batch: Batch) -> Float[Array, "b classes"] | None:
+    """One-hot classes of a batch."""
+    return None if batch.condition is None else batch.condition.label
+
+
+def fake_label(batch: Batch, key: Key[Array, ""]) -> Float[Array, "b classes"] | None:
+    """Classes of fakes follow the data's: the batch's own, shuffled."""
+    label = label_of(batch)
+    return None if label is None else jax.random.permutation(key, label)
+
+
+def to_unit_range(frames: Array) -> Pair:
+    """uint8 to float32 in [-1, 1]; floats are in it already."""
+    return frames.astype(jnp.float32) / 127.5 - 1 if frames.dtype == jnp.uint8 else frames

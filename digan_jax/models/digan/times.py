@@ -1,0 +1,32 @@
+"""Which two moments of a clip the motion critic sees: t1 ~ Beta(2, 1) and t2 ~ Beta(1, 2), sorted (paper, section 3.3 and
+appendix). Generated clips have any times, drawn on the device; real clips have the frames that they have."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int, Key
+
+from digan_jax.shapes import Array
+
+
+def of_fakes(key: Key[Array, ""], clips: int) -> Float[Array, "b 2"]:
+    """Times by inversion: a square root of a uniform number and its mirror."""
+    u = jax.random.uniform(key, (clips, 2))
+    return jnp.sort(jnp.stack([jnp.sqrt(u[:, 0]), 1 - jnp.sqrt(u[:, 1])], axis=1), axis=1)
+
+
+def of_reals(
+    random: np.random.Generator, clip_frames: int, clips: int
+) -> tuple[Int[np.ndarray, "b 2"], Float[np.ndarray, "b 2"]]:
+    """Frame numbers floor(n Beta) of clips of n frames, ascending, and their times."""
+    n = clip_frames
+    late, early = random.beta(2, 1, clips), random.beta(1, 2, clips)
+    pair = np.minimum(np.sort(np.stack([late, early], 1) * n, 1).astype(np.int64), n - 1)
+    return pair, (pair / (n - 1)).astype(np.float32)
+
+
+def deltas(times: Float[Array, "b 2"]) -> Float[Array, "b"]:
+    """Time between the two frames of each pair."""
+    return times[:, 1] - times[:, 0]

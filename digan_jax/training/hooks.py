@@ -1,0 +1,152 @@
+"""What happens beside the iterations: checkpoints, samples, FVD. Each is a `Hook`, called after every iteration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from etils import epath
+from jax.experimental import multihost_utils
+
+from digan_jax.config import RunConfig
+from digan_jax.data import loader
+from digan_jax.data.sources import Source
+from digan_jax.evaluation import feature_cache, protocols
+from digan_jax.evaluation.features import extractors
+from digan_jax.evaluation.metrics import frechet, motion
+from digan_jax.evaluation.sides import GeneratedClips, RealClips
+from digan_jax.host.video_files import DEFAULT_FPS
+from digan_jax.models import families
+from digan_jax.models.interface import State
+from digan_jax.rendering import latents, samplers
+from digan_jax.rendering.contact_sheets import real_above_generated, write_samples
+from digan_jax.runs.checkpoint import Checkpointer
+from digan_jax.shapes import Condition, Params
+from digan_jax.training.logs import Writer
+
+Hook = Callable[[int, State], None]  # iterations done, the state behind them
+STRIP_CLIPS = 4  # rows of real and of generated clips in a strip
+
+
+class SaveCheckpoint:
+    """Saves when the configuration wants a checkpoint.
+
+    Args:
+      position: step -> the place in the data, as JSON.
+      settle: called before each save, so that a loss that is not finite is noticed first.
+    """
+
+    def __init__(self, saved: Checkpointer, position: Callable[[int], dict], settle: Callable[[], None]):
+        self.saved, self._position, self._settle = saved, position, settle
+
+    def __call__(self, step: int, state: State) -> None:
+        if self.saved.due(step):
+            self.now(step, state)
+
+    def now(self, step: int, state: State) -> None:
+        self._settle()
+        self.saved.save(step, state, self._position(step))
+
+
+class WriteSamples:
+    """Every log.samples_every_kimg a sheet and a strip of log.sample_clips clips of ids 0, 1, ... below real ones, drawn
+    from the averages, under WORKDIR/samples. Process 0 draws, all must take part."""
+
+    def __init__(self, config: RunConfig, source: Source, workdir: epath.PathLike, writer: Writer):
+        """Writes as many clips of the data to real.mp4 and real.png."""
+        self._config, self._writer = config, writer
+        self._folder = epath.Path(workdir) / "samples"
+        if jax.process_index() == 0:
+            self._real, self._real_label = loader.sample_clips(source, config.data, config.log.sample_clips)
+            write_samples(self._folder / "real", self._real, DEFAULT_FPS)
+            shown = np.linspace(0, len(self._real) - 1, min(STRIP_CLIPS, len(self._real))).astype(int)
+            self._strip = self._real[shown]
+
+    def __call__(self, step: int, state: State) -> None:
+        """kimg_KIMG.mp4, kimg_KIMG.png and histograms of the critics' scores, of this state."""
+        c = self._config
+        if not c.train.due(step, c.log.samples_every_kimg):
+            return
+        state = multihost_utils.process_allgather(state, tiled=True) if jax.process_count() > 1 else state
+        if jax.process_index() == 0:
+            self._draw(step, state)
+
+    def _draw(self, step: int, state: State) -> None:
+        c = self._config
+        clips = samplers.of_run(c, families.of(c).inference(state)).sample(
+            np.arange(c.log.sample_clips), np.linspace(0, 1, c.data.frames)
+        )
+        kimg = c.train.kimg(step)
+        name = f"kimg_{int(kimg):06d}" if c.log.samples_every_kimg >= 1 else f"kimg_{kimg:010.3f}"
+        write_samples(self._folder / name, clips, DEFAULT_FPS, self._strip, STRIP_CLIPS)
+        strip = real_above_generated(self._strip, clips[:STRIP_CLIPS])
+        self._writer.write_image(step, "samples/real_above_generated", strip)
+        if self._writer.takes_histograms:
+            self._write_scores(step, state, "real", self._real / np.float32(127.5) - 1, self._real_label)
+            self._write_scores(step, state, "generated", clips, None)
+
+    def _write_scores(self, step, state, kind, clips, label) -> None:
+        """`label` None: as drawn by id."""
+        c = self._config
+        classes = c.model.n_classes
+        one_hot = latents.one_hot(label if classes else None, np.arange(len(clips)), classes)
+        condition = None if one_hot is None else Condition(one_hot)
+        for head, values in families.of(c).scores(c, state, clips, condition).items():
+            self._writer.write_histogram(step, f"scores/{head}_{kind}", values)
+
+
+class MeasureFvd:
+    """Every eval.every_kimg: FVD of the run on itself under the quick protocol; the checkpoint with the lowest is kept.
+    Process 0 measures, all must take part.
+
+    Raises:
+      InputError: at once, when it is wanted and there are too few clips or no weights.
+    """
+
+    def __init__(
+        self, config: RunConfig, source: Source, workdir: epath.PathLike, save: SaveCheckpoint, writer: Writer
+    ):
+        self._config, self._save, self._writer, self._workdir = config, save, writer, str(workdir)
+        self._real: np.ndarray | None = None
+        if config.eval.every_kimg and jax.process_index() == 0:
+            self._protocol = protocols.PROTOCOLS["quick"]
+            self._clips = RealClips(source, config.data.name or config.data.source, config.data.split, config.data.stride)
+            self._plan = self._clips.plan(self._protocol, 0)
+            self._network = extractors.i3d_extractor(self._protocol.resize, config.eval.weights or None)
+
+    def __call__(self, step: int, state: State) -> None:
+        """Saves `state`, measures it, and writes "eval/fvd_quick" to the log."""
+        if not self._config.train.due(step, self._config.eval.every_kimg):
+            return
+        started = time.monotonic()
+        self._save.now(step, state)
+        inference = families.of(self._config).inference(state)
+        inference = multihost_utils.process_allgather(inference, tiled=True)
+        scalars = self._numbers(inference) if jax.process_index() == 0 else {}
+        fvd = float(multihost_utils.broadcast_one_to_all(np.float64(scalars.get("eval/fvd_quick", 0.0))))
+        best = self._save.saved.note_fvd(step, fvd)
+        if scalars:
+            scalars["eval/seconds"] = time.monotonic() - started
+            self._writer.write_scalars(step, scalars)
+            note = f"FVD (quick) {fvd:.1f}{', the best so far' if best else ''}; real clips, frozen: "
+            self._writer.write_text(step, "eval", note + f"{scalars['eval/fvd_quick_frozen']:.1f}")
+
+    def _numbers(self, inference: Params) -> dict[str, float]:
+        protocol = self._protocol
+        if self._real is None:  # once: they stay
+            cache = feature_cache.FeatureCache(self._network.key, feature_cache.default_folder())
+            plain = feature_cache.Collector(self._network, cache)
+            still = feature_cache.Collector(self._network, cache, motion.frozen)
+            self._real, frozen = feature_cache.collect(self._clips.read(self._plan), [plain, still])
+            self._frozen = frechet.frechet_distance(self._real, frozen)
+        model = samplers.of_run(self._config, inference)
+        drawn = GeneratedClips(model, self._workdir, self._config.data.frames)
+        collector = feature_cache.Collector(self._network, feature_cache.FeatureCache(self._network.key))
+        (fake,) = feature_cache.collect(drawn.read(np.arange(protocol.n_fake), protocol.quantise), [collector])
+        return {
+            "eval/fvd_quick": frechet.frechet_distance(self._real, fake),
+            "eval/kvd_quick": frechet.polynomial_mmd(self._real, fake),
+            "eval/fvd_quick_frozen": self._frozen,
+        }
