@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from digan_jax.data import clips
+from digan_jax.models.digan.times import of_reals
 
 
 def windows_slowly(frame_counts, frames, stride, starts):
@@ -41,16 +42,16 @@ def test_any_place_of_the_order_stands_alone():
 
 def test_pairs_are_a_function_of_seed_and_step():
     windows = clips.windows(np.full(9, 40), 16, 2)
-    first, again = (clips.draw_pairs(windows, seed=3, step=11, batch_size=8, flip=True) for _ in range(2))
+    first, again = (clips.draw(windows, of_reals, seed=3, step=11, batch_size=8, flip=True) for _ in range(2))
     for a, b in zip(first, again):
         np.testing.assert_array_equal(a, b)
     for other in ({"seed": 4, "step": 11}, {"seed": 3, "step": 12}):
-        assert (clips.draw_pairs(windows, batch_size=8, flip=True, **other).frame != first.frame).any()
+        assert (clips.draw(windows, of_reals, batch_size=8, flip=True, **other).frame != first.frame).any()
 
 
 def test_pairs_lie_in_their_window():
     windows = clips.windows(np.array([40, 33, 31]), 16, 2)
-    pairs = clips.draw_pairs(windows, 0, 0, 256, flip=False)
+    pairs = clips.draw(windows, of_reals, 0, 0, 256, flip=False)
     record, start = windows.locate(clips.shuffled(np.arange(256), windows.total, 0))
     np.testing.assert_array_equal(pairs.record, record)
     position = (pairs.frame - start[:, None]) / 2
@@ -67,7 +68,7 @@ def test_pairs_have_the_paper_s_distribution():
     late, early = np.diff(edges**2), np.diff(1 - (1 - edges) ** 2)  # distribution functions of the two Betas
     expected = np.triu(np.outer(early, late) + np.outer(late, early))
     np.fill_diagonal(expected, early * late)
-    pairs = clips.draw_pairs(clips.windows(np.array([n]), n, 1), 0, 0, size, flip=True)
+    pairs = clips.draw(clips.windows(np.array([n]), n, 1), of_reals, 0, 0, size, flip=True)
     counts = np.zeros((n, n))
     np.add.at(counts, tuple(pairs.frame.T), 1)
     # Five standard deviations of a count of the likeliest bin, √(p/size) ≈ 0.003.
@@ -76,6 +77,6 @@ def test_pairs_have_the_paper_s_distribution():
 
 
 def test_rows_are_cut_from_every_column():
-    pairs = clips.draw_pairs(clips.windows(np.array([40]), 16, 1), 0, 0, 8, flip=True)
+    pairs = clips.draw(clips.windows(np.array([40]), 16, 1), of_reals, 0, 0, 8, flip=True)
     for part, whole in zip(pairs.rows(2, 3), pairs):
         np.testing.assert_array_equal(part, whole[2:5])

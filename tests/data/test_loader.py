@@ -1,10 +1,12 @@
 import itertools
 
+import jax
 import numpy as np
 import pytest
 
 from digan_jax.data import clips, loader
 from digan_jax.errors import InputError
+from digan_jax.models.digan import times
 
 N_FRAMES, SIZE = 9, 4
 
@@ -36,7 +38,7 @@ def config(make_config):
 
 
 def batches(config, count, source=None, **options):
-    iterator = loader.make_loader(source or CountingSource(), config.data, config.train, **options)
+    iterator = loader.make_loader(source or CountingSource(), config, **options)
     taken = list(itertools.islice(iterator, count))
     iterator.close()
     return taken
@@ -44,15 +46,14 @@ def batches(config, count, source=None, **options):
 
 def assert_equal(ours, theirs):
     for a, b in zip(ours, theirs, strict=True):
-        for x, y in zip(a, b, strict=True):
-            np.testing.assert_array_equal(x, y)
+        jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
 def test_a_batch_is_what_its_plan_says(config):
     source = CountingSource()
     windows = clips.windows(source.frame_counts, 4, 2)
     for step, batch in enumerate(batches(config, 3)):
-        plan = clips.draw_pairs(windows, 7, step, 8, flip=True)
+        plan = clips.draw(windows, times.of_reals, 7, step, 8, flip=True)
         assert batch.frames.dtype == np.uint8 and batch.frames.shape == (8, 2, SIZE, SIZE, 3)
         np.testing.assert_array_equal(batch.frames[:, :, 0, 0, 0], np.stack([plan.record] * 2, 1))
         np.testing.assert_array_equal(batch.frames[:, :, 0, 0, 1], plan.frame)
@@ -60,7 +61,16 @@ def test_a_batch_is_what_its_plan_says(config):
         for frame in (0, 1):  # both frames of a pair are mirrored, or neither
             np.testing.assert_array_equal(batch.frames[:, frame, 0, :, 2], columns)
         np.testing.assert_array_equal(batch.times, plan.times)
-        np.testing.assert_array_equal(batch.label, plan.record % 2)
+        assert batch.condition is None
+
+
+def test_classes_are_conditions(make_config):
+    config = make_config({"data.frames": 4, "data.stride": 2, "train.seed": 7, "model.n_classes": 2})
+    source = CountingSource()
+    plan = clips.draw(clips.windows(source.frame_counts, 4, 2), times.of_reals, 7, 0, 8, flip=True)
+    (batch,) = batches(config, 1)
+    np.testing.assert_array_equal(batch.condition.label, np.eye(2)[plan.record % 2])
+    assert batch.condition.maps is None and batch.condition.at is None
 
 
 def test_starting_later_changes_nothing(config):
@@ -78,19 +88,19 @@ def test_seeds_differ(config, make_config):
 def test_hosts_share_the_global_batch(config, hosts):
     whole = batches(config, 2)
     shares = [batches(config, 2, process_index=i, process_count=hosts) for i in range(hosts)]
-    joined = [[np.concatenate(parts) for parts in zip(*step)] for step in zip(*shares)]
+    joined = [jax.tree.map(lambda *parts: np.concatenate(parts), *step) for step in zip(*shares)]
     assert_equal(joined, whole)
 
 
 def test_batches_that_hosts_cannot_share(config):
     with pytest.raises(InputError, match="train.batch_size=8: cannot be shared by 3 hosts"):
-        loader.make_loader(CountingSource(), config.data, config.train, process_count=3)
+        loader.make_loader(CountingSource(), config, process_count=3)
 
 
 def test_no_clip_at_all(make_config):
     config = make_config({"data.frames": N_FRAMES + 1})
     with pytest.raises(InputError, match="the longest record has 9"):
-        loader.make_loader(CountingSource(), config.data, config.train)
+        loader.make_loader(CountingSource(), config)
 
 
 def test_reading_ahead_is_bounded(config):
@@ -98,7 +108,7 @@ def test_reading_ahead_is_bounded(config):
     memoryless = loader.in_memory_if_small
     try:
         loader.in_memory_if_small = lambda source, limit: source
-        iterator = loader.make_loader(source, config.data, config.train)
+        iterator = loader.make_loader(source, config)
         for _ in range(20):
             next(iterator)
         iterator.close()

@@ -16,8 +16,8 @@ from digan_jax import cli, devices
 from digan_jax.errors import InputError
 from digan_jax.interop import model_folder, opening, snapshot
 from digan_jax.jobs import import_run
-from digan_jax.models.digan import steps
 from digan_jax.runs import checkpoint, reading, weights
+from digan_jax.training import compile as compiling
 from digan_jax.training import loop, start
 from tests.interop import golden
 
@@ -71,7 +71,7 @@ def test_all_networks_are_there_and_the_optimizer_is_fresh(imported, whole):
     assert_equal(found["critic"], whole.critic)
     assert_equal({**found["ema"], "w_avg": found["w_avg"]}, whole.params)
     saved = checkpoint.Checkpointer(imported[0], config)
-    like = start.fresh(config, steps.networks_of(config), devices.make_mesh())
+    like = start.fresh(config, devices.make_mesh())
     state, position = saved.restore(like)
     saved.close()
     assert int(state.step) == 250 and position["dataset"] is None
@@ -90,7 +90,7 @@ def test_the_command_it_prints_goes_on(imported, tmp_path, monkeypatch, request)
         seen.append((int(state.step), np.asarray(state.w_avg)))
         return dataclasses.replace(state, step=state.step + 1), {"generator/loss": jnp.float32(0)}
 
-    monkeypatch.setattr(steps, "compile_iteration", lambda *_: iteration)  # the real one is tested in test_steps.py
+    monkeypatch.setattr(compiling, "compile_iteration", lambda *_: iteration)  # the real one is tested in test_steps.py
     assert cli.main([*words, "--config.train.total_kimg=2.024"]) == 0
     assert [step for step, _ in seen] == [250, 251, 252]
     np.testing.assert_array_equal(seen[0][1], opening.read(folder).params["w_avg"])
@@ -108,7 +108,7 @@ def test_a_run_of_step_0_begins_with_its_weights(whole, make_config, tmp_path, m
         seen.append(np.asarray(state.w_avg))
         return dataclasses.replace(state, step=state.step + 1), {"generator/loss": jnp.float32(0)}
 
-    monkeypatch.setattr(steps, "compile_iteration", lambda *_: iteration)
+    monkeypatch.setattr(compiling, "compile_iteration", lambda *_: iteration)
     loop.train(config, str(tmp_path / "run"))
     np.testing.assert_array_equal(seen[0], whole.params["w_avg"])
 
@@ -122,7 +122,7 @@ def test_init_from(kind, whole, make_config, tmp_path, capsys):
         model_folder.write(place, parts, samples=0)
     model = {f"model.{key}": value for key, value in dataclasses.asdict(whole.config).items()}
     config = make_config(model)
-    state = start.fresh(config, steps.networks_of(config), devices.make_mesh(), str(place))
+    state = start.fresh(config, devices.make_mesh(), str(place))
     assert int(state.step) == 0
     assert_equal({**state.ema, "w_avg": state.w_avg}, whole.params)
     if kind == "export":
@@ -137,7 +137,7 @@ def test_init_from(kind, whole, make_config, tmp_path, capsys):
 def test_init_from_another_architecture(imported, make_config):
     config = make_config()
     with pytest.raises(InputError, match=r"model\.z_dim: 24 -> 16"):
-        start.fresh(config, steps.networks_of(config), devices.make_mesh(), str(imported[0]))
+        start.fresh(config, devices.make_mesh(), str(imported[0]))
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from jax.sharding import AxisType
 from digan_jax import devices
 from digan_jax.config import files
 from digan_jax.models.digan.state import init_state
-from digan_jax.training.compile import compile_iteration
 from digan_jax.shapes import Batch
+from digan_jax.training.compile import compile_iteration
 
 TENSOR = re.compile(r"tensor<([\dx]*)x?(\w+)>")
 

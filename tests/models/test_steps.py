@@ -1,39 +1,43 @@
 """The iteration: what it changes, that it does not depend on the number of devices, and its moments."""
 
-import dataclasses
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from digan_jax import devices as meshes
+from digan_jax import devices
 from digan_jax.errors import InputError
 from digan_jax.models.digan import state as states
-from digan_jax.models.digan import steps
-from digan_jax.shapes import Batch
+from digan_jax.models.digan import steps, times
+from digan_jax.models.digan.state import init_state
+from digan_jax.models.interface import Setting
+from digan_jax.shapes import Batch, Condition
+from digan_jax.training.compile import compile_iteration
+
+QUICK = {"xla_backend_optimization_level": 0}  # compiling is what takes time
 
 
 def batch_of(size: int, classes: int = 0) -> Batch:
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 256, (size, 2, 32, 32, 3), dtype=np.uint8)
     times = np.sort(rng.uniform(size=(size, 2)), axis=1).astype(np.float32)
-    return Batch(frames, times, rng.integers(0, max(classes, 1), size).astype(np.int32))
+    labels = np.eye(classes, dtype=np.float32)[rng.integers(0, classes, size)] if classes else None
+    return Batch(frames, times, None if labels is None else Condition(labels))
 
 
-def mesh_of(devices: int, model: int = 1):
-    grid = np.array(jax.devices()[:devices]).reshape(devices // model, model)
+def mesh_of(count: int, model: int = 1):
+    grid = np.array(jax.devices()[:count]).reshape(count // model, model)
     axes = (jax.sharding.AxisType.Auto,) * 2
     return jax.sharding.Mesh(grid, ("data", "model"), axis_types=axes)
 
 
 def run(config, mesh, iterations):
-    nets = steps.networks_of(config)
-    state = steps.init_state(jax.random.key(0), nets, config.train)
-    state = jax.device_put(state, meshes.of_state(mesh, state))
-    batch = meshes.place_batch(batch_of(config.train.batch_size), mesh)
-    program = steps.compile_iteration(config, nets, mesh).lower(state, batch)
-    iteration = program.compile(compiler_options={"xla_backend_optimization_level": 0})  # compiling is what takes time
+    state = init_state(jax.random.key(0), config)
+    state = jax.device_put(state, devices.of_state(mesh, state))
+    batch = devices.place_batch(batch_of(config.train.batch_size), mesh)
+    program = compile_iteration(config, mesh).lower(state, batch)
+    iteration = program.compile(compiler_options=QUICK)
     history = []
     for _ in range(iterations):
         state, metrics = iteration(state, batch)
@@ -72,7 +76,7 @@ def test_the_number_of_devices_changes_nothing(everything_on, one_device, device
 
 def test_an_iteration_moves_what_it_should(one_device, everything_on):
     state, history = one_device
-    start = steps.init_state(jax.random.key(0), steps.networks_of(everything_on), everything_on.train)
+    start = init_state(jax.random.key(0), everything_on)
     assert state.step == 2
     for name in ("generator", "critic", "ema", "w_avg", "path_length_mean", "r1"):
         same = jax.tree.map(lambda a, b: np.array_equal(a, b), getattr(state, name), getattr(start, name))
@@ -91,9 +95,9 @@ def test_ema_half_life_ramps_up(make_config):
 def test_times_follow_their_beta_laws():
     """Means of the sorted pair of Beta(2, 1) and Beta(1, 2): 2/3 + 1/3 = 1 in sum; P(t1 > t2) = 5/6 before sorting,
     so E|t1 - t2| = E max - E min = 2·E max - 1, with E max = ∫ 1 - F1 F2 = 1 - ∫ t²(2t - t²) dt = 7/10."""
-    times = np.asarray(steps.sample_times(jax.random.key(0), 200_000))
-    assert (np.diff(times) >= 0).all() and times.min() >= 0 and times.max() <= 1
-    np.testing.assert_allclose(times.mean(axis=0), [0.3, 0.7], atol=0.003)  # 5 deviations of the mean
+    drawn = np.asarray(times.of_fakes(jax.random.key(0), 200_000))
+    assert (np.diff(drawn) >= 0).all() and drawn.min() >= 0 and drawn.max() <= 1
+    np.testing.assert_allclose(drawn.mean(axis=0), [0.3, 0.7], atol=0.003)  # 5 deviations of the mean
 
 
 def test_adam_with_and_without_first_moment_agree(make_config):
@@ -122,12 +126,10 @@ def test_broken_gradients_are_mended():
 
 def test_classes_reach_both_networks(make_config):
     config = make_config({"model.n_classes": 3})
-    nets = steps.networks_of(config)
-    setting = steps.Setting(nets, config)
-    state = steps.init_state(jax.random.key(0), nets, config.train)
+    setting, state = Setting(config), init_state(jax.random.key(0), config)
     batch = batch_of(8, classes=3)
     step = jax.jit(lambda state, batch: steps.critic_step(setting, state, batch, jax.random.key(1))[1])
-    other = batch._replace(label=(batch.label + 1) % 3)
+    other = batch._replace(condition=Condition(np.roll(batch.condition.label, 1, axis=1)))
     a, b = step(state, batch), step(state, other)
     assert a["critic/score_motion_real"] != b["critic/score_motion_real"]
     assert a["critic/score_image_fake"] != b["critic/score_image_fake"]
@@ -135,17 +137,23 @@ def test_classes_reach_both_networks(make_config):
 
 def test_batch_must_split_over_devices():
     with pytest.raises(InputError, match="train.batch_size=12: not divisible by the 8 data-parallel devices; use 8"):
-        meshes.check_batch(12, mesh_of(8))
+        devices.check_batch(12, mesh_of(8))
 
 
 def test_mesh_must_divide_devices():
     with pytest.raises(InputError, match="mesh.model=3: does not divide the 8 devices"):
-        meshes.make_mesh(3)
+        devices.make_mesh(3)
 
 
 def test_state_is_consumed_and_average_is_no_alias(make_config):
-    config = make_config()
-    state = steps.init_state(jax.random.key(0), steps.networks_of(config), config.train)
+    """The compiled iteration donates its state: the old arrays are gone, and an average that were the generator itself
+    would crash it."""
+    config, mesh = make_config({"train.batch_size": 8}), mesh_of(1)
+    state = jax.device_put(init_state(jax.random.key(0), config), devices.replicated(mesh))
     for a, b in zip(jax.tree.leaves(state.generator), jax.tree.leaves(state.ema)):
         assert a is not b and a.unsafe_buffer_pointer() != b.unsafe_buffer_pointer()
-    assert dataclasses.is_dataclass(state)
+    batch = devices.place_batch(batch_of(8), mesh)
+    iteration = compile_iteration(config, mesh).lower(state, batch).compile(compiler_options=QUICK)
+    after, _ = iteration(state, batch)
+    assert all(x.is_deleted() for x in jax.tree.leaves((state.generator, state.critic, state.ema)))
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(jax.device_get(after.ema)))

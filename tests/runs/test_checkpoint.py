@@ -9,9 +9,10 @@ import pytest
 from digan_jax import devices
 from digan_jax.errors import InputError, TrainingDiverged
 from digan_jax.interop import opening
-from digan_jax.models.digan.state import inference_params, state_from_params
+from digan_jax.models.digan.state import state_from_params
+from digan_jax.models.families import FAMILIES
 from digan_jax.runs import checkpoint, reading
-from digan_jax.runs.checkpoint import Checkpointer, due
+from digan_jax.runs.checkpoint import Checkpointer
 
 SCHEDULE = {
     "train.batch_size": 20, "checkpoint.every_kimg": 0.2, "checkpoint.keep_last": 2, "checkpoint.keep_every_kimg": 1.0,
@@ -53,14 +54,6 @@ def saved_run(workdir, config, state, steps=(1,)):
         saved.save(step, state, {"step": step})
     saved.wait()
     return saved
-
-
-@pytest.mark.parametrize("batch_size, every_kimg", [(16, 0.1), (64, 1.0), (20, 0.2), (7, 0.03)])
-def test_due_marks_the_first_step_at_or_after_each_multiple(batch_size, every_kimg):
-    clips = round(every_kimg * 1000)
-    slow = [s for s in range(1, 300) if any((s - 1) * batch_size < k * clips <= s * batch_size for k in range(1, 400))]
-    assert [s for s in range(1, 300) if due(s, batch_size, every_kimg)] == slow
-    assert not any(due(s, batch_size, 0.0) for s in range(300))
 
 
 def test_restore_gives_back_every_array_and_the_data_position(tmp_path, config, state):
@@ -106,7 +99,7 @@ def test_inference_restores_averages_and_config_alone(tmp_path, config, state):
         shutil.rmtree(tmp_path / "checkpoints" / "1" / folder)
     theirs, params = reading.restore_for_inference(tmp_path)
     assert theirs == config
-    assert_equal(inference_params(state), params)
+    assert_equal(FAMILIES["digan"].inference(state), params)
     assert {type(x) for x in jax.tree.leaves(params)} == {np.ndarray}
 
 
@@ -157,7 +150,7 @@ def test_what_a_killed_save_left_is_neither_seen_nor_kept(tmp_path, config, stat
     shutil.copytree(tmp_path / "checkpoints" / "1", half)
     (half / "commit_success.txt").unlink(missing_ok=True)
     assert reading.finished_steps(tmp_path) == [1]
-    assert_equal(reading.restore_for_inference(tmp_path)[1], inference_params(state))
+    assert_equal(reading.restore_for_inference(tmp_path)[1], FAMILIES["digan"].inference(state))
     saved = Checkpointer(tmp_path, config)
     saved.save(2, state, {})
     saved.close()

@@ -42,13 +42,20 @@ def test_jsonl_on_a_full_disk_raises(tmp_path):
         writer.write_scalars(1, {"critic/loss": 1.0})
 
 
+@pytest.fixture
+def train(make_config):
+    """train(batch size, total kimg) -> its configuration."""
+    make = lambda size, kimg: make_config({"train.batch_size": size, "train.total_kimg": kimg}).train
+    return lambda batch_size, total_kimg=1.0: make(batch_size, total_kimg)
+
+
 def console(terminal):
     return Console(file=io.StringIO(), force_terminal=terminal, width=200, highlight=False, soft_wrap=True)
 
 
-def test_console_line_says_place_rate_losses_signs_and_memory():
+def test_console_line_says_place_rate_losses_signs_and_memory(train):
     out = console(terminal=False)
-    writer = logs.ConsoleWriter(batch_size=64, total_kimg=10.0, console=out)
+    writer = logs.ConsoleWriter(train(64, 10.0), console=out)
     writer.progress(25)
     writer.write_scalars(25, {
         "rate/clips_per_second": 50.0, "rate/seconds_per_kimg": 20.0, "memory/peak_gib": 1.5,
@@ -60,11 +67,11 @@ def test_console_line_says_place_rate_losses_signs_and_memory():
     ]  # fmt: skip
 
 
-def test_console_shows_a_bar_on_a_terminal_only():
+def test_console_shows_a_bar_on_a_terminal_only(train):
     shown = {}
     for terminal in (False, True):
         out = console(terminal)
-        writer = logs.ConsoleWriter(batch_size=100, total_kimg=10.0, start_step=10, console=out)
+        writer = logs.ConsoleWriter(train(100, 10.0), start_step=10, console=out)
         for step in range(11, 51):
             writer.progress(step)
         writer.write_text(50, "note", "saved [1]")  # brackets are no markup
@@ -74,10 +81,10 @@ def test_console_shows_a_bar_on_a_terminal_only():
     assert "5.0/10 kimg" in shown[True] and "left" in shown[True] and "saved [1]" in shown[True]
 
 
-def test_meter_averages_each_metric_over_the_steps_that_have_it(monkeypatch):
+def test_meter_averages_each_metric_over_the_steps_that_have_it(monkeypatch, train):
     clock = iter([100.0, 104.0, 105.0])  # end of the first step, first summary, second summary
     monkeypatch.setattr(logs.time, "monotonic", lambda: next(clock))
-    meter = logs.Meter(batch_size=8)
+    meter = logs.Meter(train(8))
     meter.add({"loss": np.float32(1.0), "r1": 5.0})
     meter.add({"loss": 2.0})
     meter.add({"loss": 6.0})
@@ -91,13 +98,13 @@ def test_meter_averages_each_metric_over_the_steps_that_have_it(monkeypatch):
     assert (second["loss"], second["rate/clips_per_second"], "r1" in second) == (9.0, 8.0, False)
 
 
-def test_a_log_line_after_the_first_step_has_no_rate_yet():
-    meter = logs.Meter(batch_size=8)
+def test_a_log_line_after_the_first_step_has_no_rate_yet(train):
+    meter = logs.Meter(train(8))
     meter.add({"critic/loss": 1.0})
     summary = meter.summary(step=1)
     assert not any(key.startswith("rate") for key in summary)
     out = console(terminal=False)
-    logs.ConsoleWriter(8, 1.0, console=out).write_scalars(1, summary)
+    logs.ConsoleWriter(train(8), console=out).write_scalars(1, summary)
     assert "0.008 kimg  critic/loss +1.000" in out.file.getvalue()
 
 
@@ -115,9 +122,9 @@ def test_multi_writer_reaches_all_with_every_call():
     assert len(calls) == 2 * len(methods) and set(methods) == {call[0] for call in calls}
 
 
-def test_writers_are_on_the_first_process_alone(tmp_path, monkeypatch):
+def test_writers_are_on_the_first_process_alone(tmp_path, monkeypatch, train):
     monkeypatch.setattr(jax, "process_index", lambda: 1)
-    writer = logs.open_writers(tmp_path, 8, 1.0, 0)
+    writer = logs.open_writers(tmp_path, train(8), 0)
     writer.write_scalars(1, {"loss": 1.0})
     writer.close()
     assert list(tmp_path.iterdir()) == []

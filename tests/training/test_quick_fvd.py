@@ -12,10 +12,11 @@ from digan_jax.data import sources
 from digan_jax.errors import InputError
 from digan_jax.evaluation import protocols
 from digan_jax.evaluation.features import extractors
-from digan_jax.models.digan import steps
+from digan_jax.models.digan import family
 from digan_jax.models.digan.state import init_state
 from digan_jax.runs import checkpoint, reading
-from digan_jax.training import loop, quick_fvd, start
+from digan_jax.training import compile as compiling
+from digan_jax.training import hooks, loop
 from tests.training.test_loop import RUN, quick_iteration, small_state
 
 # Every 4 of 24 steps.
@@ -36,12 +37,12 @@ def colours_for_i3d(monkeypatch):
 @pytest.fixture
 def scripted(monkeypatch, colours_for_i3d):
     """The loop around a state that costs nothing; the FVD of the k-th measurement is the k-th of a list."""
-    monkeypatch.setattr(steps, "compile_iteration", quick_iteration)
-    monkeypatch.setattr(start, "init_state", small_state)
+    monkeypatch.setattr(compiling, "compile_iteration", quick_iteration)
+    monkeypatch.setattr(family, "init_state", small_state)
     values = [50.0, 20.0, 30.0, 40.0, 60.0, 70.0]
     told = iter(values)
     numbers = lambda self, inference: {"eval/fvd_quick": next(told), "eval/fvd_quick_frozen": 9.0}
-    monkeypatch.setattr(quick_fvd.QuickFvd, "_numbers", numbers)
+    monkeypatch.setattr(hooks.MeasureFvd, "_numbers", numbers)
     return values
 
 
@@ -91,16 +92,16 @@ def test_numbers_of_a_state(tmp_path, make_config, colours_for_i3d, monkeypatch)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     config = make_config({"eval.every_kimg": 1.0})
     source = sources.open_source(config.data, config.model)
-    measured = quick_fvd.QuickFvd(config, source, tmp_path, None, None)
-    state = init_state(jax.random.key(0), steps.networks_of(config), config.train)
+    measured = hooks.MeasureFvd(config, source, tmp_path, None, None)
+    state = init_state(jax.random.key(0), config)
     numbers = measured._numbers({**state.ema, "w_avg": state.w_avg})
     assert numbers["eval/fvd_quick"] > numbers["eval/fvd_quick_frozen"] >= 0
     assert measured._numbers({**state.ema, "w_avg": state.w_avg}) == numbers
 
 
 def test_too_few_clips_or_no_weights_are_told_before_training(tmp_path, make_config, monkeypatch):
-    monkeypatch.setattr(steps, "compile_iteration", quick_iteration)
-    monkeypatch.setattr(start, "init_state", small_state)
+    monkeypatch.setattr(compiling, "compile_iteration", quick_iteration)
+    monkeypatch.setattr(family, "init_state", small_state)
     monkeypatch.setattr(checkpoint.Checkpointer, "save", lambda *_: pytest.fail("trained"))
     few = dataclasses.replace(protocols.PROTOCOLS["quick"], n_real=10**9)
     with monkeypatch.context() as m:

@@ -66,7 +66,7 @@ def content_of(
     return content, w.mean(axis=0)
 
 
-def generate(setting: Setting, params: Params, noise: Noise, label) -> tuple[Pair, Float[Array, "w"]]:
+def generate(setting: Setting, params: Params, noise: Noise, label) -> tuple[Pair, Float[Array, "w_dim"]]:
     """Pairs [b 2 h w c] of this noise, about in [-1, 1], and the mean content vector [w]."""
     net = networks_of(setting.config).generator
     content, w_mean = content_of(net, params, noise, label)
