@@ -97,7 +97,7 @@ def _of_run(path: epath.Path, training: bool, step: int | str | None) -> Weights
     else:
         config, params = reading.restore_for_inference(path, step)
         as_trained = {}
-    facts = facts_of(config, step * config.train.batch_size / 1000) | {"scores": scores_of(path, step)}
+    facts = facts_of(config, config.train.kimg(step)) | {"scores": scores_of(path, step)}
     class_names = reading.class_names(path)
     return Weights(config.model, params, config.compute_dtype, **as_trained, class_names=class_names, facts=facts)
 

@@ -44,7 +44,7 @@ def write(out: epath.PathLike, weights: Weights, config: RunConfig, kimg: float 
       InputError: something lies at `out` already.
     """
     check_free(out)
-    step = round(kimg * 1000 / config.train.batch_size)
+    step = config.train.steps(kimg)
     ema = {name: weights.params[name] for name in ("mapping", "synthesis")}
     state = state_from_params(weights.generator, weights.critic, ema, weights.params["w_avg"], config.train)
     state = dataclasses.replace(jax.tree.map(jnp.asarray, state), step=jnp.asarray(step, jnp.int32))

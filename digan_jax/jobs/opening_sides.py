@@ -77,7 +77,7 @@ def open_fake(
             raise InputError(f"--step {step}: {path} is no run; only runs have several checkpoints.")
         return GeneratedClips(opening.load(path), str(path))
     step = reading.chosen_step(path, step)
-    facts = {"step": step, "kimg": step * config.train.batch_size / 1000}
+    facts = {"step": step, "kimg": config.train.kimg(step)}
     return GeneratedClips(opening.load(path, step), str(path), config.data.frames, facts=facts)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
+import types
 from collections.abc import Iterator, Sequence
 
 import jax
@@ -18,9 +18,9 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from digan_jax import config as config_lib
-from digan_jax.config import RunConfig
+from digan_jax.config import RunConfig, TrainConfig
 from digan_jax.errors import InputError, TrainingDiverged, full_disk
-from digan_jax.host.files import moved_in
+from digan_jax.host.files import write_json
 from digan_jax.models.digan.state import GanState, inference_params
 from digan_jax.runs.reading import FVD_FILE, finished_steps, handlers, home, read_fvd
 
@@ -32,20 +32,19 @@ logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathnam
 
 
 def due(step: int, batch_size: int, every_kimg: float) -> bool:
-    """Whether `step` is the first to reach a multiple of `every_kimg` (thousands of clips); 0: never."""
-    clips = every_kimg * 1000
-    return clips > 0 and step * batch_size // clips > (step - 1) * batch_size // clips
+    """`TrainConfig.due` for callers that hold a batch size alone; training/ is to call the method."""
+    return TrainConfig.due(types.SimpleNamespace(batch_size=batch_size), step, every_kimg)
 
 
 @dataclasses.dataclass(frozen=True)
 class Milestones:
     """Orbax preservation policy: keeps the first checkpoint at or after every multiple of `every_kimg` for good."""
 
-    batch_size: int
+    train: TrainConfig
     every_kimg: float
 
     def should_preserve(self, checkpoints, *, context) -> list[bool]:
-        return [due(c.step, self.batch_size, self.every_kimg) for c in checkpoints]
+        return [self.train.due(c.step, self.every_kimg) for c in checkpoints]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,20 +80,18 @@ def claim(workdir: epath.PathLike, config: RunConfig, names: Sequence[str] = ())
     """Makes `workdir` the home of this run: writes config.json there, and classes.json if the model is conditional and
     its classes have `names`. Raises as `check_workdir`."""
     check_workdir(workdir, config)
-    records = {"config.json": config_lib.to_json(config)}
-    if config.model.n_classes and names:
-        records["classes.json"] = json.dumps(names, indent=1)
-    for record, text in records.items() if jax.process_index() == 0 else ():
-        with moved_in(home(workdir) / record) as unfinished:
-            epath.Path(unfinished).write_text(text + "\n")
+    if jax.process_index() == 0:
+        write_json(home(workdir) / "config.json", config_lib.record(config))
+        if config.model.n_classes and names:
+            write_json(home(workdir) / "classes.json", names)
 
 
 class Checkpointer:
     """Saves and restores the checkpoints of the run in `workdir`; every process of the run must call each method."""
 
     def __init__(self, workdir: epath.PathLike, config: RunConfig):
-        keep, batch_size = config.checkpoint, config.train.batch_size
-        milestones = Milestones(batch_size, keep.keep_every_kimg)
+        keep = config.checkpoint
+        milestones = Milestones(config.train, keep.keep_every_kimg)
         newest = ocp.checkpoint_managers.LatestN(keep.keep_last)
         self._fvd = read_fvd(workdir)
         self._workdir, self._config = workdir, config
@@ -114,7 +111,7 @@ class Checkpointer:
     def due(self, step: int) -> bool:
         """Whether the configuration wants a checkpoint at `step`."""
         every = self._config.checkpoint
-        return any(due(step, self._config.train.batch_size, e) for e in (every.every_kimg, every.keep_every_kimg))
+        return any(self._config.train.due(step, e) for e in (every.every_kimg, every.keep_every_kimg))
 
     def save(self, step: int, state: GanState, data: dict) -> None:
         """Starts to save; `data` is the position in the data, as JSON. Does nothing if `step` is saved already.
@@ -135,7 +132,7 @@ class Checkpointer:
             args=ocp.args.Composite(
                 state=ocp.args.PyTreeSave(state),
                 ema=ocp.args.PyTreeSave(inference_params(state)),
-                config=ocp.args.JsonSave(json.loads(config_lib.to_json(self._config))),
+                config=ocp.args.JsonSave(config_lib.record(self._config)),
                 data=ocp.args.JsonSave(data),
             ),
         )
@@ -148,8 +145,7 @@ class Checkpointer:
         best = fvd < min((v for s, v in self._fvd.items() if s != step), default=float("inf"))
         self._fvd[step] = fvd
         if jax.process_index() == 0:
-            with moved_in(home(self._workdir) / FVD_FILE) as unfinished:
-                epath.Path(unfinished).write_text(json.dumps(self._fvd))
+            write_json(home(self._workdir) / FVD_FILE, self._fvd)
         return best
 
     def restore(self, like: GanState) -> tuple[GanState, dict]:
