@@ -11,7 +11,7 @@ from digan_jax.errors import InputError, TrainingDiverged
 from digan_jax.interop import opening
 from digan_jax.models.digan.state import inference_params, state_from_params
 from digan_jax.runs import checkpoint, reading
-from digan_jax.runs.checkpoint import Checkpointer, due
+from digan_jax.runs.checkpoint import Checkpointer
 
 SCHEDULE = {
     "train.batch_size": 20, "checkpoint.every_kimg": 0.2, "checkpoint.keep_last": 2, "checkpoint.keep_every_kimg": 1.0,
@@ -53,14 +53,6 @@ def saved_run(workdir, config, state, steps=(1,)):
         saved.save(step, state, {"step": step})
     saved.wait()
     return saved
-
-
-@pytest.mark.parametrize("batch_size, every_kimg", [(16, 0.1), (64, 1.0), (20, 0.2), (7, 0.03)])
-def test_due_marks_the_first_step_at_or_after_each_multiple(batch_size, every_kimg):
-    clips = round(every_kimg * 1000)
-    slow = [s for s in range(1, 300) if any((s - 1) * batch_size < k * clips <= s * batch_size for k in range(1, 400))]
-    assert [s for s in range(1, 300) if due(s, batch_size, every_kimg)] == slow
-    assert not any(due(s, batch_size, 0.0) for s in range(300))
 
 
 def test_restore_gives_back_every_array_and_the_data_position(tmp_path, config, state):
