@@ -1,7 +1,7 @@
 """Every field once, with its unit and source. An experiment starts from here and says what differs.
 
 Values without a remark are those of the paper (Yu et al., ICLR 2022, arXiv 2202.10571) and its release.
-Override from the shell: `digan train --config configs/base.py --config.train.batch_size=32`.
+Override from the shell: `digan train --config base --config.train.batch_size=32`.
 """
 
 from ml_collections import ConfigDict
@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 def get_config() -> ConfigDict:
     c = ConfigDict()
+    c.family = "digan"  # model family
     c.compute_dtype = "float32"  # of activations: "float32" or "bfloat16"; parameters, norms, phases and losses stay float32
 
     c.family = "digan"  # of models

@@ -2,7 +2,7 @@
 
 Data      none: 4096 clips of textured shapes; the true frame at any time and size is `data.bouncing.render`.
           Three classes (disc, square, ring); --config.model.n_classes=3 conditions on them.
-Command   digan train --config configs/bouncing.py --workdir runs/bouncing
+Command   digan train --config bouncing --workdir runs/bouncing
 Hardware  one GPU; a laptop with --config.model.resolution=32 --config.model.channel_base=1024.
 Cost      1000 thousand frame pairs: 1000 x the seconds per kimg that the console line shows.
 Published none.

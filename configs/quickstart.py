@@ -1,6 +1,6 @@
 """Two short real videos at 32x32, on two CPU cores, from `bash scripts/quickstart.sh`.
 
-Command:  digan train --config configs/quickstart.py --workdir runs/quickstart
+Command:  digan train --config quickstart --workdir runs/quickstart
 Hardware: two CPU cores, 2 GB of memory. No published number: this shows the way, not the method's best.
 
 What made it work is content noise of two numbers. Frequencies and phases follow the content vector, so every content

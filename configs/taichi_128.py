@@ -2,7 +2,7 @@
 
 Data      the data set's train folder of videos (or of frame folders):
             digan prepare taichi/train --name taichi_128 --size 128 --frames 16 --stride 4
-Command   digan train --config configs/taichi_128.py --workdir runs/taichi_128
+Command   digan train --config taichi_128 --workdir runs/taichi_128
 Hardware  the release: 8 GPUs, 8 clips each. Any number of devices that divides 64 gives the same run.
 Cost      25,000 thousand frame pairs: 25,000 x the seconds per kimg that the console line shows.
 Published FVD: see the paper (Yu et al. 2022); protocol `digan`.

@@ -1,11 +1,11 @@
-"""UCF-101 as in `ucf101_128.py`, on the train split only: what the paper's 655 stands for.
+"""UCF-101 as in `ucf101_128`, on the train split only: what the paper's 655 stands for.
 
-Data      as in `ucf101_128.py`.
-Command   digan train --config configs/ucf101_128_train.py --workdir runs/ucf101_128_train
+Data      as in `ucf101_128`.
+Command   digan train --config ucf101_128_train --workdir runs/ucf101_128_train
 Hardware  the release: 8 GPUs, 8 clips each. Any number of devices that divides 64 gives the same run.
 Cost      25,000 thousand frame pairs: 25,000 x the seconds per kimg that the console line shows.
 Published FVD 655 +- 22, IS 29.71 (Yu et al. 2022, train split). The authors' release trains on train + test without
-          saying so; its numbers go with `ucf101_128.py`.
+          saying so; its numbers go with `ucf101_128`.
 """
 
 from configs import ucf101_128

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts the same training on every host of a TPU VM pod slice; run again, it continues.
-#   TPU=my-v5e-32 ZONE=us-west4-a bash scripts/launch_tpu_pod.sh --config configs/sky_128.py \
+#   TPU=my-v5e-32 ZONE=us-west4-a bash scripts/launch_tpu_pod.sh --config sky_128 \
 #     --config.data.data_dir=gs://my-bucket/sets --workdir gs://my-bucket/runs/sky
 # TPU      name of the TPU VM            ZONE    its zone           PROJECT  its project (default: gcloud's)
 # SOURCE   repository that the hosts clone                          BRANCH   of it (default: main)

@@ -28,7 +28,7 @@ PYTHON
 fi
 
 .venv/bin/digan prepare "$clips" --name quickstart --size 32 --frames 16 --data-dir datasets
-.venv/bin/digan train --config configs/quickstart.py --workdir "$run"
+.venv/bin/digan train --config quickstart --workdir "$run"
 .venv/bin/digan render --run "$run" --ids 0-15 --grid 4x4 --frames 61 --fps 32 --scale 4 --out "$run/clips_4x.mp4"
 
 cat <<END

@@ -164,6 +164,12 @@ def test_config_shows_fields_and_parameter_counts(capsys):
     assert re.search(r"critics +56,779,266 ", shown)
 
 
+def test_config_lists_what_is_shipped(capsys):
+    assert cli.main(["config", "--list"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search("^taichi_128 +TaiChi-HD, unconditional", shown, re.MULTILINE) and "__init__" not in shown
+
+
 def test_prepare_passes_its_flags_on(monkeypatch, capsys):
     from digan_jax.data import builder
 
@@ -183,7 +189,7 @@ def test_train_parses_and_names_the_folder(monkeypatch):
 
     calls = []
     monkeypatch.setattr(loop, "train", lambda *arguments: calls.append(arguments))
-    assert cli.main(["train", "--config", "configs/bouncing.py", "--config.train.seed=5", "--init-from", "runs/a"]) == 0
+    assert cli.main(["train", "--config", "bouncing", "--config.train.seed=5", "--init-from", "runs/a"]) == 0
     assert cli.main(["train", "--config=configs/bouncing.py", "--workdir", "runs/b", "--profile", "10"]) == 0
     (first, folder, init_from, unprofiled), (_, other, nothing, profiled) = calls
     assert (first.train.seed, folder, init_from) == (5, "runs/bouncing", "runs/a")
@@ -223,6 +229,9 @@ def test_train_parses_and_names_the_folder(monkeypatch):
         (["render", "--run", "r", "--out", "a.mp4", "--speed", "3"], "unknown option --speed"),
         (["config", "--config", "configs/bouncing.py", "--config.train.sead=1"], "train.sead; did you mean train.seed"),
         (["config", "--config", "configs/nowhere.py"], "configs/nowhere.py: cannot be opened"),
+        (["train", "--config", "boucing"], "--config boucing: is not shipped; did you mean bouncing?"),
+        (["config"], "--config --list"),
+        (["config", "--list", "--config.train.seed=1"], "--list: takes no --config.train.seed=1"),
         (["prepare", "nowhere-at-all", "--name", "sky"], "nowhere-at-all"),
     ],
 )

@@ -5,7 +5,7 @@ time is divided by the mean of the two. Every time is a median after warm-up; th
 the quartiles.
 """
 
-from digan_jax.benchmark.report import ROWS, Row, compare, run, write
+from digan_jax.benchmark.report import ROWS, Row, compare, run
 from digan_jax.benchmark.timing import Timing, Work, timed
 
-__all__ = ["ROWS", "Row", "Timing", "Work", "compare", "run", "timed", "write"]
+__all__ = ["ROWS", "Row", "Timing", "Work", "compare", "run", "timed"]

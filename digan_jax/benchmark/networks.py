@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +18,11 @@ from digan_jax.shapes import Batch
 from digan_jax.training import start
 from digan_jax.training.compile import compile_iteration
 
-BASE = Path(__file__).parents[2] / "configs" / "base.py"
-
 
 def base_config(fields: dict) -> RunConfig:
     """The base configuration with some fields changed, on data that need no files."""
     fields = {"data.source": "bouncing"} | fields
-    return files.load(str(BASE), [f"--config.{name}={value}" for name, value in fields.items()])
+    return files.load("base", [f"--config.{name}={value}" for name, value in fields.items()])
 
 
 def training(resolution: int, channel_base: int, channel_max: int, batch_size: int) -> Work:

@@ -15,7 +15,6 @@ import jax
 from digan_jax.benchmark import networks, pipeline
 from digan_jax.benchmark.timing import SIDE, Unavailable, Work, unit
 from digan_jax.errors import InputError
-from digan_jax.host.files import moved_in
 
 SAMPLING_GFLOP = 237.0  # that the split layers need for 16 frames at 128², full model
 # What an accelerator can do at most: dense bfloat16 FLOP/s and bytes/s of its memory, from the makers' data sheets.
@@ -93,16 +92,11 @@ def _measure(name: str, row: Row) -> dict:
     return entry
 
 
-def write(report: dict, path: str) -> None:
-    with moved_in(path) as unfinished:
-        Path(unfinished).write_text(json.dumps(report, indent=2) + "\n")
-
-
 def compare(before_file: str, after: dict) -> str:
     """A line for each row that both have: U before, U now, and their ratio.
 
     Raises:
-      InputError: a file that is missing or that `write` did not write.
+      InputError: a file that is missing, or that is no report of `run` in JSON.
     """
     try:
         before = json.loads(Path(before_file).read_text())["rows"]

@@ -1,7 +1,8 @@
 """Configurations: their fields and checks (`schema`), their records in JSON (`records`), files and flags (`files`)."""
 
-from digan_jax.config.records import differences, from_json, to_json, upgraded
+from digan_jax.config.records import differences, from_json, record, to_json, upgraded
 from digan_jax.config.schema import (
+    MODELS,
     RESOLUTIONS,
     CheckpointConfig,
     DataConfig,
@@ -12,11 +13,13 @@ from digan_jax.config.schema import (
     RunConfig,
     TrainConfig,
     check_dtype,
+    family_of,
     parse,
     parse_model,
 )
 
 __all__ = [
-    "RESOLUTIONS", "CheckpointConfig", "DataConfig", "EvalConfig", "LogConfig", "MeshConfig", "ModelConfig", "RunConfig",
-    "TrainConfig", "check_dtype", "differences", "from_json", "parse", "parse_model", "to_json", "upgraded",
+    "MODELS", "RESOLUTIONS", "CheckpointConfig", "DataConfig", "EvalConfig", "LogConfig", "MeshConfig", "ModelConfig",
+    "RunConfig", "TrainConfig", "check_dtype", "differences", "family_of", "from_json", "parse", "parse_model", "record",
+    "to_json", "upgraded",
 ]  # fmt: skip

@@ -1,12 +1,19 @@
-"""Configuration files and what the command line changes in them, through ml_collections' own flags."""
+"""Configuration files, shipped and own, and what the command line changes in them, by ml_collections' own flags.
+
+The shipped ones lie in configs/ of a checkout and in digan_jax/configs/ once installed, where they cannot collide with
+another project's package of that name. A configuration file says `from configs import base` in both: while one loads,
+and only then, `configs` is the shipped folder.
+"""
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import difflib
-import importlib.util
 import re
 import sys
-from collections.abc import Sequence
+import types
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from absl import flags
@@ -15,46 +22,51 @@ from ml_collections import ConfigDict, config_flags
 from digan_jax import config
 from digan_jax.errors import InputError
 
+_PACKAGE = Path(__file__).parents[1]
+_FOLDER = next(f for f in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if (f / "base.py").exists())
 OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)")
 
 
-def load(path: str, overrides: Sequence[str] = ()) -> config.RunConfig:
-    """The checked configuration of a file such as configs/quickstart.py.
+def load(name: str, overrides: Sequence[str] = ()) -> config.RunConfig:
+    """The checked configuration of a file.
 
     Args:
-      path: of a Python file with `get_config() -> ConfigDict`. It may say `from configs import base`, wherever it lies.
+      name: a shipped one, such as "quickstart", or the path of a Python file with `get_config() -> ConfigDict`. It may
+        say `from configs import base`, wherever it lies; in a folder named configs, its neighbours come first.
       overrides: as on the command line, ["--config.train.batch_size=32", "--config.data.flip=false"].
 
     Raises:
-      InputError: a file that is missing or fails, an override of a field that is not there or of another type, or a
+      InputError: a name that is not shipped, a file that is missing or fails, an override of a field that is not there or of another type, or a
         configuration that `config.parse` refuses.
     """
+    path = _path(name)
     fields = _fields(_parsed(path, ()))
     for override in overrides:
-        name = OVERRIDE.match(override)
-        if name is None and override.startswith("-"):
+        field = OVERRIDE.match(override)
+        if field is None and override.startswith("-"):
             raise InputError(f"unknown option {override}; a field of the configuration is --config.GROUP.FIELD=VALUE.")
-        if name is not None and name[1] not in fields:
-            close = difflib.get_close_matches(name[1], fields, 1, cutoff=0.5)
-            cure = f"did you mean {close[0]}?" if close else f"see them all with: digan config --config {path}"
-            raise InputError(f"unknown config field {name[1]}; {cure}")
+        if field is not None and field[1] not in fields:
+            close = difflib.get_close_matches(field[1], fields, 1, cutoff=0.5)
+            cure = f"did you mean {close[0]}?" if close else f"see them all with: digan config --config {name}"
+            raise InputError(f"unknown config field {field[1]}; {cure}")
     return config.parse(_parsed(path, overrides))
 
 
-def base_path() -> str:
-    """configs/base.py of the checkout that this package runs from.
-
-    Raises:
-      InputError: the package was installed without one.
-    """
-    for path in (Path("configs/base.py"), _checkout() / "configs" / "base.py"):
-        if path.exists():
-            return str(path)
-    raise InputError("--config: there is no configs/base.py here; name a configuration file.")
+def shipped() -> dict[str, str]:
+    """{name: first line of its docstring} of the configurations that come with this package."""
+    files = (path for path in sorted(_FOLDER.glob("*.py")) if path.stem != "__init__")
+    return {path.stem: ast.get_docstring(ast.parse(path.read_text("utf-8"))).partition("\n")[0] for path in files}
 
 
-def _checkout() -> Path:
-    return Path(importlib.util.find_spec("digan_jax").origin).parent.parent
+def _path(name: str) -> str:
+    """A plain word is the name of a shipped configuration; all else is a path."""
+    if not re.fullmatch(r"\w+", name):
+        return name
+    if (path := _FOLDER / f"{name}.py").exists():
+        return str(path)
+    close = difflib.get_close_matches(name, shipped(), 3, cutoff=0.5)
+    cure = f"did you mean {' or '.join(close)}?" if close else f"choose one of {list(shipped())}"
+    raise InputError(f"--config {name}: is not shipped; {cure} (see: digan config --list). A file is named by its path.")
 
 
 def _fields(tree: ConfigDict) -> set[str]:
@@ -67,20 +79,18 @@ def _fields(tree: ConfigDict) -> set[str]:
 
 
 def _parsed(path: str, overrides: Sequence[str]) -> ConfigDict:
-    _make_configs_importable(path)
     arguments = ["digan", f"--config={path}", *overrides]
     known = flags.FlagValues()
     config_flags.DEFINE_config_file("config", flag_values=known, sys_argv=arguments)
     try:
-        rest = known(arguments)[1:]
-        tree = known.config
-        tree.keys()  # a file that could not be opened says so only now
+        with _configs_importable(Path(path).resolve().parent):
+            rest = known(arguments)[1:]
+            tree = known.config
+            tree.keys()  # a file that could not be opened says so only now
     except (flags.Error, config_flags.config_flags.FlagOrderError) as error:
         raise InputError(_about_value(str(error), path)) from None
     except OSError:
-        raise InputError(
-            f"--config {path}: cannot be opened; the recipes lie in configs/, such as configs/base.py."
-        ) from None
+        raise InputError(f"--config {path}: cannot be opened; digan config --list shows those that are shipped.") from None
     except Exception as error:  # whatever the file's own code raises
         raise InputError(f"--config {path}: the file fails with {type(error).__name__}: {error}") from error
     if rest:
@@ -101,8 +111,21 @@ def _about_value(message: str, path: str) -> str:
     return f"{found[1]}={found[2]}: must be {type(default).__name__}, like the file's {default!r}."
 
 
-def _make_configs_importable(path: str) -> None:
-    """`from configs import base` works from any working directory."""
-    for folder in (_checkout(), Path(path).resolve().parent.parent):
-        if (folder / "configs" / "base.py").exists() and str(folder) not in sys.path:
-            sys.path.insert(0, str(folder))
+@contextlib.contextmanager
+def _configs_importable(folder: Path) -> Iterator[None]:
+    """In the block `configs` is the shipped package, after the file's own `folder` if that is named so; whatever else
+    a program calls `configs` is back after it."""
+    package = types.ModuleType("configs")
+    package.__path__ = [str(folder)] * (folder.name == "configs") + [str(_FOLDER)]
+    others = _forget_configs()
+    sys.modules["configs"] = package
+    try:
+        yield
+    finally:
+        _forget_configs()
+        sys.modules.update(others)
+
+
+def _forget_configs() -> dict[str, types.ModuleType]:
+    names = [name for name in sys.modules if name.partition(".")[0] == "configs"]
+    return {name: sys.modules.pop(name) for name in names}

@@ -7,14 +7,18 @@ import json
 
 from digan_jax.config.schema import RunConfig, parse, require
 
-FORMAT = 1  # of the config.json of runs and exports; a field that is added, renamed or means something else raises it
+FORMAT = 2  # of the config.json of runs and exports; a field that is added, renamed or means something else raises it
 # Format -> fields that came with it, and the value that a record from before then stands for.
-ADDED: dict[int, dict[str, object]] = {}
+ADDED: dict[int, dict[str, object]] = {2: {"family": "digan", "eval.every_kimg": 0.0, "eval.weights": ""}}
+
+
+def record(config: RunConfig) -> dict:
+    """What a run keeps of its configuration; JSON holds it."""
+    return {"format": FORMAT, **dataclasses.asdict(config)}
 
 
 def to_json(config: RunConfig) -> str:
-    """The record that a run keeps of its configuration."""
-    return json.dumps({"format": FORMAT, **dataclasses.asdict(config)}, indent=2)
+    return json.dumps(record(config), indent=1)
 
 
 def from_json(text: str) -> RunConfig:

@@ -54,6 +54,9 @@ class ModelConfig:
         return min(self.channel_base // r, self.channel_max)
 
 
+MODELS: dict[str, type] = {"digan": ModelConfig}  # family -> the dataclass that checks its group `model`
+
+
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
     source: str
@@ -70,9 +73,7 @@ class DataConfig:
     workers: int
 
     def __post_init__(self):
-        require(
-            self.source in SOURCES, f"unknown data.source {self.source!r}; choose one of {list(SOURCES)}."
-        )
+        require(self.source in SOURCES, f"unknown data.source {self.source!r}; choose one of {list(SOURCES)}.")
         require(
             self.windows in ("any", "disjoint"), f"data.windows={self.windows!r}: choose one of ['any', 'disjoint']."
         )
@@ -126,15 +127,15 @@ class TrainConfig:
         require(not unknown, f"unknown train.augment {unknown}; choose from {list(AUGMENTATIONS)}.")
 
     def kimg(self, step: int) -> float:
-        """Thousands of clips seen in `step` iterations."""
+        """Thousands of clips shown in `step` iterations."""
         return step * self.batch_size / 1000
 
     def steps(self, kimg: float) -> int:
-        """Iterations that see at least so many thousands of clips."""
+        """Iterations that it takes to show `kimg` thousand clips; the last may overshoot."""
         return math.ceil(kimg * 1000 / self.batch_size)
 
     def due(self, step: int, every_kimg: float) -> bool:
-        """Whether `step` is the first to reach a multiple of `every_kimg` thousands of clips; 0: never."""
+        """Whether `step` is the first to reach a multiple of `every_kimg` thousand clips; 0: never."""
         clips = every_kimg * 1000
         return clips > 0 and step * self.batch_size // clips > (step - 1) * self.batch_size // clips
 
@@ -180,17 +181,13 @@ class EvalConfig:
         require(self.every_kimg >= 0, f"eval.every_kimg={self.every_kimg}: must be 0 (never) or more.")
 
 
-# Groups that came later, as runs of before have them.
-_ABSENT = {"family": "digan", "eval": {"every_kimg": 0.0, "weights": ""}}
-
-
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
     """Everything a run is made of. Two runs with equal RunConfigs on equal data are the same run."""
 
-    compute_dtype: str
     family: str
-    model: ModelConfig
+    compute_dtype: str
+    model: ModelConfig  # of the class MODELS[family]
     data: DataConfig
     train: TrainConfig
     mesh: MeshConfig
@@ -215,11 +212,30 @@ def parse(tree) -> RunConfig:  # untyped: a ConfigDict is no Mapping
     Raises:
       InputError: an unknown, missing or ill-typed field, or a value out of range; names the field and the cure.
     """
-    return _parse(RunConfig, {**_ABSENT, **tree}, "")
+    model = _model_class(tree["family"]) if "family" in tree else ModelConfig
+    return _parse(RunConfig, tree, "", model=model)
 
 
-def _parse(cls, tree, prefix):
-    fields = {f.name: hint for f, hint in zip(dataclasses.fields(cls), typing.get_type_hints(cls).values())}
+def parse_model(tree, family: str) -> ModelConfig:
+    """The checked group `model` of a family, from a nested dict; raises as `parse`."""
+    return _parse(_model_class(family), tree, "model.")
+
+
+def family_of(model: ModelConfig) -> str:
+    """The inverse of `MODELS`."""
+    return next(family for family, cls in MODELS.items() if type(model) is cls)
+
+
+def _model_class(family) -> type:
+    known = isinstance(family, str) and family in MODELS
+    require(known, f"unknown family {family!r}; choose one of {list(MODELS)}.")
+    return MODELS[family]
+
+
+def _parse(cls, tree, prefix, **chosen):
+    """`chosen`: the types of fields that depend on the value of another."""
+    hints = typing.get_type_hints(cls) | chosen
+    fields = {f.name: hints[f.name] for f in dataclasses.fields(cls)}
     for key in tree:
         if key not in fields:
             close = difflib.get_close_matches(key, fields, 1)
@@ -242,10 +258,5 @@ def _value(hint, value, name):
     ok = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
     require(ok, f"{name}={value!r}: must be {hint.__name__}, not {type(value).__name__}.")
     return value
-
-
-def parse_model(tree) -> ModelConfig:
-    """A checked `ModelConfig` from a nested dict; raises as `parse`."""
-    return _parse(ModelConfig, tree, "model.")
 
 

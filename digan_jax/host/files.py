@@ -1,9 +1,10 @@
-"""Whole folders written beside their place and moved in."""
+"""Whole files and folders, written beside their place and moved in."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import tempfile
@@ -86,3 +87,9 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
         raise OSError(error.errno or errno.ENOSPC, reason, os.fspath(path)) from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def write_json(path: epath.PathLike, data: object) -> None:
+    """Raises as `moved_in`."""
+    with moved_in(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
+        file.write(json.dumps(data, indent=1) + "\n")

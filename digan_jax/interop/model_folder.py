@@ -68,6 +68,7 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) 
             "format": config_lib.records.FORMAT,
             "library": LIBRARY,
             "library_version": metadata.version(LIBRARY),
+            "family": config_lib.family_of(weights.config),
             "compute_dtype": weights.compute_dtype,
             "model": dataclasses.asdict(weights.config),
             "class_names": list(weights.class_names),
@@ -105,7 +106,7 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
     try:
         record = json.loads((path / CONFIG).read_text())
         record = config_lib.upgraded(record)
-        config = config_lib.parse_model(record["model"])
+        config = config_lib.parse_model(record["model"], record["family"])
         compute_dtype = config_lib.check_dtype(record["compute_dtype"])
         _check_plausible(config)
         class_names = tuple(map(str, record.get("class_names", ())))

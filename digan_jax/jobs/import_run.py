@@ -44,7 +44,7 @@ def write(out: epath.PathLike, weights: Weights, config: RunConfig, kimg: float 
       InputError: something lies at `out` already.
     """
     check_free(out)
-    step = round(kimg * 1000 / config.train.batch_size)
+    step = config.train.steps(kimg)
     state = families.of(config).adopt(jax.random.key(config.train.seed), config, weights)
     state = dataclasses.replace(jax.tree.map(jnp.asarray, state), step=jnp.asarray(step, jnp.int32))
     position = {"seed": config.train.seed, "dataset": None, "step": step}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 from collections.abc import Iterator, Sequence
 
@@ -20,7 +19,7 @@ from etils import epath
 from digan_jax import config as config_lib
 from digan_jax.config import RunConfig, TrainConfig
 from digan_jax.errors import InputError, TrainingDiverged, full_disk
-from digan_jax.host.files import moved_in
+from digan_jax.host.files import write_json
 from digan_jax.models import families
 from digan_jax.models.interface import State
 from digan_jax.runs.reading import FVD_FILE, finished_steps, handlers, home, newest_step, read_fvd
@@ -76,12 +75,10 @@ def claim(workdir: epath.PathLike, config: RunConfig, names: Sequence[str] = ())
     """Makes `workdir` the home of this run: writes config.json there, and classes.json if the model is conditional and
     its classes have `names`. Raises as `check_workdir`."""
     check_workdir(workdir, config)
-    records = {"config.json": config_lib.to_json(config)}
-    if config.model.n_classes and names:
-        records["classes.json"] = json.dumps(names, indent=1)
-    for record, text in records.items() if jax.process_index() == 0 else ():
-        with moved_in(home(workdir) / record) as unfinished:
-            epath.Path(unfinished).write_text(text + "\n")
+    if jax.process_index() == 0:
+        write_json(home(workdir) / "config.json", config_lib.record(config))
+        if config.model.n_classes and names:
+            write_json(home(workdir) / "classes.json", names)
 
 
 class Checkpointer:
@@ -126,7 +123,7 @@ class Checkpointer:
             args=ocp.args.Composite(
                 state=ocp.args.PyTreeSave(state),
                 ema=ocp.args.PyTreeSave(families.of(self._config).inference(state)),
-                config=ocp.args.JsonSave(json.loads(config_lib.to_json(self._config))),
+                config=ocp.args.JsonSave(config_lib.record(self._config)),
                 data=ocp.args.JsonSave(data),
             ),
         )
@@ -139,8 +136,7 @@ class Checkpointer:
         best = fvd < min((v for s, v in self._fvd.items() if s != step), default=float("inf"))
         self._fvd[step] = fvd
         if jax.process_index() == 0:
-            with moved_in(home(self._workdir) / FVD_FILE) as unfinished:
-                epath.Path(unfinished).write_text(json.dumps(self._fvd))
+            write_json(home(self._workdir) / FVD_FILE, self._fvd)
         return best
 
     def restore(self, like: State) -> tuple[State, dict]:

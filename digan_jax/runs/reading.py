@@ -14,14 +14,13 @@ from digan_jax import config as config_lib
 from digan_jax.config import RunConfig
 from digan_jax.errors import InputError
 from digan_jax.models import families
-from digan_jax.runs import reading
 from digan_jax.shapes import Params
 
 
-def run_config(run: epath.PathLike | None) -> config_lib.RunConfig | None:
+def run_config(run: epath.PathLike | None) -> RunConfig | None:
     """How a run was made; None for what is no folder of a run."""
     run = epath.Path(run).expanduser() if run else None
-    return config_lib.from_json((run / "config.json").read_text()) if run and reading.is_run(run) else None
+    return config_lib.from_json((run / "config.json").read_text()) if run and is_run(run) else None
 
 
 def is_run(path: epath.PathLike) -> bool:
@@ -107,16 +106,16 @@ def handlers() -> dict:
 
 def chosen_step(run: epath.PathLike, step: int | str | None = None) -> int:
     """The step of the checkpoint that `restore_for_inference(run, step)` takes. Raises as it does."""
-    home = home(run)
-    if not home.is_dir():
+    folder = home(run)
+    if not folder.is_dir():
         raise InputError(f"{run}: there is no such folder; give the --workdir of a run.")
-    if not (home / "config.json").exists() and not (home / "checkpoints").is_dir():
+    if not (folder / "config.json").exists() and not (folder / "checkpoints").is_dir():
         raise InputError(f"{run}: is no run (it has neither config.json nor checkpoints); give the --workdir of one.")
-    steps = finished_steps(home)
+    steps = finished_steps(folder)
     if not steps:
         raise InputError(f"{run}: holds no finished checkpoint yet; train further, until the first one is saved.")
     if step == "best":
-        step = best_step(home)
+        step = best_step(folder)
     if step is not None and step not in steps:
         raise InputError(f"{run}: has no checkpoint of step {step}; choose one of {steps}.")
     return steps[-1] if step is None else step
@@ -126,8 +125,7 @@ def chosen_step(run: epath.PathLike, step: int | str | None = None) -> int:
 def _reader(run, step):
     step = chosen_step(run, step)
     options = ocp.CheckpointManagerOptions(read_only=True)
-    home = home(run) / "checkpoints"
-    with ocp.CheckpointManager(home, item_handlers=handlers(), options=options) as manager:
+    with ocp.CheckpointManager(home(run) / "checkpoints", item_handlers=handlers(), options=options) as manager:
         yield manager, step
 
 

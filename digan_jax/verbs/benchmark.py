@@ -18,11 +18,12 @@ def add(verbs) -> None:
 
 def run(a) -> None:
     from digan_jax import benchmark
+    from digan_jax.host.files import write_json
 
     if a.compare:
         benchmark.compare(a.compare, {"rows": {}})  # refuses a bad file before anything is measured
     report = benchmark.run(a.rows)
     if a.json:
-        benchmark.write(report, a.json)
+        write_json(a.json, report)
     if a.compare:
         print(benchmark.compare(a.compare, report))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from digan_jax.verbs.train import CONFIG_HELP
+from digan_jax.errors import InputError
+from digan_jax.verbs.train import CONFIG_HELP, CONFIG_NAME
 
 
 def add(verbs) -> None:
@@ -12,7 +13,9 @@ def add(verbs) -> None:
         description="Print the resolved, checked configuration and the sizes of the networks; starts nothing.",
         epilog=CONFIG_HELP,
     )
-    p.add_argument("--config", required=True, metavar="FILE", help="such as configs/quickstart.py")
+    which = p.add_mutually_exclusive_group(required=True)
+    which.add_argument("--config", metavar="NAME", help=CONFIG_NAME)
+    which.add_argument("--list", action="store_true", help="the shipped configurations, a line each")
     p.add_argument("--arrays", action="store_true", help="every array of the networks, with shape and size")
     p.set_defaults(run_verb=run)
 
@@ -20,6 +23,13 @@ def add(verbs) -> None:
 def run(a) -> None:
     from digan_jax import config as config_lib
     from digan_jax.config import files
+
+    if a.list:
+        if a.overrides:
+            raise InputError(f"--list: takes no {a.overrides[0]}; name a configuration by --config.")
+        for name, line in files.shipped().items():
+            print(f"{name:20} {line}")
+        return
 
     config = files.load(a.config, a.overrides)
     for name, value in config_lib.records.flatten(config).items():

@@ -21,7 +21,7 @@ def add(verbs) -> None:
     )
     p.add_argument("file", help="such as network-snapshot-025000.pkl")
     p.add_argument("--out", required=True, metavar="RUN", help="folder of the new run")
-    p.add_argument("--config", metavar="FILE", help="how it would train on (default configs/base.py)")
+    p.add_argument("--config", metavar="NAME", help="how it would train on: shipped, or a file (default base)")
     p.add_argument("--kimg", type=float, help="that it has been trained for (default: from the file's name, or 0)")
     p.set_defaults(run_verb=run)
 
@@ -35,10 +35,10 @@ def run(a) -> None:
     from digan_jax.jobs import import_run
 
     files.check_free(a.out)
-    path, overrides = a.config or config_files.base_path(), list(a.overrides)
+    name, overrides = a.config or "base", list(a.overrides)
     if not a.config and not any(word.startswith("--config.data.") for word in overrides):
         overrides.append("--config.data.name=" + (re.sub(r"\W+", "_", Path(a.out).name.lower()) or "data"))
-    asked = config_files.load(path, overrides)
+    asked = config_files.load(name, overrides)
     found = opening.read(a.file, training=True)
     try:
         config = import_run.run_config(found, asked)
@@ -57,8 +57,8 @@ def run(a) -> None:
     if not kimg:
         print("How long it was trained is not in the file's name; with --kimg its moving average goes on as slowly.")
     print("  render      " + shlex.join(["digan", "render", "--run", out, "--out", "clips.mp4"]))
-    print("  train on    " + shlex.join(["digan", "train", "--config", path, "--workdir", out, *overrides]))
-    print("  other data  " + shlex.join(["digan", "train", "--config", "FILE", "--init-from", out, *_model(overrides)]))
+    print("  train on    " + shlex.join(["digan", "train", "--config", name, "--workdir", out, *overrides]))
+    print("  other data  " + shlex.join(["digan", "train", "--config", "NAME", "--init-from", out, *_model(overrides)]))
 
 
 def _model(overrides: list[str]) -> list[str]:

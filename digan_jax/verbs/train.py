@@ -7,6 +7,7 @@ from pathlib import Path
 
 from digan_jax.errors import InputError
 
+CONFIG_NAME = "a shipped one, such as quickstart (digan config --list), or a file, such as mine.py"
 CONFIG_HELP = """\
 Any field can be changed: --config.train.batch_size=32 --config.data.flip=false --config.train.augment="('color',)"
 """
@@ -16,8 +17,8 @@ def add(verbs) -> None:
     p = verbs.add_parser(
         "train", help="train, or continue a run", description="Train, or continue.", epilog=CONFIG_HELP
     )
-    p.add_argument("--config", required=True, metavar="FILE", help="such as configs/quickstart.py")
-    p.add_argument("--workdir", help="of the run (default runs/ and the name of the config file)")
+    p.add_argument("--config", required=True, metavar="NAME", help=CONFIG_NAME)
+    p.add_argument("--workdir", help="of the run (default runs/ and the name of the configuration)")
     p.add_argument("--init-from", metavar="RUN", help="start from the weights of another run, an export or a .pkl")
     p.add_argument(
         "--profile",

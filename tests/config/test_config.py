@@ -39,6 +39,8 @@ def test_whole_numbers_serve_as_floats():
         (dict(train__augment=("colour",)), r"unknown train.augment \['colour'\]; choose from"),
         (dict(data__source="skye"), "unknown data.source 'skye'; choose one of"),
         (dict(data__source="folder"), "data.path='': source 'folder' needs a folder"),
+        (dict(family="gan"), r"unknown family 'gan'; choose one of \['digan'\]"),
+        (dict(family=["digan"]), r"unknown family \['digan'\]; choose one of"),
         (dict(compute_dtype="float16"), "compute_dtype='float16': choose one of"),
         (dict(model=3), "model=3: must be a group of fields"),
         (dict(model__channel_base=64), "model.channel_base=64: leaves no channel at resolution 128"),
@@ -55,6 +57,32 @@ def test_missing_field():
     tree["data"]["source"] = "bouncing"
     with pytest.raises(InputError, match=r"config lacks \['train.seed'\]"):
         digan_config.parse(tree)
+    del tree["family"]
+    with pytest.raises(InputError, match=r"config lacks \['family'\]"):
+        digan_config.parse(tree)
+
+
+def test_the_family_says_which_class_checks_the_model(monkeypatch):
+    @dataclasses.dataclass(frozen=True)
+    class Deeper(digan_config.ModelConfig):
+        depth: int = 3
+
+    monkeypatch.setitem(digan_config.MODELS, "deeper", Deeper)
+    config = parse(family="deeper", model__depth=5)
+    assert config.model.depth == 5 and digan_config.from_json(digan_config.to_json(config)) == config
+    assert digan_config.family_of(config.model) == "deeper" and digan_config.family_of(parse().model) == "digan"
+    with pytest.raises(InputError, match="unknown config field model.depth"):
+        parse(model__depth=5)
+
+
+@pytest.mark.parametrize("batch_size, every_kimg", [(16, 0.1), (64, 1.0), (20, 0.2), (7, 0.03)])
+def test_due_marks_the_first_step_at_or_after_each_multiple(batch_size, every_kimg):
+    train = parse(train__batch_size=batch_size, train__mbstd_group_size=1).train
+    clips = round(every_kimg * 1000)
+    slow = [s for s in range(1, 300) if any((s - 1) * batch_size < k * clips <= s * batch_size for k in range(1, 400))]
+    assert [s for s in range(1, 300) if train.due(s, every_kimg)] == slow
+    assert not any(train.due(s, 0.0) for s in range(300))
+    assert train.steps(every_kimg) == slow[0] and train.kimg(slow[0]) == slow[0] * batch_size / 1000
 
 
 def test_base_lists_every_field_once():

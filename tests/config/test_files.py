@@ -1,11 +1,16 @@
 """Recipes load from anywhere; what is wrong in one, or in an override, is said in one line."""
 
+import shutil
+import sys
+import types
+from pathlib import Path
+
 import pytest
 
 from digan_jax.config import files
 from digan_jax.errors import InputError
 
-RECIPE = "configs/bouncing.py"
+RECIPE = "bouncing"
 
 
 @pytest.fixture
@@ -85,7 +90,43 @@ def test_a_recipe_that_fails_says_where(recipe, body, message):
     assert "Traceback" not in str(caught.value)
 
 
-@pytest.mark.parametrize("path", ["configs/nowhere.py", "configs"])
+@pytest.mark.parametrize("path", ["configs/nowhere.py", "./configs"])
 def test_a_missing_recipe_is_named(path):
-    with pytest.raises(InputError, match=f"--config {path}: cannot be opened"):
+    with pytest.raises(InputError, match=f"--config {path}: cannot be opened; digan config --list"):
         files.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"), [("ucf101", "did you mean ucf101_128 or "), ("zzz", r"choose one of \['base', 'bouncing', ")]
+)
+def test_a_name_that_is_not_shipped_lists_the_close_ones(name, cure):
+    with pytest.raises(InputError, match=f"--config {name}: is not shipped; {cure}"):
+        files.load(name)
+
+
+def test_a_name_and_a_path_are_the_same_configuration():
+    assert files.load("bouncing") == files.load("configs/bouncing.py")
+
+
+def test_shipped_ones_have_a_line_each():
+    names = sorted(path.stem for path in Path("configs").glob("[!_]*.py"))
+    assert list(files.shipped()) == names
+    assert files.shipped()["sky_128"] == "Sky Time-lapse, unconditional, 128 x 128, 16 consecutive frames."
+
+
+def test_neighbours_in_a_folder_named_configs_come_first(tmp_path):
+    """And shipped ones see them: a copy of configs/ with another base is whole."""
+    (tmp_path / "configs").mkdir()
+    shutil.copy("configs/bouncing.py", tmp_path / "configs" / "mine.py")
+    changed = Path("configs/base.py").read_text().replace("t.seed = 0", "t.seed = 5")
+    (tmp_path / "configs" / "base.py").write_text(changed)
+    assert files.load(str(tmp_path / "configs" / "mine.py")).train.seed == 5
+    assert files.load("bouncing").train.seed == 0
+
+
+def test_another_package_named_configs_is_left_alone(monkeypatch):
+    monkeypatch.setitem(sys.modules, "configs", types.ModuleType("configs"))
+    monkeypatch.setitem(sys.modules, "configs.theirs", types.ModuleType("configs.theirs"))
+    before = list(sys.path), {name: module for name, module in sys.modules.items() if name.startswith("configs")}
+    assert files.load("bouncing").data.source == "bouncing"
+    assert before == (sys.path, {name: module for name, module in sys.modules.items() if name.startswith("configs")})

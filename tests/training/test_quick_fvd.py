@@ -116,6 +116,6 @@ def test_runs_of_before_have_no_such_group(make_config):
     config = make_config()
     old = dataclasses.asdict(config)
     del old["eval"]
-    assert config_lib.parse(old) == config and config.eval.every_kimg == 0
+    assert config_lib.parse(config_lib.upgraded(old)) == config and config.eval.every_kimg == 0
     with pytest.raises(InputError, match="eval.every_kimg=-1.0: must be 0"):
         make_config({"eval.every_kimg": -1.0})
