@@ -57,7 +57,7 @@ def sampler():
     class ToySampler(Sampler):
         def latents(self, ids, motion_ids=None, truncation=1.0, label=None, seed=0):
             colours = rng.normal_by_id(jax.random.key(seed), jnp.asarray(ids), 3)
-            return np.asarray(self.params["colour"] + truncation * self.config.spread * colours)
+            return np.asarray(self.params["colour"]) + truncation * self.config.spread * np.asarray(colours)
 
         def stream(self, lat, times, grid=None):
             width, height = grid.size if hasattr(grid, "size") else (grid.width, grid.height) if grid else (32, 32)

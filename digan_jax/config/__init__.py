@@ -7,6 +7,7 @@ from digan_jax.config.schema import (
     CheckpointConfig,
     DataConfig,
     EvalConfig,
+    FamilyConfig,
     LogConfig,
     MeshConfig,
     ModelConfig,
@@ -19,7 +20,7 @@ from digan_jax.config.schema import (
 )
 
 __all__ = [
-    "MODELS", "RESOLUTIONS", "CheckpointConfig", "DataConfig", "EvalConfig", "LogConfig", "MeshConfig", "ModelConfig",
+    "MODELS", "RESOLUTIONS", "CheckpointConfig", "DataConfig", "EvalConfig", "FamilyConfig", "LogConfig", "MeshConfig", "ModelConfig",
     "RunConfig", "TrainConfig", "check_dtype", "differences", "family_of", "from_json", "parse", "parse_model", "record",
     "to_json", "upgraded",
 ]  # fmt: skip

@@ -23,6 +23,14 @@ def require(ok: bool, message: str) -> None:
         raise InputError(message)
 
 
+@typing.runtime_checkable
+class FamilyConfig(typing.Protocol):
+    """What the group `model` of every family has."""
+
+    resolution: int
+    n_classes: int  # 0: unconditional
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """Architecture of generator and critics (spec of the paper, sections 2 and 3). Units: see `configs/base.py`."""
@@ -187,7 +195,7 @@ class RunConfig:
 
     family: str
     compute_dtype: str
-    model: ModelConfig  # of the class MODELS[family]
+    model: FamilyConfig  # of the class MODELS[family]
     data: DataConfig
     train: TrainConfig
     mesh: MeshConfig
@@ -216,12 +224,12 @@ def parse(tree) -> RunConfig:  # untyped: a ConfigDict is no Mapping
     return _parse(RunConfig, tree, "", model=model)
 
 
-def parse_model(tree, family: str) -> ModelConfig:
+def parse_model(tree, family: str) -> FamilyConfig:
     """The checked group `model` of a family, from a nested dict; raises as `parse`."""
     return _parse(_model_class(family), tree, "model.")
 
 
-def family_of(model: ModelConfig) -> str:
+def family_of(model: FamilyConfig) -> str:
     """The inverse of `MODELS`."""
     return next(family for family, cls in MODELS.items() if type(model) is cls)
 

@@ -10,7 +10,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import Int, UInt8
 
-from digan_jax.config import DataConfig, ModelConfig
+from digan_jax.config import DataConfig, FamilyConfig
 from digan_jax.data import builder, clips, pieces
 from digan_jax.data.bouncing import N_CLIPS, BouncingSource
 from digan_jax.data.records import Features, Records, find_set
@@ -76,7 +76,7 @@ class PreparedSource:
         return np.stack([square(f, self.size) for f in frames] if self._to_fit else frames)
 
 
-def open_source(data: DataConfig, model: ModelConfig) -> Source:
+def open_source(data: DataConfig, model: FamilyConfig) -> Source:
     """The clips a configuration names, checked against it.
 
     Raises:
@@ -101,12 +101,12 @@ def check_lengths(source: Source, data: DataConfig) -> None:
         )
 
 
-def _tfds(data: DataConfig, model: ModelConfig) -> Source:
+def _tfds(data: DataConfig, model: FamilyConfig) -> Source:
     features = Features(data.video_feature, data.label_feature)
     return PreparedSource(find_set(data.name, data.data_dir), data.split, model.resolution, features)
 
 
-def _folder(data: DataConfig, model: ModelConfig) -> Source:
+def _folder(data: DataConfig, model: FamilyConfig) -> Source:
     """Prepared on first use, under a name that tells how."""
     stem = re.sub(r"[^a-z0-9]+", "_", epath.Path(data.path).expanduser().name.lower()).strip("_")
     stem = stem if stem[:1].isalpha() else f"clips_{stem}".strip("_")
@@ -117,7 +117,7 @@ def _folder(data: DataConfig, model: ModelConfig) -> Source:
     return PreparedSource(epath.Path(report.folder), data.split, model.resolution)
 
 
-def _bouncing(data: DataConfig, model: ModelConfig) -> Source:
+def _bouncing(data: DataConfig, model: FamilyConfig) -> Source:
     if data.split not in N_CLIPS:
         raise InputError(f"data.split={data.split!r}: the bouncing shapes have {sorted(N_CLIPS)}.")
     return BouncingSource(model.resolution, clips.span(data.frames, data.stride), data.split)

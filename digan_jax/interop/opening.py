@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from etils import epath
 
-from digan_jax.config import ModelConfig
+from digan_jax.config import FamilyConfig
 from digan_jax.errors import InputError
 from digan_jax.rendering.model import Sampler
 from digan_jax.rendering.samplers import of_weights
@@ -124,7 +124,7 @@ def load(path: epath.PathLike, step: int | str | None = None) -> Sampler:
 class Source(NamedTuple):
     """What `load` would load, without its weights."""
 
-    config: ModelConfig
+    config: FamilyConfig
     class_names: tuple[str, ...]
     step: int | None  # of the checkpoint; None: no run
 

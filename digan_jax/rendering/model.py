@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from digan_jax import devices
 from digan_jax import grids as coords
-from digan_jax.config import ModelConfig
+from digan_jax.config import FamilyConfig
 from digan_jax.errors import InputError
 from digan_jax.models.digan import networks
 from digan_jax.rendering import generate, latents, tiles, walks
@@ -34,7 +34,7 @@ class Sampler:
       class_names: of a conditional model, where its run kept them; else empty.
     """
 
-    config: ModelConfig
+    config: FamilyConfig
     params: Params
     compute_dtype: str = "float32"
     class_names: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from etils import epath
 
-from digan_jax.config import ModelConfig, RunConfig
+from digan_jax.config import FamilyConfig, RunConfig
 from digan_jax.errors import InputError
 from digan_jax.shapes import Params
 
@@ -30,7 +30,7 @@ class Weights:
       family: of models.
     """
 
-    config: ModelConfig
+    config: FamilyConfig
     params: Params
     compute_dtype: str = "float32"
     generator: Params | None = None

@@ -98,15 +98,6 @@ def test_differences_are_named():
     assert digan_config.differences(parse(), changed) == ["model.z_dim: 512 -> 64", "train.seed: 0 -> 3"]
 
 
-@pytest.mark.parametrize("batch_size, every_kimg", [(16, 0.1), (64, 1.0), (20, 0.2), (7, 0.03)])
-def test_due_marks_the_first_step_at_or_after_each_multiple(batch_size, every_kimg):
-    train = parse(train__batch_size=batch_size, train__mbstd_group_size=1).train
-    clips = round(every_kimg * 1000)
-    slow = [s for s in range(1, 300) if any((s - 1) * batch_size < k * clips <= s * batch_size for k in range(1, 400))]
-    assert [s for s in range(1, 300) if train.due(s, every_kimg)] == slow
-    assert not any(train.due(s, 0.0) for s in range(300))
-
-
 def test_iterations_and_thousands_of_clips():
     train = parse(train__batch_size=24).train
     assert train.steps(0.048) == 2 and train.steps(0.049) == 3 and train.kimg(3) == 0.072

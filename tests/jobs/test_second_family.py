@@ -27,7 +27,7 @@ def config_of(total_kimg=0.064, **changes):
     from configs import base
 
     c = base.get_config()
-    c.family, c.model = "toy", {"resolution": 32, "spread": 0.1}
+    c.family, c.model = "toy", {"resolution": 32, "spread": 0.1, "n_classes": 0}
     c.data.source, c.data.frames, c.train.batch_size = "bouncing", 16, 8
     c.train.total_kimg, c.log.every_kimg, c.log.samples_every_kimg = total_kimg, 0.008, 0.032
     c.log.sample_clips, c.checkpoint.every_kimg = 4, 0.024
