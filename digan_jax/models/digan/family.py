@@ -75,7 +75,7 @@ def _critics(model: ModelConfig):
     return jax.jit(build(model).critic.apply)
 
 
-def _misfits(name: str, theirs: Params, ours: Params) -> list[str]:
+def _misfits(name: str, theirs, ours) -> list[str]:
     """One line for each array of a tree that is missing, too much or of another shape."""
     shapes = lambda tree: {jax.tree_util.keystr(path): np.shape(x) for path, x in jax.tree.leaves_with_path(tree)}
     a, b = shapes(theirs), shapes(ours)
