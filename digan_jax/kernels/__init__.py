@@ -23,7 +23,7 @@ from jaxtyping import Float
 from digan_jax.errors import InputError
 from digan_jax.grids import Level
 from digan_jax.kernels import fast, reference
-from digan_jax.shapes import Array, Frames
+from digan_jax.shapes import Array
 
 IMPLEMENTATIONS = {"fast": fast, "reference": reference}
 VARIABLE = "DIGAN_KERNELS"
@@ -82,7 +82,7 @@ def multiply(x: Features, weight: Float[Array, "b i o"], dtype) -> Float[Array, 
     return _it().multiply(x, weight, dtype)
 
 
-def frames(x: Features) -> Frames:
+def frames(x: Features) -> Float[Array, "b t h w c"]:
     """Features as pictures: [b t h w c]."""
     return _it().frames(x)
 

@@ -14,14 +14,15 @@ from jax import lax
 from jaxtyping import Float
 
 from digan_jax.grids import Level
-from digan_jax.shapes import Array, Frames
+from digan_jax.shapes import Array
 
-Images = Float[Array, "n _ _ _"]  # rows, columns and channels
+Pixels = Float[Array, "b t _ _ _"]  # rows, columns and channels: they change from argument to result
+Images = Float[Array, "n _ _ _"]
 LOW_PASS = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
 ROW_MULTIPLE = 1
 
 
-def fourier(frequency: Float[Array, "b f 2"], phase: Float[Array, "b t f"], level: Level) -> Frames:
+def fourier(frequency: Float[Array, "b f 2"], phase: Float[Array, "b t f"], level: Level) -> Pixels:
     x = jnp.atleast_2d(level.x)[:, None, None, :, None]
     y = jnp.atleast_2d(level.y)[:, None, :, None, None]
     of_x, of_y = jnp.moveaxis(frequency, 2, 0)[:, :, None, None, None]
@@ -29,19 +30,19 @@ def fourier(frequency: Float[Array, "b f 2"], phase: Float[Array, "b t f"], leve
     return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
 
 
-def upsample(x: Frames, repeat: int) -> Frames:
+def upsample(x: Pixels, repeat: int) -> Pixels:
     return x.repeat(repeat, axis=2).repeat(repeat, axis=3)
 
 
-def concat(*parts: Frames) -> Frames:
+def concat(*parts: Pixels) -> Pixels:
     return jnp.concatenate(parts, axis=-1)
 
 
-def multiply(x: Frames, weight: Float[Array, "b i o"], dtype) -> Frames:
+def multiply(x: Pixels, weight: Float[Array, "b i o"], dtype) -> Pixels:
     return jnp.einsum("bthwi,bio->bthwo", x.astype(dtype), weight.astype(dtype), preferred_element_type=jnp.float32)
 
 
-def frames(x: Frames) -> Frames:
+def frames(x: Pixels) -> Pixels:
     return x
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float
 
 from digan_jax.grids import Level
-from digan_jax.shapes import Array, Frames
+from digan_jax.shapes import Array
 
 Folded = Float[Array, "b s _ _ t _"]  # rows, columns and channels differ between layers
 ROW_MULTIPLE = 2  # an odd number of rows cannot be folded
@@ -79,7 +79,7 @@ def multiply(x: Part | tuple[Part, ...], weight: Float[Array, "b i o"], dtype) -
     return sum(products[1:], products[0])
 
 
-def frames(x: Folded | Upsampled) -> Frames:
+def frames(x: Folded | Upsampled) -> Float[Array, "b t _ _ _"]:
     if isinstance(x, Upsampled):
         x = _repeat(x.x, x.repeat)
     upper, *lower = jnp.moveaxis(x, (1, 4), (0, 2))
