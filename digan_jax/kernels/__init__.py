@@ -55,7 +55,7 @@ def use(name: str) -> Iterator[None]:
         _used.reset(before)
 
 
-def _it():
+def _implementation():
     return IMPLEMENTATIONS[chosen()]
 
 
@@ -64,32 +64,32 @@ def _it():
 
 def fourier(frequency: Float[Array, "b f 2"], phase: Float[Array, "b t f"], level: Level) -> Features:
     """[sin, cos](F·(x, y) + phase(t)) at every node of a level: 2f channels (paper, eq. 4)."""
-    return _it().fourier(frequency, phase, level)
+    return _implementation().fourier(frequency, phase, level)
 
 
 def upsample(x: Features, repeat: int) -> Features:
     """Nearest upsampling by a whole factor along rows and columns."""
-    return _it().upsample(x, repeat)
+    return _implementation().upsample(x, repeat)
 
 
 def concat(*parts: Features) -> Features:
     """Along channels."""
-    return _it().concat(*parts)
+    return _implementation().concat(*parts)
 
 
 def multiply(x: Features, weight: Float[Array, "b i o"], dtype) -> Float[Array, "b *pixels o"]:
     """A 1x1 layer: every pixel's channels times the matrix of its clip. Factors of `dtype`, result float32."""
-    return _it().multiply(x, weight, dtype)
+    return _implementation().multiply(x, weight, dtype)
 
 
 def frames(x: Features) -> Float[Array, "b t h w c"]:
     """Features as pictures: [b t h w c]."""
-    return _it().frames(x)
+    return _implementation().frames(x)
 
 
 def each_frame(f: Callable, times: Float[Array, "b t"]) -> Float[Array, "b t _"]:
     """f(times), where not even rounding of a frame depends on how many frames there are."""
-    return _it().each_frame(f, times)
+    return _implementation().each_frame(f, times)
 
 
 class Cost(NamedTuple):
@@ -103,12 +103,12 @@ class Cost(NamedTuple):
 def cost(level: Level, n_in: int, n_fourier: int, n_out: int, repeat: int = 1) -> Cost:
     """Of multiply(concat(upsample(x, repeat), v), weight), where x has n_in channels, the Fourier features v of `level`
     n_fourier, and the result n_out."""
-    return Cost(*_it().cost(level, n_in, n_fourier, n_out, repeat))
+    return Cost(*_implementation().cost(level, n_in, n_fourier, n_out, repeat))
 
 
 def row_multiple() -> int:
     """A tile with a multiple of this many rows is drawn with the fewest multiplications."""
-    return _it().ROW_MULTIPLE
+    return _implementation().ROW_MULTIPLE
 
 
 # ---- the critics: linear maps whose second derivatives R1 needs
@@ -116,17 +116,17 @@ def row_multiple() -> int:
 
 def convolve(x: Images, weight: Float[Array, "k k i o"]) -> Images:
     """k×k cross-correlation (k odd) on a border of zeros, same size."""
-    return _it().convolve(x, weight)
+    return _implementation().convolve(x, weight)
 
 
 def downsample(x: Images) -> Images:
     """Low-pass filter [1, 3, 3, 1] / 8 along rows and columns on a border of one zero, then every second pixel."""
-    return _it().downsample(x)
+    return _implementation().downsample(x)
 
 
 def convolve_downsample(x: Images, weight: Float[Array, "3 3 i o"]) -> Images:
     """Low-pass filter on a border of two zeros, then a 3×3 cross-correlation of stride 2 without a border."""
-    return _it().convolve_downsample(x, weight)
+    return _implementation().convolve_downsample(x, weight)
 
 
 # ---- batches
@@ -140,4 +140,4 @@ def map_rows(f: Callable, rows, finite: Float[Array, "n _"]) -> Float[Array, "n 
       rows: tree of arrays with a leading axis of length n.
       finite: any of them whose numbers are all finite.
     """
-    return _it().map_rows(f, rows, finite)
+    return _implementation().map_rows(f, rows, finite)
