@@ -1,4 +1,4 @@
-"""Where a level of the generator looks, and the Fourier features it sees there.
+"""Where each level of the generator looks.
 
 The plane of a frame: the trained frame spans [-1, 1] edge to edge, x to the right, y up. A trained r-grid has its
 nodes on the left and lower corners of its cells, so the node of a pixel centred at (X, Y) is (X - 1/r, Y - 1/r).
@@ -110,11 +110,3 @@ def _nodes(r: int, centres: Float[Array, "n"]) -> Float[Array, "n"]:
 def at_centres(resolution: int, x: Float[Array, "w"], y: Float[Array, "h"]) -> Grid:
     """Every level at pixels with these centres on the plane."""
     return Grid(tuple(Level(_nodes(r, x), _nodes(r, y), repeat=1) for r in pyramid(resolution)))
-
-
-# The generator works on a folded grid, [b side row column t channel]: of an even number of rows the upper half is side 0,
-# and side 1 is the lower half as its mirror image, point by point through the middle of the grid. Its layers never look
-# at a neighbour, so the order is free, and `multiply_waves` makes both sides from half of the multiplications. Frames
-# come after pixels: they share the Fourier features of a pixel up to their phase.
-
-

@@ -1,10 +1,8 @@
-import jax
 import numpy as np
 import pytest
 
 from digan_jax import grids
 from digan_jax.errors import InputError
-from digan_jax.kernels import fourier_product
 
 
 def test_native_nodes_are_the_released_ones():
@@ -39,26 +37,3 @@ def test_scaled_cells_average_to_trained_cells():
 def test_bad_grids(bad):
     with pytest.raises(InputError):
         grids.smooth(32, *bad)
-
-
-@pytest.mark.parametrize("rows", [7, 8])  # as they are, and folded
-def test_multiplied_waves_equal_the_obvious_features(key_reuse_allowed, rows):
-    """Slow twin: evaluate sine and cosine at every pixel, then multiply."""
-    key = jax.random.key(0)
-    frequency, phase = 3 * jax.random.normal(key, (2, 5, 2)), jax.random.normal(key, (2, 3, 5))
-    weight = jax.random.normal(key, (2, 10, 4))
-    grid = grids.smooth(32, 6, rows, region=(-1, -0.5, 0.5, 1))
-    (level,) = grid.levels
-    twin = np.empty((2, 3, rows, 6, 4))
-    for b, t, i, j in np.ndindex(2, 3, rows, 6):
-        angle = np.asarray(frequency[b], np.float64) @ [level.x[j], level.y[i]] + np.asarray(phase[b, t], np.float64)
-        twin[b, t, i, j] = np.concatenate([np.sin(angle), np.cos(angle)]) @ np.asarray(weight[b], np.float64)
-    waves = fourier_product.waves(frequency, phase, level, fourier_product.sides(grid))
-    ours = fourier_product.unfold(fourier_product.multiply_waves(waves, weight, np.float32))
-    np.testing.assert_allclose(ours, twin, atol=2e-5)  # angles up to 10 in float32, sums of ten terms
-
-
-def test_upsample_repeats_every_pixel_in_its_place():
-    x = np.random.default_rng(0).normal(size=(1, 2, 3, 4, 2, 5)).astype(np.float32)
-    frames = np.asarray(fourier_product.unfold(x))
-    np.testing.assert_array_equal(fourier_product.unfold(fourier_product.upsample(x, 2)), frames.repeat(2, axis=2).repeat(2, axis=3))

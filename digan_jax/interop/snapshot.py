@@ -14,6 +14,7 @@ from digan_jax.errors import InputError
 from digan_jax.host.pickles.machine import show
 from digan_jax.host.pickles.restricted import Record, blame, read_pickle
 from digan_jax.interop import state_dicts
+from digan_jax.models.digan.constants import FREQUENCY_SCALE, MOTION_SCALE
 from digan_jax.runs.weights import Weights
 from digan_jax.shapes import Params
 
@@ -22,8 +23,8 @@ _MAX_DEPTH = 16  # modules within modules; the release has 7
 _MAX_MODULES = 5000  # in one network; the release has about 200
 # Settings of the Fourier layers that our networks fix, as the release ships them.
 _FIXED = {
-    "motion_sigma": 0.25,
-    "fourier_scale": np.sqrt(10),
+    "motion_sigma": MOTION_SCALE,
+    "fourier_scale": FREQUENCY_SCALE,
     "use_cosine": True,
     "use_raw_coords": False,
     "log_emb_size": 0,

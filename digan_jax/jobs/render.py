@@ -14,7 +14,7 @@ from digan_jax import grids as coords
 from digan_jax.errors import InputError
 from digan_jax.host import video_files
 from digan_jax.interop import opening
-from digan_jax.models.digan.generator import n_layers
+from digan_jax.models.digan.architecture import n_layers
 from digan_jax.rendering import latents, render_files, tiles, timeline
 from digan_jax.rendering import model as model_lib
 from digan_jax.rendering.contact_sheets import check_room

@@ -6,11 +6,9 @@ from typing import NamedTuple
 
 import jax
 
-from digan_jax import grids
+from digan_jax import grids, kernels
 from digan_jax.config import ModelConfig
-from digan_jax.kernels import fourier_product
-from digan_jax.models.digan import networks
-from digan_jax.models.digan.generator import layer_names, resolutions
+from digan_jax.models.digan import architecture, networks
 from digan_jax.rendering import generate, tiles
 
 UNIT = 2 * 2048**3  # operations of the 2048x2048 matrix product that `digan benchmark` calls U
@@ -58,28 +56,14 @@ def operations(config: ModelConfig, grid: grids.Grid) -> tuple[float, float]:
     """Floating-point operations of the matrix products that a clip needs once (modulated weights) and that each of its
     frames needs."""
     of_clip = of_frame = 0.0
-    for r, (name, has_waves, n_in, n_out) in _layers(config):
-        index = max(0, (r // grids.BASE).bit_length() - 1)
-        if index >= len(grid.levels):
-            break
-        level, waves = grid.levels[index], 2 * config.n_frequencies * has_waves
-        nodes = level.x.shape[-1] * level.y.shape[-1]
-        before = nodes / level.repeat**2 if has_waves else nodes  # old channels are multiplied before the upsampling
-        of_clip += 2 * config.rank * (config.w_dim * (n_in + waves + n_out) + (n_in + waves) * n_out)
-        of_frame += 2 * n_out * (before * n_in + nodes * waves / fourier_product.sides(grid))
-        if name == "last":
-            of_frame += 2 * nodes * n_out * 3
+    for _, layers, level in architecture.blocks_on(config, grid):
+        for layer in layers:
+            n_in, n_out = layer.n_in, layer.n_out
+            of_clip += 2 * config.rank * (config.w_dim * (n_in + n_out) + n_in * n_out)
+            repeat = level.repeat if layer.n_fourier else 1  # layers with Fourier features follow an upsampling
+            of_frame += 2 * kernels.cost(level, layer.n_x, layer.n_fourier, n_out, repeat).multiplications
+        of_frame += 2 * kernels.cost(level, n_out, 0, 3).multiplications  # colours
     return of_clip, of_frame
-
-
-def _layers(config: ModelConfig):
-    """(resolution, (name, Fourier features too?, channels in, channels out)) of each FMM layer."""
-    for r in resolutions(config):
-        names = layer_names(r)
-        for i, name in enumerate(names):
-            n_in = config.channels(r) if i else (0 if r == 4 else config.channels(r // 2))
-            has_waves = i == 0 and (r == 4 or r > grids.BASE)
-            yield r, ("last" if i == len(names) - 1 else name, has_waves, n_in, config.channels(r))
 
 
 def parameters(config: ModelConfig) -> int:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from digan_jax import grids as coords
 from digan_jax.config import ModelConfig
 from digan_jax.devices import local_mesh
-from digan_jax.kernels.rows import map_rows
+from digan_jax.kernels import map_rows
 from digan_jax.models.digan.networks import Nets
 from digan_jax.rendering import tiles
 from digan_jax.shapes import Array, Frames, Latents, Params

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from digan_jax import rng
 from digan_jax.errors import InputError
-from digan_jax.kernels.rows import map_rows
+from digan_jax.kernels import map_rows
 from digan_jax.models.digan.networks import Nets, repeat_content
 from digan_jax.shapes import Array, Latents, Params
 

@@ -6,10 +6,10 @@ import dataclasses
 import itertools
 import math
 
-from digan_jax import grids
+from digan_jax import grids, kernels
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
-from digan_jax.kernels import fourier_product
+from digan_jax.models.digan import architecture
 
 MODES = ("native", "scaled", "smooth")
 
@@ -93,9 +93,10 @@ def plan(
     nodes = rows * columns
     fit = workspace / (of_clip + of_frame)  # nodes of one frame
     if fit < nodes:
-        columns = even(columns, fit / 2)
-        pairs = even(-(-rows // 2), fit / columns / 2)  # an even number of rows is drawn with fewer multiplications
-        return Plan(1, 1, min(rows, 2 * pairs), columns)
+        multiple = kernels.row_multiple()
+        columns = even(columns, fit / multiple)
+        bands = even(-(-rows // multiple), fit / columns / multiple)
+        return Plan(1, 1, min(rows, multiple * bands), columns)
     width, height = grid.size
     finished = 12 * width * height  # bytes of a frame: three float32 colours
     if one_by_one:
@@ -113,16 +114,15 @@ def even(total: int, limit: float) -> int:
 
 
 def costs(config: ModelConfig, grid: grids.Grid) -> tuple[float, float]:
-    """Bytes for each node of the first level, and all nodes that descend from it: of a clip (Fourier features,
-    `coords.multiply_waves`) and of each of its frames (what enters and leaves the widest layer)."""
+    """Bytes for each node of the first level, and all nodes that descend from it: of a clip (what its frames share, at
+    all levels) and of each of its frames (the widest layer)."""
     of_clip = of_frame = 0.0
-    first = grid.levels[0]
-    for r, level in zip(grids.pyramid(config.resolution), grid.levels):
-        blocks = [4, 8, 16, 32] if r == grids.BASE else [r]
-        nodes = level.x.shape[-1] / first.x.shape[-1] * level.y.shape[-1] / first.y.shape[-1]
-        channels = max(config.channels(max(4, b // 2)) + config.channels(b) for b in blocks)
-        of_clip += 4 * nodes * 2 * config.n_frequencies / fourier_product.sides(grid)  # four: float32
-        of_frame = max(of_frame, 2 * 4 * nodes * channels)  # twice: a product and its activation
+    first = grid.levels[0].x.shape[-1] * grid.levels[0].y.shape[-1]
+    for _, layers, level in architecture.blocks_on(config, grid):
+        for layer in layers:
+            cost = kernels.cost(level, layer.n_x, layer.n_fourier, layer.n_out)
+            of_clip += cost.clip_bytes / first
+            of_frame = max(of_frame, cost.frame_bytes / first)
     return of_clip, of_frame
 
 

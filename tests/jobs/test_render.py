@@ -201,7 +201,7 @@ def test_the_estimate_counts_what_xla_counts(resolution):
         latents = generate.Latents(shape(*lat), shape(1, 32))
         lowered = jax.jit(nets.generator.synthesis).lower(params, latents, shape(1, frames_), grid)
         of_clip, of_frame = estimate.operations(config, grid)
-        counted = lowered.cost_analysis()["flops"]  # of everything, activations and waves too
+        counted = lowered.cost_analysis()["flops"]  # of everything, activations and Fourier features too
         assert 0.6 * counted < of_clip + frames_ * of_frame < counted
 
 

@@ -1,60 +1,42 @@
-"""Each convolution and its first and second derivatives against the plain, slow definition."""
+"""Each convolution and its first and second derivatives against the reference."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
 
-from digan_jax.kernels import convolution, winograd
+from digan_jax.kernels import fast, reference
+from digan_jax.kernels.fast import convolution, winograd
 
-LOW_PASS = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
-
-
-def plain(x, weight, stride, pad):
-    return lax.conv_general_dilated(
-        x, weight, (stride, stride), [(pad, pad)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-
-
-def plain_low_pass(x, stride, pad):
-    c = x.shape[-1]
-    kernel = jnp.einsum("yx,io->yxio", LOW_PASS, jnp.eye(c))
-    return plain(x, kernel, stride, pad)
-
-
-PAIRS = {
-    "same": (convolution.same, lambda x, w: plain(x, w, 1, 1)),
-    "strided": (convolution.low_pass_strided, lambda x, w: plain(plain_low_pass(x, 1, 2), w, 2, 0)),
-    "half": (
-        lambda x, w: convolution.same(convolution.low_pass_half(x), w[:1, :1]),
-        lambda x, w: plain(plain_low_pass(x, 2, 1), w[:1, :1], 1, 0),
-    ),
+FORMS = {
+    "convolve": lambda kernels, x, w: kernels.convolve(x, w),
+    "convolve_downsample": lambda kernels, x, w: kernels.convolve_downsample(x, w),
+    "downsample": lambda kernels, x, w: kernels.convolve(kernels.downsample(x), w[:1, :1]),
 }
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", FORMS)
 def test_values_and_derivatives(name):
     keys = jax.random.split(jax.random.key(0), 3)
     x, w = jax.random.normal(keys[0], (2, 8, 8, 3)), jax.random.normal(keys[1], (3, 3, 3, 4))
 
-    def everything(f):
+    def everything(kernels):
         def score(x, w):
-            return jnp.tanh(f(x, w)).sum()
+            return jnp.tanh(FORMS[name](kernels, x, w)).sum()
 
         def penalty(x, w):
             return jnp.square(jax.grad(score)(x, w)).sum()
 
-        return f(x, w), jax.grad(score, (0, 1))(x, w), jax.grad(penalty, (0, 1))(x, w)
+        return lambda x, w: (FORMS[name](kernels, x, w), jax.grad(score, (0, 1))(x, w), jax.grad(penalty, (0, 1))(x, w))
 
-    ours, theirs = (jax.jit(everything, static_argnums=0)(f) for f in PAIRS[name])
+    ours, theirs = (jax.jit(everything)(x, w) for everything in map(everything, (fast, reference)))
     # sums of up to some hundred float32 products of order 1, in another order
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), ours, theirs)
 
 
 @pytest.mark.parametrize("cached", [1, 1 << 18])  # image by image, all at once
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_accelerators_kernels_and_the_cpus_agree(monkeypatch, cached, dtype):
+def test_forms_for_accelerators_and_for_cpu_agree(monkeypatch, cached, dtype):
     """The main path's ÷2, of which both are written in another way for each; only the CPU's runs elsewhere here."""
     monkeypatch.setattr(convolution, "CACHED", cached)
     keys = jax.random.split(jax.random.key(0), 3)
@@ -62,8 +44,8 @@ def test_accelerators_kernels_and_the_cpus_agree(monkeypatch, cached, dtype):
     weight = jax.random.normal(keys[2], (3, 3, 5, 3), dtype)
     how = dict(stride=2, border=0)
     for ours, theirs in [
-        (convolution._products(x, g, **how), convolution._swapped(x, g, **how)),
-        (convolution._phases(g, weight), convolution._dilated(g, weight, **how)),
+        (convolution._im2col(x, g, **how), convolution._swapped(x, g, **how)),
+        (convolution._polyphase(g, weight), convolution._dilated(g, weight, **how)),
     ]:
         assert ours.dtype == theirs.dtype == dtype
         ours, theirs = (np.asarray(a, np.float32) for a in (ours, theirs))
@@ -79,10 +61,10 @@ def test_winograds_products_are_the_direct_sums(monkeypatch, tiles):
     g = jax.random.normal(keys[2], (6, 8, 12, 7))
     how = dict(stride=1, border=1)
     for ours, theirs in [
-        (winograd.convolve(x, weight), plain(x, weight, 1, 1)),
+        (winograd.convolve(x, weight), reference.convolve(x, weight)),
         (winograd.correlate(x, g), convolution._swapped(x, g, **how)),
     ]:
-        # Some roundings of the largest: the planes are sums of up to four numbers, the results of up to nine planes.
+        # Some roundings of the largest: transformed inputs are sums of up to four numbers, outputs of up to nine products.
         np.testing.assert_allclose(ours, theirs, atol=2e-6 * np.abs(theirs).max())
 
 
@@ -103,7 +85,7 @@ def test_derivatives_through_winograds_products():
         gradient = jax.grad(lambda x: jnp.tanh(f(x, w)).sum())(x)
         return jnp.square(gradient).mean()
 
-    ours = jax.jit(jax.grad(penalty, (1, 2)), static_argnums=0)(convolution.same, x, w)
-    theirs = jax.jit(jax.grad(penalty, (1, 2)), static_argnums=0)(lambda x, w: plain(x, w, 1, 1), x, w)
+    ours = jax.jit(jax.grad(penalty, (1, 2)), static_argnums=0)(fast.convolve, x, w)
+    theirs = jax.jit(jax.grad(penalty, (1, 2)), static_argnums=0)(reference.convolve, x, w)
     for a, b in zip(ours, theirs):  # sums of 1152 products of order 1/34, three in a row
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())

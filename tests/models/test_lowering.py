@@ -65,7 +65,7 @@ def test_bfloat16_carries_the_work(program):
     for dtype, multiplications in products(program):
         work[dtype] += multiplications
     # What stays in float32 is small by construction: affine layers of one vector a clip, modulations of rank 10, the
-    # waves' matrices for one frame, the last layers of the critics, shifts by 0-1 matrices.
+    # Fourier features' matrices for one frame, the last layers of the critics, shifts by 0-1 matrices.
     assert work["bf16"] > 0.9 * sum(work.values())
 
 

@@ -72,7 +72,7 @@ def test_a_clip_is_the_same_in_every_batch(model):
 
 def test_tiles_meet(model):
     """Tiles that overlap agree to rounding, a hundredth or two of a grey level (8e-3) at most, so nothing shows where they
-    meet; each is folded along a middle of its own."""
+    meet; each is computed about a centre of its own."""
     lat, times = model.latents([0]), np.zeros((1, 1), np.float32)
     plan = tiles.Plan(clips=1, frames=1, rows=16, columns=12)
     places = [(0, 0), (3, 5), (20, 30), (21, 38)]

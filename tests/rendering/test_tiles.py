@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digan_jax import grids
+from digan_jax import grids, kernels
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.rendering import tiles
@@ -77,7 +77,7 @@ def test_pieces_fit_the_workspace(workspace, grid):
     of_clip, of_frame = tiles.costs(config, grid)
     used = plan.clips * plan.rows * plan.columns * (of_clip + of_frame * plan.frames)
     assert used <= workspace or plan == tiles.Plan(1, 1, 2, 1)  # two nodes of one frame are the least there is
-    assert plan.rows % 2 == 0  # else a tile is not folded
+    assert plan.rows % kernels.row_multiple() == 0
     rows, columns = len(grid.levels[0].y), len(grid.levels[0].x)
     assert plan.clips <= 7 and plan.frames <= 5 and plan.rows <= rows and plan.columns <= columns
     if plan.clips > 1:

@@ -10,8 +10,9 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Float
 
+from digan_jax import kernels
 from digan_jax.config import ModelConfig
-from digan_jax.kernels import convolution
+from digan_jax.models.digan.constants import EPSILON, LABEL_LAYERS
 from digan_jax.models.digan.layers import Dense, Mapping, add_bias, leaky_relu, scaled_normal
 from digan_jax.shapes import Array
 
@@ -25,7 +26,7 @@ class Conv(nn.Module):
     features: int
     kernel: int
     bias: bool = True
-    convolve: Callable = convolution.same
+    convolve: Callable = kernels.convolve
 
     @nn.compact
     def __call__(self, x: Images) -> Images:
@@ -39,7 +40,7 @@ class Conv(nn.Module):
 
 
 class Block(nn.Module):
-    """Residual block that halves the resolution; the first one starts from colours."""
+    """Residual block that halves the resolution; the first one has a fromRGB layer before it."""
 
     features_in: int
     features_out: int
@@ -50,14 +51,14 @@ class Block(nn.Module):
         if self.from_rgb:
             x = leaky_relu(Conv(self.features_in, 1, name="fromrgb")(x))
         half = jnp.asarray(SQRT_HALF, x.dtype)
-        skip = Conv(self.features_out, 1, bias=False, name="skip")(convolution.low_pass_half(x))
+        skip = Conv(self.features_out, 1, bias=False, name="skip")(kernels.downsample(x))
         x = leaky_relu(Conv(self.features_in, 3, name="conv0")(x))
-        x = leaky_relu(Conv(self.features_out, 3, convolve=convolution.low_pass_strided, name="conv1")(x))
+        x = leaky_relu(Conv(self.features_out, 3, convolve=kernels.convolve_downsample, name="conv1")(x))
         return (skip + x) * half
 
 
 def minibatch_deviation(x: Float[Array, "b s k h w c"], group_size: int) -> Float[Array, "b s k h w 1"]:
-    """Deviation within groups of samples, one number for a group (Karras et al. 2018).
+    """Standard deviation over groups of samples, averaged to one number a group (Karras et al. 2018).
 
     `x` holds s independent batches of b clips of k images; groups never cross batches. Sample n = clip·k + image of
     a batch belongs to group n mod (b·k / group).
@@ -65,7 +66,7 @@ def minibatch_deviation(x: Float[Array, "b s k h w c"], group_size: int) -> Floa
     b, s, k, *chw = x.shape
     group = min(group_size, b * k)
     y = jnp.swapaxes(x.astype(jnp.float32), 0, 1).reshape(s, group, -1, *chw)
-    deviation = jnp.sqrt(jnp.var(y, axis=1) + 1e-8).mean(axis=(2, 3, 4))  # [s groups]
+    deviation = jnp.sqrt(jnp.var(y, axis=1) + EPSILON).mean(axis=(2, 3, 4))  # [s groups]
     deviation = jnp.broadcast_to(deviation[:, None], (s, group, deviation.shape[1])).reshape(s, b, k)
     deviation = jnp.swapaxes(deviation, 0, 1)[..., None, None, None]
     return jnp.broadcast_to(deviation, (*x.shape[:-1], 1)).astype(x.dtype)
@@ -89,7 +90,7 @@ class Epilogue(nn.Module):
 
 
 class Critic(nn.Module):
-    """Scores of s independent batches of b clips of k images, as if each batch came alone."""
+    """Scores of s independent batches of b clips of k images; batches do not see each other."""
 
     config: ModelConfig
     mbstd_group_size: int
@@ -111,7 +112,7 @@ class Critic(nn.Module):
         x = x.reshape(b, s, k, n_out)
         if label is None:
             return x[..., 0]
-        embedding = Mapping(channels(4), 8, name="mapping")(None, label)
+        embedding = Mapping(channels(4), LABEL_LAYERS, name="mapping")(None, label)
         return jnp.sum(x * embedding[:, :, None], axis=-1) / np.float32(np.sqrt(channels(4)))
 
 
@@ -136,7 +137,7 @@ class Critics(nn.Module):
 
 
 def motion_input(frames: Float[Array, "*b 2 h w c"], delta_t: Float[Array, "*b"]) -> Float[Array, "*b h w 7"]:
-    """[frame 1, frame 2, plane filled with the time between them] along channels."""
+    """[frame 1, frame 2, Δt at every pixel] along channels."""
     first, second = frames[..., 0, :, :, :], frames[..., 1, :, :, :]
     plane = jnp.broadcast_to(delta_t[..., None, None, None], (*first.shape[:-1], 1)).astype(frames.dtype)
     return jnp.concatenate([first, second, plane], axis=-1)

@@ -8,6 +8,7 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Float
 
+from digan_jax.models.digan.constants import EPSILON, LEAKY_SLOPE, MAPPING_LR
 from digan_jax.shapes import Array
 
 SQRT2 = float(np.sqrt(2.0))
@@ -15,16 +16,16 @@ SQRT2 = float(np.sqrt(2.0))
 
 def leaky_relu(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """Leaky ReLU of slope 0.2, times sqrt(2) so that it keeps the second moment."""
-    return jnp.where(x >= 0, SQRT2 * x, 0.2 * SQRT2 * x)
+    return jnp.where(x >= 0, SQRT2 * x, LEAKY_SLOPE * SQRT2 * x)
 
 
 def normalize(x: Float[Array, "*n c"]) -> Float[Array, "*n c"]:
-    """Second moment over features made 1."""
-    return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + 1e-8)
+    """Divided by the root mean square over features."""
+    return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + EPSILON)
 
 
 def add_bias(x: Float[Array, "*n c"], bias: Float[Array, "c"]) -> Float[Array, "*n c"]:
-    """x + bias along features, with the broadcast spelled out (rank promotion may be an error)."""
+    """x + bias along the last axis, without implicit rank promotion (tests forbid it)."""
     return x + jnp.expand_dims(bias, range(x.ndim - 1))
 
 
@@ -33,7 +34,7 @@ def scaled_normal(scale: float = 1.0):
 
 
 class Dense(nn.Module):
-    """x · (W · m / sqrt(i)) + m · bias: learns m times as fast as its stored weights say. Always float32."""
+    """Equalised dense layer, x · (W · m / sqrt(i)) + m · bias: m multiplies its learning rate. Always float32."""
 
     features: int
     lr_multiplier: float = 1.0
@@ -61,5 +62,5 @@ class Mapping(nn.Module):
             parts.append(normalize(Dense(width, name="embed")(label)))
         x = jnp.concatenate(parts, axis=-1)
         for i in range(self.n_layers):
-            x = leaky_relu(Dense(self.features, lr_multiplier=0.01, name=f"fc{i}")(x))
+            x = leaky_relu(Dense(self.features, lr_multiplier=MAPPING_LR, name=f"fc{i}")(x))
         return x

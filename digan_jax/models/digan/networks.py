@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from digan_jax import grids
+from digan_jax import grids, kernels
 from digan_jax.config import ModelConfig, RunConfig
-from digan_jax.models.digan import critics, generator
+from digan_jax.models.digan import architecture, critics, generator
+from digan_jax.models.digan.constants import MOTION_CHANNELS
 from digan_jax.models.digan.critics import motion_input
 from digan_jax.shapes import Array, Latents, Pair, Params
 
@@ -41,12 +42,17 @@ def repeat_content(w: Float[Array, "b w"], n_layers: int) -> Float[Array, "b lay
     return jnp.broadcast_to(w[:, None], (w.shape[0], n_layers, w.shape[1]))
 
 
-@functools.lru_cache(maxsize=32)
 def build(model: ModelConfig, compute_dtype: str = "float32", mbstd_group_size: int = 4) -> Nets:
-    """The networks of a configuration. Equal arguments give the same object, so compiled functions are shared.
+    """The networks of a configuration, on the kernels in use. Equal arguments give the same object, so compiled functions
+    are shared.
 
     Activations are of `compute_dtype`; parameters, norms, phases and scores are float32 whatever it is.
     """
+    return _build(model, compute_dtype, mbstd_group_size, kernels.chosen())
+
+
+@functools.lru_cache(maxsize=32)
+def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, implementation: str) -> Nets:
     dtype = jnp.dtype(compute_dtype)
     g = generator.Generator(model, dtype)
     d = critics.Critics(model, mbstd_group_size, dtype)
@@ -54,20 +60,24 @@ def build(model: ModelConfig, compute_dtype: str = "float32", mbstd_group_size: 
     label = jnp.zeros((b, model.n_classes)) if model.n_classes else None
     zeros = lambda *shape: jnp.zeros(shape, jnp.float32)
 
+    @kernels.use(implementation)
     def init_generator(key) -> Params:
         inputs = zeros(b, model.z_dim), label, zeros(b, model.motion_dim), zeros(b, 1), grids.native(r)
         return g.init(key, *inputs)["params"]
 
+    @kernels.use(implementation)
     def init_critic(key) -> Params:
         label_of_batch = None if label is None else label[:, None]
-        return d.init(key, zeros(b, 1, r, r, 7), zeros(b, 1, 2, r, r, 3), label_of_batch)["params"]
+        return d.init(key, zeros(b, 1, r, r, MOTION_CHANNELS), zeros(b, 1, 2, r, r, 3), label_of_batch)["params"]
 
     def mapping(params: Params, z, label=None):
         return g.apply({"params": params}, z, label, method=lambda m, z, label: m.mapping(z, label))
 
+    @kernels.use(implementation)
     def synthesis(params: Params, latents: Latents, times, grid: grids.Grid):
         return g.apply({"params": params}, latents, times, grid, method=lambda m, *args: m.synthesis(*args))
 
+    @kernels.use(implementation)
     def apply_batches(params: Params, motion_inputs, frames, label=None):
         return d.apply({"params": params}, motion_inputs, frames, label)
 
@@ -77,7 +87,7 @@ def build(model: ModelConfig, compute_dtype: str = "float32", mbstd_group_size: 
         return motion[:, 0], image[:, 0]
 
     return Nets(
-        GeneratorNet(jax.jit(init_generator), mapping, synthesis, generator.n_layers(model)),
+        GeneratorNet(jax.jit(init_generator), mapping, synthesis, architecture.n_layers(model)),
         CriticNet(jax.jit(init_critic), apply, apply_batches),
     )
 

@@ -12,11 +12,10 @@ from digan_jax.shapes import Array
 
 
 def map_rows(f: Callable, rows, finite: Float[Array, "n _"]) -> Float[Array, "n *_"]:
-    """[f(row) for each row], where a row is `rows` with leading axes of length 1, which f keeps.
+    """`jax.lax.map` whose body is the same program for any number of rows.
 
-    `jax.lax.map`, but for one row too: XLA would see that the loop runs once and which row it takes, and compile
-    another program. So there are two rows or more, and how many of them are taken is data: as many as `finite` has
-    rows, whose numbers all are.
+    XLA unrolls a loop that it can see runs once, and compiles its body in another way. So there are at least two rows,
+    the second a copy, and the trip count is data that XLA cannot see: the number of finite rows of `finite`.
     """
     n = len(finite)
     if n == 1:

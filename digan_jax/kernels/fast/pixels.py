@@ -1,0 +1,190 @@
+"""Fourier features, nearest upsampling and 1x1 layers, on a folded grid.
+
+Features are stored as [b side row column t channel]. With an even number of rows, side 0 is the upper half of the grid
+and side 1 the lower half turned by 180 degrees, so that [row, column] of side 0 and of side 1 are opposite pixels: at d
+and -d from the centre. A 1x1 layer looks at no neighbour, so the order of pixels is free, and the Fourier features of
+two opposite pixels are multiplied at the cost of one (`_multiply_fourier`). Frames stand inside pixels, as they share a
+pixel's Fourier features up to their phase.
+
+Upsampling and Fourier features are lazy until `multiply` sees them:
+- a 1x1 layer commutes with nearest upsampling, so the old channels are multiplied on the smaller grid;
+- no sine or cosine is evaluated for a pixel or a frame of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from digan_jax.grids import Level
+from digan_jax.shapes import Array
+
+Folded = Float[Array, "b s _ _ t _"]  # rows, columns and channels differ between layers
+ROW_MULTIPLE = 2  # an odd number of rows cannot be folded
+FEW = 3  # outputs
+
+
+@dataclasses.dataclass(frozen=True)
+class Upsampled:
+    """Nearest upsampling of an array."""
+
+    x: Folded
+    repeat: int
+
+    def __add__(self, other: Folded) -> Folded:
+        return _repeat(self.x, self.repeat) + other
+
+
+@dataclasses.dataclass(frozen=True)
+class Fourier:
+    """Fourier features by what determines them."""
+
+    frequency: Float[Array, "b f 2"]
+    phase: Float[Array, "b t f"]
+    level: Level
+
+
+Part = Folded | Upsampled | Fourier
+fourier = Fourier
+
+
+def upsample(x: Folded, repeat: int) -> Folded | Upsampled:
+    return x if repeat == 1 else Upsampled(x, repeat)
+
+
+def concat(*parts: Part) -> tuple[Part, ...]:
+    return parts
+
+
+def multiply(x: Part | tuple[Part, ...], weight: Float[Array, "b i o"], dtype) -> Folded:
+    """The sum of each part's product with its rows of the matrix."""
+    parts = x if isinstance(x, tuple) else (x,)
+    sides = next((_array(part).shape[1] for part in parts if not isinstance(part, Fourier)), None)
+    products, first = [], 0
+    for part in parts:
+        if isinstance(part, Fourier):
+            rows = weight[:, first : first + 2 * part.phase.shape[-1]]
+            products.append(_multiply_fourier(part, rows, dtype, sides or _sides(part.level)))
+        else:
+            rows = weight[:, first : first + _array(part).shape[-1]]
+            product = _multiply_array(_array(part), rows, dtype)
+            products.append(_repeat(product, part.repeat) if isinstance(part, Upsampled) else product)
+        first += rows.shape[1]
+    return sum(products[1:], products[0])
+
+
+def frames(x: Folded | Upsampled) -> Float[Array, "b t _ _ _"]:
+    if isinstance(x, Upsampled):
+        x = _repeat(x.x, x.repeat)
+    upper, *lower = jnp.moveaxis(x, (1, 4), (0, 2))
+    return jnp.concatenate([upper, *(jnp.flip(side, (2, 3)) for side in lower)], axis=2)
+
+
+def each_frame(f: Callable, times: Float[Array, "b t"]) -> Float[Array, "b t _"]:
+    """XLA:CPU multiplies a matrix of a single row by another kernel, which sums in another order: a frame by itself would
+    differ in its last bits from the same frame among others. So a single one is computed twice."""
+    n = times.shape[1]
+    if n == 1:
+        times = jnp.concatenate([times, times], axis=1)
+    return f(times)[:, :n]
+
+
+def cost(level: Level, n_in: int, n_fourier: int, n_out: int, repeat: int) -> tuple[float, float, float]:
+    """A clip keeps the Fourier features of half of the pixels (`_of_pixels`), a frame what enters and leaves the layer,
+    twice: a product and its activation. Float32."""
+    nodes = level.x.shape[-1] * level.y.shape[-1]
+    evaluated = nodes / _sides(level)
+    multiplications = n_out * (nodes / repeat**2 * n_in + evaluated * n_fourier)
+    return 4 * evaluated * n_fourier, 2 * 4 * nodes * (n_in + n_out), multiplications
+
+
+def _sides(level: Level) -> int:
+    """2 if the level can be folded, else 1: an odd number of rows, or in an exported program any number."""
+    rows = level.y.shape[-1]
+    return 2 if isinstance(rows, int) and rows % 2 == 0 else 1
+
+
+def _array(part: Folded | Upsampled) -> Folded:
+    return part.x if isinstance(part, Upsampled) else part
+
+
+def _repeat(x: Float[Array, "b s h w t c"], repeat: int) -> Float[Array, "b s h*{repeat} w*{repeat} t c"]:
+    b, s, h, w, t, c = x.shape
+    spread = jnp.broadcast_to(x[:, :, :, None, :, None], (b, s, h, repeat, w, repeat, t, c))
+    return spread.reshape(b, s, h * repeat, w * repeat, t, c)
+
+
+def _multiply_array(x: Folded, weight: Float[Array, "b i o"], dtype) -> Folded:
+    b, *pixels, c = x.shape
+    x, weight = x.reshape(b, -1, c).astype(dtype), weight.astype(dtype)
+    if weight.shape[-1] <= FEW:  # outputs first: of an [i, 3] matrix XLA:CPU makes the gradient six times slower
+        y = jnp.einsum("bpi,boi->bpo", x, weight.swapaxes(1, 2), preferred_element_type=jnp.float32)
+    else:
+        y = jnp.matmul(x, weight, preferred_element_type=jnp.float32)
+    return y.reshape(b, *pixels, -1)
+
+
+def _multiply_fourier(v: Fourier, weight: Float[Array, "b features o"], dtype, sides: int) -> Folded:
+    """Fourier features [sin, cos] of all pixels and frames times the matrix of the clip.
+
+    With p(t) the angle at the centre of the grid in frame t and p + a that at a pixel,
+      S sin(p + a) + C cos(p + a) = (S sin p + C cos p) cos a + (S cos p - C sin p) sin a.
+    The matrices in brackets depend on the frame alone, cos a and sin a on the pixel alone: no transcendental is
+    evaluated for a pixel of a frame. The first term is even in a, the second odd, and the opposite pixel has -a: the
+    sum of the terms is the result at a pixel of side 0, their difference that at the opposite one of side 1.
+    """
+    columns, rows, centre = _factors(v, sides)
+    b, h, _, f = rows.shape
+    w, t, o = columns.shape[1], centre.shape[1], weight.shape[-1]
+    cos, sin = jnp.moveaxis(centre, (2, 3), (0, 2))[..., None]  # [b f t 1]
+    of_sin, of_cos = weight[:, :f, None], weight[:, f:, None]  # [b f 1 o]
+    matrices = jnp.stack([of_sin * sin + of_cos * cos, of_sin * cos - of_cos * sin], axis=1).reshape(b, 2, f, t * o)
+    features = _of_pixels(columns, rows)
+    terms = jnp.matmul(features.astype(dtype), matrices.astype(dtype), preferred_element_type=jnp.float32)
+    return _sum_and_difference(terms.reshape(b, 2, h, w, t, o))[:, :sides]
+
+
+class Factors(NamedTuple):
+    """[cos, sin] of three angles whose sum is the angle at a pixel."""
+
+    columns: Float[Array, "b w 2 f"]  # from the centre of the grid to a column
+    rows: Float[Array, "b h 2 f"]  # from the centre to a row of side 0
+    centre: Float[Array, "b t 2 f"]  # at the centre in each frame
+
+
+def _factors(v: Fourier, sides: int) -> Factors:
+    def along(nodes: Float[Array, "*n nodes"], frequency: Float[Array, "b f"]):
+        nodes = jnp.atleast_2d(nodes)
+        centre = (nodes[:, :1] + nodes[:, -1:]) / 2
+        return frequency[:, None] * (nodes - centre)[:, :, None], frequency * centre
+
+    columns, x_centre = along(v.level.x, v.frequency[:, :, 0])
+    rows, y_centre = along(v.level.y, v.frequency[:, :, 1])
+    angles = columns, rows[:, : rows.shape[1] // sides], v.phase + (x_centre + y_centre)[:, None]
+    # Stacked, and so evaluated once: a cosine by itself XLA:CPU fuses into its consumer and evaluates for every pixel.
+    return Factors(*(jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=2) for angle in angles))
+
+
+@jax.checkpoint  # else the broadcast factors are kept for the backward pass
+def _of_pixels(columns: Float[Array, "b w 2 f"], rows: Float[Array, "b h 2 f"]) -> Float[Array, "b 2 n f"]:
+    """[cos, sin] of the angle from the centre to each pixel of side 0, by the addition theorem."""
+    cos_x, sin_x = jnp.moveaxis(columns[:, None], 3, 0)
+    cos_y, sin_y = jnp.moveaxis(rows[:, :, None], 3, 0)
+    features = jnp.stack([cos_x * cos_y - sin_x * sin_y, sin_x * cos_y + cos_x * sin_y], axis=1)
+    return features.reshape(*features.shape[:2], -1, features.shape[-1])
+
+
+@jax.custom_vjp
+def _sum_and_difference(x: Float[Array, "b 2 h w t o"]) -> Float[Array, "b 2 h w t o"]:
+    """Its own transpose; autodiff's, a sum over an axis of two, takes XLA:CPU seven times as long."""
+    signs = np.array([1, -1], np.float32).reshape(1, 2, 1, 1, 1, 1)
+    return x[:, :1] + signs * x[:, 1:]
+
+
+_sum_and_difference.defvjp(lambda x: (_sum_and_difference(x), None), lambda _, g: (_sum_and_difference(g),))

@@ -1,0 +1,85 @@
+"""Every kernel in its obvious form: what the fast ones are held against.
+
+Features are arrays [b t h w c]; derivatives are autodiff's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Float
+
+from digan_jax.grids import Level
+from digan_jax.shapes import Array
+
+Pixels = Float[Array, "b t _ _ _"]  # rows, columns and channels: they change from argument to result
+Images = Float[Array, "n _ _ _"]
+LOW_PASS = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
+ROW_MULTIPLE = 1
+
+
+def fourier(frequency: Float[Array, "b f 2"], phase: Float[Array, "b t f"], level: Level) -> Pixels:
+    x = jnp.atleast_2d(level.x)[:, None, None, :, None]
+    y = jnp.atleast_2d(level.y)[:, None, :, None, None]
+    of_x, of_y = jnp.moveaxis(frequency, 2, 0)[:, :, None, None, None]
+    angle = of_x * x + of_y * y + phase[:, :, None, None]
+    return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
+
+
+def upsample(x: Pixels, repeat: int) -> Pixels:
+    return x.repeat(repeat, axis=2).repeat(repeat, axis=3)
+
+
+def concat(*parts: Pixels) -> Pixels:
+    return jnp.concatenate(parts, axis=-1)
+
+
+def multiply(x: Pixels, weight: Float[Array, "b i o"], dtype) -> Pixels:
+    return jnp.einsum("bthwi,bio->bthwo", x.astype(dtype), weight.astype(dtype), preferred_element_type=jnp.float32)
+
+
+def frames(x: Pixels) -> Pixels:
+    return x
+
+
+def each_frame(f: Callable, times: Float[Array, "b t"]) -> Float[Array, "b t _"]:
+    return f(times)
+
+
+def cost(level: Level, n_in: int, n_fourier: int, n_out: int, repeat: int) -> tuple[float, float, float]:
+    nodes = level.x.shape[-1] * level.y.shape[-1]
+    return 0.0, 2 * 4 * nodes * (n_in + n_fourier + n_out), nodes * (n_in + n_fourier) * n_out
+
+
+def convolve(x: Images, weight: Float[Array, "k k i o"]) -> Images:
+    return _convolve(x, weight, stride=1, border=len(weight) // 2)
+
+
+def downsample(x: Images) -> Images:
+    return _low_pass(x, stride=2, border=1)
+
+
+def convolve_downsample(x: Images, weight: Float[Array, "3 3 i o"]) -> Images:
+    return _convolve(_low_pass(x, stride=1, border=2), weight, stride=2, border=0)
+
+
+def _convolve(x: Images, weight: Float[Array, "k k _ o"], stride: int, border: int, groups: int = 1) -> Images:
+    layout = ("NHWC", "HWIO", "NHWC")
+    padding = [(border, border)] * 2
+    return lax.conv_general_dilated(
+        x, weight, (stride, stride), padding, dimension_numbers=layout, feature_group_count=groups
+    )
+
+
+def _low_pass(x: Images, stride: int, border: int) -> Images:
+    channels = x.shape[-1]
+    weight = jnp.broadcast_to(LOW_PASS[:, :, None, None], (4, 4, 1, channels)).astype(x.dtype)
+    return _convolve(x, weight, stride, border, groups=channels)
+
+
+def map_rows(f: Callable, rows, finite: Float[Array, "n _"]) -> Float[Array, "n *_"]:
+    return lax.map(f, jax.tree.map(lambda x: x[:, None], rows))[:, 0]
