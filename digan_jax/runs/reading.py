@@ -103,16 +103,16 @@ def handlers() -> dict:
 
 def chosen_step(run: epath.PathLike, step: int | str | None = None) -> int:
     """The step of the checkpoint that `restore_for_inference(run, step)` takes. Raises as it does."""
-    home = home(run)
-    if not home.is_dir():
+    folder = home(run)
+    if not folder.is_dir():
         raise InputError(f"{run}: there is no such folder; give the --workdir of a run.")
-    if not (home / "config.json").exists() and not (home / "checkpoints").is_dir():
+    if not (folder / "config.json").exists() and not (folder / "checkpoints").is_dir():
         raise InputError(f"{run}: is no run (it has neither config.json nor checkpoints); give the --workdir of one.")
-    steps = finished_steps(home)
+    steps = finished_steps(folder)
     if not steps:
         raise InputError(f"{run}: holds no finished checkpoint yet; train further, until the first one is saved.")
     if step == "best":
-        step = best_step(home)
+        step = best_step(folder)
     if step is not None and step not in steps:
         raise InputError(f"{run}: has no checkpoint of step {step}; choose one of {steps}.")
     return steps[-1] if step is None else step
@@ -122,8 +122,8 @@ def chosen_step(run: epath.PathLike, step: int | str | None = None) -> int:
 def _reader(run, step):
     step = chosen_step(run, step)
     options = ocp.CheckpointManagerOptions(read_only=True)
-    home = home(run) / "checkpoints"
-    with ocp.CheckpointManager(home, item_handlers=handlers(), options=options) as manager:
+    folder = home(run) / "checkpoints"
+    with ocp.CheckpointManager(folder, item_handlers=handlers(), options=options) as manager:
         yield manager, step
 
 
