@@ -116,7 +116,7 @@ def load(path: epath.PathLike, step: int | str | None = None) -> Model:
     return of_weights(read(path, step=step))
 
 
-class Source(NamedTuple):
+class Glance(NamedTuple):
     """What `load` would load, without its weights."""
 
     config: ModelConfig
@@ -124,14 +124,12 @@ class Source(NamedTuple):
     step: int | None  # of the checkpoint; None: no run
 
 
-def look(path: epath.PathLike, step: int | str | None = None) -> Source:
+def look(path: epath.PathLike, step: int | str | None = None) -> Glance:
     """What `load(path, step)` would load. Raises as it does."""
     from digan_jax.runs import reading
 
     if not reading.is_run(path):
         model = load(path, step)
-        return Source(model.config, model.class_names, None)
-    from digan_jax.runs import reading
-
+        return Glance(model.config, model.class_names, None)
     config, step = reading.restore_config(path, step)
-    return Source(config.model, reading.class_names(path), step)
+    return Glance(config.model, reading.class_names(path), step)

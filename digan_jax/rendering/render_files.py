@@ -10,7 +10,7 @@ from etils import epath
 from jaxtyping import Float
 
 from digan_jax import grids
-from digan_jax.host import progress
+from digan_jax.host.progress import Progress
 from digan_jax.host.video_files import write_video
 from digan_jax.rendering.contact_sheets import check_room, grid_of_clips
 from digan_jax.rendering.model import Grid, Model, OneGrid, Walk
@@ -29,10 +29,13 @@ def render_sheet(
     sheet: tuple[int, int],
     metadata: dict,
     quality: str = "standard",
+    progress: Progress = Progress(),
 ) -> list[epath.Path]:
-    """All clips side by side in one file, `sheet` = (columns, rows) of them. Returns the files written."""
+    """All clips side by side in one file, `sheet` = (columns, rows) of them. Returns the files written.
+
+    `Cancelled` leaves no part of a file."""
     check_room(len(lat.content), *sheet)
-    with frame_counter(len(times)) as count:
+    with frame_counter(progress, len(times)) as count:
         parts = model.stream(lat, times, grid)
         exact = quality == "10-bit"
         frames = (frame for part in parts for frame in count(grid_of_clips(part, *sheet, exact)))
@@ -49,11 +52,12 @@ def render_each(
     fps: float,
     metadata: Sequence[dict],
     quality: str = "standard",
+    progress: Progress = Progress(),
 ) -> list[epath.Path]:
-    """One file for each clip. Returns the files written."""
+    """One file for each clip. Returns the files written. `Cancelled` leaves those that are whole."""
     n, (width, height) = len(paths), size_of(grid)
     together = max(1, HOST_BYTES // (12 * len(times) * width * height))  # 12 bytes: three float32 colours
-    with frame_counter(n * len(times)) as count:
+    with frame_counter(progress, n * len(times)) as count:
         for first in range(0, n, together):
             group = slice(first, min(first + together, n))
             parts = model.stream(lat if isinstance(lat, Walk) else Latents(*(x[group] for x in lat)), times, grid)
@@ -73,9 +77,9 @@ def size_of(grid: OneGrid | Sequence[OneGrid]) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def frame_counter(total: int) -> Iterator[Callable[[np.ndarray], Iterator[np.ndarray]]]:
-    """Gives a function that passes frames on and counts them for `progress.bar`."""
-    with progress.bar("rendering", total, "frames") as advance:
+def frame_counter(progress: Progress, total: int) -> Iterator[Callable[[np.ndarray], Iterator[np.ndarray]]]:
+    """Gives a function that passes frames on and counts them."""
+    with progress.of("rendering", total, "frames") as advance:
 
         def count(frames):
             for frame in frames:

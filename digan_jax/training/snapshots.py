@@ -10,6 +10,7 @@ from jax.experimental import multihost_utils
 
 from digan_jax.config import RunConfig
 from digan_jax.data import loader
+from digan_jax.host.video_formats import DEFAULT_FPS
 from digan_jax.models.digan.networks import Nets
 from digan_jax.models.digan.state import GanState, inference_params
 from digan_jax.rendering import latents
@@ -18,7 +19,6 @@ from digan_jax.rendering.model import Model
 from digan_jax.shapes import Params
 from digan_jax.training.logs import Writer
 
-FPS = 8.0
 STRIP_CLIPS = 4  # rows of real and of generated clips in a strip
 
 
@@ -32,7 +32,7 @@ class Snapshots:
         self._score = jax.jit(nets.critic.apply)
         if jax.process_index() == 0:
             self._real, self._real_label = loader.sample_clips(source, config.data, config.log.sample_clips)
-            write_samples(self._folder / "real", self._real, FPS)
+            write_samples(self._folder / "real", self._real, DEFAULT_FPS)
             self._strip = self._real[np.linspace(0, len(self._real) - 1, min(STRIP_CLIPS, len(self._real))).astype(int)]
 
     def write(self, step: int, state: GanState) -> None:
@@ -47,7 +47,7 @@ class Snapshots:
         clips = Model(c.model, inference, c.compute_dtype).sample(np.arange(c.log.sample_clips), times)
         kimg = step * c.train.batch_size / 1000
         name = f"kimg_{int(kimg):06d}" if c.log.samples_every_kimg >= 1 else f"kimg_{kimg:010.3f}"
-        write_samples(self._folder / name, clips, FPS, self._strip, STRIP_CLIPS)
+        write_samples(self._folder / name, clips, DEFAULT_FPS, self._strip, STRIP_CLIPS)
         strip = real_above_generated(self._strip, clips[:STRIP_CLIPS])
         self._writer.write_image(step, "samples/real_above_generated", strip)
         if not self._writer.takes_histograms:

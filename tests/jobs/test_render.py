@@ -12,7 +12,8 @@ from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.host import video_files
 from digan_jax.interop import opening
-from digan_jax.jobs import render as orders
+from digan_jax.jobs import render as jobs_render
+from digan_jax.jobs.render_request import RenderRequest, broadcast
 from digan_jax.models.digan import networks
 from digan_jax.rendering import estimate, generate, tiles
 from digan_jax.rendering import model as model_lib
@@ -36,7 +37,7 @@ def conditional(tiny_config, tiny_run, monkeypatch):
     names = ("dog", "cat", "ice skating")
     model = model_lib.Model(config, {**params, "w_avg": np.zeros(16, np.float32)}, class_names=names)
     monkeypatch.setattr(opening, "load", lambda *_: model)
-    monkeypatch.setattr(opening, "look", lambda *_: opening.Source(config, names, 0))
+    monkeypatch.setattr(opening, "look", lambda *_: opening.Glance(config, names, 0))
     return model
 
 
@@ -129,7 +130,7 @@ def test_a_file_is_made_again(render, tmp_path, suffix):
     assert cli.main(["render", "--again", f"clip_0003.{suffix}", "--out", f"again.{suffix}"]) == 0
     assert names(tmp_path) == [f"again.{suffix}", f"clip_0002.{suffix}", f"clip_0003.{suffix}"]
     a, b = (video_files.read_metadata(f"{name}.{suffix}") for name in ("again", "clip_0003"))
-    assert a == b and a["ids"] == 3 and a["times"] == [1, -1] and a["step"] == 0
+    assert a == b and a["request"]["ids"] == [3] and a["times"] == [1, -1] and a["step"] == 0
     if suffix in ("png", "mp4"):  # webm and zip files hold the hour
         ours, theirs = ((tmp_path / f"{name}.{suffix}").read_bytes() for name in ("again", "clip_0003"))
         assert ours == theirs
@@ -138,7 +139,7 @@ def test_a_file_is_made_again(render, tmp_path, suffix):
 def test_what_digan_did_not_write_cannot_be_made_again(tmp_path, capsys):
     video_files.write_video(tmp_path / "a.npz", np.zeros((1, 4, 4, 3)))
     (tmp_path / "b.mp4").write_bytes(b"no video")
-    for name, message in (("a.npz", "no command"), ("b.mp4", "no note"), ("c.mp4", "no such file")):
+    for name, message in (("a.npz", "no request"), ("b.mp4", "no note"), ("c.mp4", "no such file")):
         assert cli.main(["render", "--again", str(tmp_path / name)]) == 2
         assert message in capsys.readouterr().err
 
@@ -170,7 +171,7 @@ def test_processes_share_the_files(render, tmp_path):
         assert render(f"--ids 0-2 --times 0 --out c.png --process-id {process} --process-count 2") == 0
         assert len(names(tmp_path)) == [3, 4][process]
     index = json.loads((tmp_path / "c_index.json").read_text())
-    assert [(row["file"], row["process"], row["ids"]) for row in index] == [
+    assert [(row["file"], row["process"], *row["request"]["ids"]) for row in index] == [
         ("c_0000.png", 0, 0), ("c_0001.png", 1, 1), ("c_0002.png", 0, 2),
     ]  # fmt: skip
 
@@ -217,11 +218,11 @@ def test_an_early_end_is_quicker_and_keeps_its_size():
 
 
 def test_broadcast():
-    assert orders.broadcast([1], [5, 6], None, False) == ({"ids": [1, 1], "motion_ids": [5, 6], "label": None}, None)
+    assert broadcast([1], [5, 6], None, False) == ({"ids": [1, 1], "motion_ids": [5, 6], "label": None}, None)
     crossed = {"ids": [1, 1, 2, 2], "motion_ids": [3] * 4, "label": [0, 1, 0, 1]}
-    assert orders.broadcast([1, 2], [3], [0, 1], True) == (crossed, (2, 2))
-    with pytest.raises(InputError, match="--cross"):
-        orders.broadcast([1, 2], [3], None, True)
+    assert broadcast([1, 2], [3], [0, 1], True) == (crossed, (2, 2))
+    with pytest.raises(InputError, match="`cross`"):
+        broadcast([1, 2], [3], None, True)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +231,7 @@ def test_broadcast():
         ("--walk 3", "two or more"),
         ("--walk 3,4 --grid 2x1", "one film"),
         ("--walk 3,4 --ids 1,2", "one film"),
-        ("--walk 3,4 --seconds 0", "--seconds 0"),
+        ("--walk 3,4 --seconds 0", "--seconds 0: must"),
         ("--walk 3,4 --motion-ids 1", "--walk-of content"),
         ("--walk 3,4 --times 0,1", "2 times for a walk of 17"),
         ("--walk 3,4 --duration 2", "--duration"),
@@ -239,16 +240,16 @@ def test_broadcast():
         ("--mix 3,4,5 --layers 1", "3 ids"),
         ("--mix 3,4 --layers 99", "layers 0 to"),
         ("--cross --ids 1,2", "--cross"),
-        ("--levels 48", "levels=48.*32"),
+        ("--levels 48", "--levels 48.*32"),
         ("--path 0s:0,0,0,1", "region 0,0,0,1"),
         ("--path 0s:0,0,1,1 --region 0,0,1,1", "give one of them"),
         ("--path 0s:0,0,1,1 --mode native", "use mode smooth"),
         ("--slow 0", "--slow: '0'"),
         ("--slow 1.5", "--slow: '1.5'"),
-        ("--duration -1", "duration=-1"),
+        ("--duration -1", "--duration -1: must"),
         ("--times 0,1 --duration 2", "--duration"),
         ("--times 0:nan", "NaN"),
-        ("--fps inf", "fps=inf"),
+        ("--fps inf", "--fps inf: must"),
         ("--size 0x4", "--size: '0x4'"),
         ("--region 0,0,0,1", "x0 < x1"),
         ("--label all", "no classes"),
