@@ -235,7 +235,7 @@ def test_one_message_and_status_2(capsys, words, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--ids", "0-4", "--grid", "2x2"], "--grid 2x2.*5 clips; 3x2 has"),
+        (["--ids", "0-4", "--grid", "2x2"], "--grid 2x2.*5 clips; 2x3 has"),
         (["--label", "1"], "no classes"),
         (["--scale", "2", "--size", "64x64"], "give one of them"),
         (["--scale", "1.3", "--mode", "scaled"], "42x42.*whole multiple"),

@@ -40,7 +40,7 @@ class Request:
         return {"format": self.FORMAT, **dataclasses.asdict(self)}
 
     @classmethod
-    def from_record(cls, record: Mapping, **others) -> typing.Self:
+    def from_record(cls, record: Mapping, **others) -> Request:
         """The request of a record, checked; `others` replace or complete its fields.
 
         Raises:
@@ -66,7 +66,7 @@ class Request:
         return json.dumps(self.to_record())
 
     @classmethod
-    def from_json(cls, text: str) -> typing.Self:
+    def from_json(cls, text: str) -> Request:
         """The inverse of `to_json`; raises as `from_record`, and for text that is no JSON."""
         try:
             record = json.loads(text)
