@@ -40,7 +40,7 @@ class Request:
         return {"format": self.FORMAT, **dataclasses.asdict(self)}
 
     @classmethod
-    def from_record(cls, record: Mapping, **others) -> Request:
+    def from_record(cls, record, **others) -> Request:
         """The request of a record, checked; `others` replace or complete its fields.
 
         Raises:

@@ -1,5 +1,6 @@
 """`digan render`, as a person types it: films, sheets, shares, and files that can be made again."""
 
+import dataclasses
 import json
 import re
 import shlex
@@ -9,13 +10,13 @@ import pytest
 
 from digan_jax import cli, grids
 from digan_jax.config import ModelConfig
-from digan_jax.errors import InputError
 from digan_jax.host import video_files
+from digan_jax.host.progress import Cancelled, Progress
 from digan_jax.interop import opening
-from digan_jax.jobs import render as jobs_render
-from digan_jax.jobs.render_request import RenderRequest, broadcast
+from digan_jax.jobs import render as jobs
+from digan_jax.jobs.render_request import RenderRequest
 from digan_jax.models.digan import networks
-from digan_jax.rendering import estimate, generate, tiles
+from digan_jax.rendering import estimate, generate, render_files, tiles
 from digan_jax.rendering import model as model_lib
 from digan_jax.runs import reading
 
@@ -166,6 +167,64 @@ def test_a_killed_render_continues(render, tmp_path, monkeypatch, capsys):
     assert len(calls) == 7
 
 
+def test_a_file_of_older_days_is_made_again(render, tmp_path, tiny_run):
+    """Its note holds the command line, and its own ids where that made several files."""
+    render("--ids 2-3 --motion-ids 5 --frames 2 --times -1:1 --out clip.npz")
+    command = f"digan render --run {tiny_run} --ids 2-3 --motion-ids 5 --frames 2 --times -1:1 --out clip.npz"
+    command += " --process-id 1 --process-count 2 --continue"
+    note = {"run": str(tiny_run), "step": 0, "command": command, "seed": 0, "truncation": 1.0, "times": [-1, 1]}
+    note |= {"ids": 3, "motion_ids": 5, "alone": True}
+    video_files.write_video("old.npz", np.zeros((2, 32, 32, 3)), metadata=note)
+    assert cli.main(["render", "--again", "old.npz"]) == 0
+    assert video_files.read_metadata("old.npz") == video_files.read_metadata("clip_0003_m0005.npz")
+    np.testing.assert_array_equal(frames("old.npz"), frames("clip_0003_m0005.npz"))
+
+
+def test_python_and_shell_make_the_same_files(render, tmp_path, tiny_run):
+    import digan_jax as digan
+
+    assert render("--ids 2-3 --motion-ids 7 --frames 2 --fps 5 --size 20x12 --truncation .7 --out shell.mp4") == 0
+    request = digan.RenderRequest(
+        tiny_run, "python.mp4", ids=[2, 3], motion_ids=[7], frames=2, fps=5, size=(20, 12), truncation=0.7
+    )
+    written = digan.render(request)
+    assert [path.name for path in written] == ["python_0002_m0007.mp4", "python_0003_m0007.mp4"]
+    for path in written:
+        assert path.read_bytes() == (tmp_path / path.name.replace("python", "shell")).read_bytes()
+    assert digan.render(dataclasses.replace(request, resume=True)) == written  # found whole, not made
+    assert jobs.describe(dataclasses.replace(request, resume=True)).count("(is whole already)") == 2
+
+
+def test_progress_counts_frames(tmp_path, tiny_run, capsys):
+    told = []
+    request = RenderRequest(tiny_run, tmp_path / "c.npz", ids=[0, 1], frames=3)
+    jobs.run(request, Progress(tell=lambda *what: told.append(what)))
+    assert told == [("rendering", i, 6, "frames") for i in range(7)]
+    jobs.run(dataclasses.replace(request, sheet=(2, 1)), Progress(tell=lambda *what: told.append(what)))
+    assert told[7:] == [("rendering", i, 3, "frames") for i in range(4)]
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "gif", "npz"])
+@pytest.mark.parametrize("end", [Cancelled, KeyboardInterrupt])
+def test_an_early_end_leaves_whole_files_alone(tmp_path, tiny_run, monkeypatch, suffix, end):
+    monkeypatch.setattr(render_files, "HOST_BYTES", 1)  # clip by clip
+    told = []
+
+    def tell(*what):
+        told.append(what)
+        if end is KeyboardInterrupt and len(told) == 5:
+            raise KeyboardInterrupt
+
+    progress = Progress(tell, cancelled=lambda: end is Cancelled and len(told) == 5)
+    (tmp_path / f"c_0001.{suffix}").write_bytes(b"old")
+    with pytest.raises(end):
+        jobs.run(RenderRequest(tiny_run, tmp_path / f"c.{suffix}", ids=range(3), frames=3), progress)
+    assert names(tmp_path) == [f"c_0000.{suffix}", f"c_0001.{suffix}"]
+    assert (tmp_path / f"c_0001.{suffix}").read_bytes() == b"old"
+    assert video_files.read_metadata(tmp_path / f"c_0000.{suffix}")["request"]["ids"] == [0]
+
+
 def test_processes_share_the_files(render, tmp_path):
     for process in range(2):
         assert render(f"--ids 0-2 --times 0 --out c.png --process-id {process} --process-count 2") == 0
@@ -215,14 +274,6 @@ def test_an_early_end_is_quicker_and_keeps_its_size():
         plan = tiles.Plan(1, 1, 16, 8)
         places = [tiles.tile(early, *corner, plan)[1] for corner in tiles.corners(early, plan)]
         assert max(rows.stop for rows, _ in places) == max(columns.stop for _, columns in places) == 128
-
-
-def test_broadcast():
-    assert broadcast([1], [5, 6], None, False) == ({"ids": [1, 1], "motion_ids": [5, 6], "label": None}, None)
-    crossed = {"ids": [1, 1, 2, 2], "motion_ids": [3] * 4, "label": [0, 1, 0, 1]}
-    assert broadcast([1, 2], [3], [0, 1], True) == (crossed, (2, 2))
-    with pytest.raises(InputError, match="`cross`"):
-        broadcast([1, 2], [3], None, True)
 
 
 @pytest.mark.parametrize(
