@@ -1,4 +1,4 @@
-"""The files of a render: their names, the note that each holds of how it was made, and the index of several processes."""
+"""The files of a render: their names, the note that each holds of its making, and the index of several processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Output(NamedTuple):
 
 
 def outputs(request: RenderRequest, clips: dict, sheet, times: Float[np.ndarray, "t"]) -> list[Output]:
-    """The files of a request whose step and labels are numbers by now; each note holds the request of its file alone."""
+    """The files of a request whose step and labels are numbers by now; a note holds the request of its file alone."""
     r, n = request, len(clips["ids"])
     if sheet or r.walk or r.mix:
         return [Output(r.out, list(range(n)), note(r, times))]
@@ -42,7 +42,7 @@ def outputs(request: RenderRequest, clips: dict, sheet, times: Float[np.ndarray,
 
 
 def note(request: RenderRequest, times: Float[np.ndarray, "t"]) -> dict:
-    """What a file says of itself: the request that makes it once more, the step of its run and the times of its frames."""
+    """What a file says of itself: the request that makes it again, the step of its run, the times of its frames."""
     listed = [float(t) for t in times]
     ends = {"first": listed[0], "last": listed[-1], "count": len(listed)}
     return {

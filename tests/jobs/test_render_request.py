@@ -148,8 +148,8 @@ def test_flags_make_the_request_that_python_makes():
     words = "--ids 0-2 --motion-ids 7 --label dog --truncation .5 --seed 3 --grid 3x1 --fps 25 --duration 2 --slow 2"
     words += f" --times=0:2 --size 20x10 --path '{path}' --mode smooth --levels 32 --quality lossless --continue"
     expected = RenderRequest(
-        "r", "a.mp4", step="best", ids=range(3), motion_ids=[7], label=["dog"], truncation=0.5, seed=3, sheet=(3, 1), fps=25,
-        duration=2, slow=2, span=(0, 2), size=(20, 10), path=timeline.read_path(path), mode="smooth", levels=32,
+        "r", "a.mp4", step="best", ids=range(3), motion_ids=[7], label=["dog"], truncation=0.5, seed=3, sheet=(3, 1),
+        fps=25, duration=2, slow=2, span=(0, 2), size=(20, 10), path=timeline.read_path(path), mode="smooth", levels=32,
         quality="lossless", resume=True,
     )  # fmt: skip
     assert asked(f"--run r --out a.mp4 --step best {words}") == expected
