@@ -4,6 +4,7 @@
     model = digan.load("runs/sky")
     clip = model.sample(ids=range(4), times=np.linspace(0, 1, 16))
     digan.write_video("a.mp4", clip[0], fps=8)
+    digan.render(digan.RenderRequest("runs/sky", "b.mp4", ids=range(4), size=(512, 512)))
 
 Names are imported when first used (PEP 562): importing the package is quick and starts no accelerator.
 """
@@ -18,6 +19,8 @@ _HOMES = {
     "mix": "digan_jax.rendering.walks",
     "camera": "digan_jax.rendering.timeline",
     "write_video": "digan_jax.host.video_files",
+    "render": "digan_jax.jobs.render:run",
+    "RenderRequest": "digan_jax.jobs.render_request",
     "InputError": "digan_jax.errors",
 }
 _ROOMS = ("config", "evaluation", "interop")
@@ -27,7 +30,8 @@ __all__ = [*_HOMES, *_ROOMS]
 
 def __getattr__(name: str):
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        module, _, own_name = _HOMES[name].partition(":")
+        return getattr(importlib.import_module(module), own_name or name)
     if name in _ROOMS:
         return importlib.import_module(f"digan_jax.{name}")
     raise AttributeError(f"module 'digan_jax' has no attribute {name!r}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         arguments, rest = make_parser().parse_known_args(glue_values(argv))
         if rest and "config" not in arguments:
             raise InputError(f"unknown option {rest[0]}; see: digan {arguments.verb} --help")
-        arguments.overrides, arguments.command = rest, shlex.join(["digan", *argv])
+        arguments.overrides = rest
         arguments.run_verb(arguments)
         return 0
     except InputError as error:

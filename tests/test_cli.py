@@ -88,8 +88,7 @@ def test_a_grid_is_one_file(render, tmp_path):
     with av.open(tmp_path / "clips.mp4") as container:
         note = json.loads(container.metadata["comment"])
         assert container.streams.video[0].average_rate == 5
-    assert note["ids"] == [0, 1, 2, 3, 4, 5] and note["times"] == [0, 0.5, 1]
-    assert note["command"].startswith("digan render --run")
+    assert note["request"]["ids"] == [0, 1, 2, 3, 4, 5] and note["times"] == [0, 0.5, 1]
 
 
 def test_several_ids_are_a_file_each(render, tmp_path):
@@ -145,7 +144,7 @@ def test_long_renders_say_how_far_they_are(capsys, monkeypatch):
 
     clock = iter(range(0, 1000, 6))
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    with render_files.frame_counter(4) as count:
+    with render_files.frame_counter(progress.TerminalProgress(), 4) as count:
         assert list(count(np.arange(4))) == [0, 1, 2, 3]
     assert capsys.readouterr().err == "2/4 frames, 0.17 frames/s, 12 s left\n4/4 frames, 0.17 frames/s, 0 s left\n"
 
@@ -245,12 +244,12 @@ def test_one_message_and_status_2(capsys, words, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--ids", "0-4", "--grid", "2x2"], "2x2.*5 clips"),
+        (["--ids", "0-4", "--grid", "2x2"], "--grid 2x2.*5 clips; 2x3 has"),
         (["--label", "1"], "no classes"),
         (["--scale", "2", "--size", "64x64"], "give one of them"),
         (["--scale", "1.3", "--mode", "scaled"], "42x42.*whole multiple"),
         (["--scale", "0"], "--scale 0"),
-        (["--fps", "0"], "fps=0"),
+        (["--fps", "0"], "--fps 0: must be"),
         (["--region", "1,0,0,1"], "x0 < x1"),
         (["--times", "0,inf"], "infinity"),
     ],

@@ -52,7 +52,7 @@ class Toy:
 
 def sampler():
     """Its class of samplers; made here, since importing rendering in a test's collection is slow."""
-    from digan_jax.rendering.model import Sampler
+    from digan_jax.rendering.sampler import Sampler
 
     class ToySampler(Sampler):
         def latents(self, ids, motion_ids=None, truncation=1.0, label=None, seed=0):

@@ -80,13 +80,14 @@ class TerminalProgress(Progress):
             nonlocal done, said
             done += 1
             bar.advance(task)
+            told()
             now = time.monotonic()
             if not console.is_terminal and now - said > SECONDS:
                 said, rate = now, done / (now - started)
                 left = (total - done) / rate
                 print(f"{done}/{total}{unit}, {rate:.2f}{unit}/s, {left:.0f} s left", file=sys.stderr, flush=True)
 
-        with bar:
+        with bar, super().of(what, total, unit.strip()) as told:
             yield advance
 
 

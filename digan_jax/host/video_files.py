@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import NamedTuple
 
 import av
 import numpy as np
@@ -19,31 +18,12 @@ from PIL import Image, PngImagePlugin
 
 from digan_jax.errors import InputError
 from digan_jax.host.files import moved_in
+from digan_jax.host.video_formats import DEFAULT_FPS, ENCODINGS, Encoding, check_quality, check_suffix
 from digan_jax.shapes import Array
 
 
-class Encoding(NamedTuple):
-    """How frames become a video stream."""
-
-    codec: str
-    pixels: str  # ffmpeg's name of the layout
-    options: dict[str, str]
-
-
-DEFAULT_FPS = 8.0  # frames a second of a file, where nobody says otherwise
-QUALITIES = ("standard", "10-bit", "lossless")
-_X264, _VP9 = {"crf": "16"}, {"cpu-used": "4", "row-mt": "1", "b": "0"}  # b = 0: constant quality
-ENCODINGS = {
-    (".mp4", "standard"): Encoding("libx264", "yuv420p", _X264),
-    (".mp4", "10-bit"): Encoding("libx264", "yuv420p10le", _X264),
-    (".mp4", "lossless"): Encoding("libx264rgb", "rgb24", {"crf": "0"}),
-    (".webm", "standard"): Encoding("libvpx-vp9", "yuv420p", _VP9 | {"crf": "20"}),
-    (".webm", "lossless"): Encoding("libvpx-vp9", "gbrp", _VP9 | {"lossless": "1"}),
-}
-
-
 def write_video(
-    path: epath.PathLike, frames, fps: float = 8.0, metadata: dict | None = None, quality: str = "standard"
+    path: epath.PathLike, frames, fps: float = DEFAULT_FPS, metadata: dict | None = None, quality: str = "standard"
 ) -> None:
     """Writes one clip; an existing file is replaced once the new one is whole.
 
@@ -75,26 +55,11 @@ def write_video(
         write(unfinished, itertools.chain([first], frames), rate, metadata or {}, quality)
 
 
-def check_suffix(path: epath.PathLike) -> str:
-    """The suffix of `path` when `write_video` writes such files; lets long work find out before it begins."""
-    suffix = epath.Path(path).suffix.lower()
-    if suffix not in _WRITERS:
-        raise InputError(f"{os.fspath(path)}: cannot write {suffix!r} files; choose one of {list(_WRITERS)}.")
-    return suffix
-
-
 def check_encoder(path: epath.PathLike, quality: str) -> None:
     """Raises `InputError` when such files are not written in this quality, or PyAV lacks the encoder."""
-    suffix = check_suffix(path)
-    if quality not in QUALITIES:
-        raise InputError(f"quality={quality!r}: choose one of {list(QUALITIES)}.")
-    if suffix not in (".mp4", ".webm"):
-        if quality != "standard":
-            raise InputError(f"quality={quality!r}: is one of videos; {suffix} files have only one. Choose .mp4.")
-        return
-    encoding = ENCODINGS.get((suffix, quality))
+    encoding = check_quality(path, quality)
     if encoding is None:
-        raise InputError(f"quality={quality!r}: not for {suffix} files; choose .mp4.")
+        return
     try:
         layouts = av.codec.Codec(encoding.codec, "w").video_formats or ()
     except ValueError:  # PyAV's UnknownCodecError
@@ -184,7 +149,7 @@ def _even(picture: Integer[np.ndarray, "h w 3"]) -> Integer[np.ndarray, "_ _ 3"]
     return np.pad(picture, ((0, h % 2), (0, w % 2), (0, 0)), mode="edge")
 
 
-def _encode(path, frames, fps, metadata, encoding, container_options):
+def _encode(path, frames, fps, metadata, encoding: Encoding, container_options):
     codec, pixels, options = encoding
     rgb = pixels in ("rgb24", "gbrp")
     source, to_pixels = ("rgb48le", to_uint16) if pixels.endswith("10le") else ("rgb24", to_uint8)

@@ -11,8 +11,8 @@ from etils import epath
 
 from digan_jax.config import FamilyConfig
 from digan_jax.errors import InputError
-from digan_jax.rendering.model import Sampler
-from digan_jax.rendering.samplers import of_weights
+from digan_jax.rendering.sampler import Sampler
+from digan_jax.rendering.samplers import SAMPLERS, of_weights
 from digan_jax.runs import reading
 from digan_jax.runs.reading import is_run
 from digan_jax.runs.weights import Weights, facts_of, scores_of
@@ -121,18 +121,19 @@ def load(path: epath.PathLike, step: int | str | None = None) -> Sampler:
     return of_weights(read(path, step=step))
 
 
-class Source(NamedTuple):
+class Glance(NamedTuple):
     """What `load` would load, without its weights."""
 
     config: FamilyConfig
     class_names: tuple[str, ...]
     step: int | None  # of the checkpoint; None: no run
+    sampler: type[Sampler]
 
 
-def look(path: epath.PathLike, step: int | str | None = None) -> Source:
+def look(path: epath.PathLike, step: int | str | None = None) -> Glance:
     """What `load(path, step)` would load. Raises as it does."""
     if not reading.is_run(path):
         model = load(path, step)
-        return Source(model.config, model.class_names, None)
+        return Glance(model.config, model.class_names, None, type(model))
     config, step = reading.restore_config(path, step)
-    return Source(config.model, reading.class_names(path), step)
+    return Glance(config.model, reading.class_names(path), step, SAMPLERS[config.family])

@@ -14,6 +14,7 @@ import numpy as np
 from digan_jax.errors import InputError
 from digan_jax.host.files import moved_in
 from digan_jax.host.video_files import write_video
+from digan_jax.host.video_formats import DEFAULT_FPS
 from digan_jax.jobs.opening_sides import open_fake
 
 QUESTION = "Which clip looks more real?"
@@ -22,7 +23,7 @@ QUESTION = "Which clip looks more real?"
 MIN_PIXELS = 128  # a side: smaller clips are enlarged by a whole factor, or H.264 would blur their colours
 
 
-def make(a: str, b: str, pairs: int, out: str, question: str = QUESTION, fps: float = 8.0) -> dict:
+def make(a: str, b: str, pairs: int, out: str, question: str = QUESTION, fps: float = DEFAULT_FPS) -> dict:
     """Writes OUT/study.html, one page with all clips in it, and OUT/study.json, which says who is A and who is B.
 
     Args:

@@ -38,7 +38,7 @@ def check_room(clips: int, columns: int, rows: int) -> None:
     """Raises `InputError` when a grid has fewer cells than there are clips."""
     if columns < 1 or rows < 1 or clips > columns * rows:
         fits = f"{columns}x{-(-clips // max(1, columns))}"
-        raise InputError(f"grid {columns}x{rows}: has no room for {clips} clips; {fits} has.")
+        raise InputError(f"sheet={columns}x{rows}: has no room for {clips} clips; {fits} has.")
 
 
 def strips(clips: Clips) -> UInt8[np.ndarray, "_ t*w c"]:

@@ -23,6 +23,16 @@ class Estimate(NamedTuple):
     bytes: float  # at the peak, of the host and its share of the devices' work, when the host is the device
     operations: float  # of matrix products, all frames together
 
+    def lines(self, devices: int, drawn: bool) -> list[str]:
+        """For people; without anything left to draw there is no work."""
+        work = self.operations * drawn
+        return [
+            f"pieces: {self.plan.clips} clips x {self.plan.frames} frames on each of {devices} devices, "
+            f"{self.tiles} {'tile' if self.tiles == 1 else 'tiles'} a frame",
+            f"memory: about {self.bytes / 1e9:.1f} GB at the peak",
+            f"work: {work / 1e9:,.0f} GFLOP, {work / UNIT:,.1f} products of 2048x2048 matrices",
+        ]
+
 
 def estimate(
     config: ModelConfig, grid: grids.Grid, clips: int, frames: int, devices: int, by_frame: bool = False

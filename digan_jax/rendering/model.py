@@ -2,68 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from digan_jax import devices
-from digan_jax import grids as coords
-from digan_jax.config import FamilyConfig
+from digan_jax import devices, grids
+from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.models.digan import networks
-from digan_jax.rendering import generate, latents, tiles, walks
+from digan_jax.models.digan.architecture import n_layers
+from digan_jax.rendering import estimate, generate, latents, tiles, walks
+from digan_jax.rendering.sampler import Grid, OneGrid, Sampler
 from digan_jax.rendering.walks import Walk
 from digan_jax.shapes import Latents, Params
-
-OneGrid = tiles.GridRequest | coords.Grid
-Grid = OneGrid | Sequence[OneGrid] | None  # a sequence: one for each frame
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Sampler:
-    """A generator and its weights: ids in, clips out. A family says what latents are and how clips are drawn.
-
-    Attributes:
-      config: the architecture.
-      params: nested dict of arrays {"mapping", "synthesis", "w_avg"}, named as in the authors' release.
-      compute_dtype: of activations, "float32" or "bfloat16"; frames are float32 whatever it is.
-      class_names: of a conditional model, where its run kept them; else empty.
-    """
-
-    config: FamilyConfig
-    params: Params
-    compute_dtype: str = "float32"
-    class_names: tuple[str, ...] = ()
-
-    def latents(self, ids, **options):
-        """What makes the clips of these ids: any tree of arrays [b ...]; row i depends on id i alone."""
-        raise NotImplementedError
-
-    def stream(self, lat, times, grid: Grid = None) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
-        """`generate` in pieces of some frames of all clips, in order of time, for clips that do not fit in memory."""
-        raise NotImplementedError
-
-    def generate(self, lat, times, grid: Grid = None) -> Float[np.ndarray, "b t h w c"]:
-        """Clips, float32, about in [-1, 1], not clamped.
-
-        Args:
-          lat: from `latents`.
-          times: [t] for all clips or [b t]: 0 is the first frame of a clip, 1 its last.
-          grid: None as trained, or `digan.grid(...)`.
-        """
-        return np.concatenate(list(self.stream(lat, times, grid)), axis=1)
-
-    def sample(self, ids, times, grid: Grid = None, **options) -> Float[np.ndarray, "b t h w c"]:
-        """`generate` of `latents(ids, **options)`."""
-        return self.generate(self.latents(ids, **options), times, grid)
 
 
 class Model(Sampler):
     """A DIGAN generator as people use it."""
+
+    @staticmethod
+    def layers(config: ModelConfig) -> int:
+        return n_layers(config)
+
+    @staticmethod
+    def estimate(config: ModelConfig, grid: grids.Grid, clips: int, frames: int, devices: int, by_frame: bool):
+        return estimate.estimate(config, grid, clips, frames, devices, by_frame)
 
     @functools.cached_property
     def nets(self) -> networks.Nets:
@@ -144,19 +110,19 @@ class Model(Sampler):
         if isinstance(lat, Walk) and times.shape[1] != len(lat):
             raise InputError(f"{times.shape[1]} times for a walk of {len(lat)} frames; give one for each.")
         one_grid = grid is None or isinstance(grid, OneGrid)
-        grids = self._resolve([grid] if one_grid else grid, times.shape[1])
+        resolved = self._resolve([grid] if one_grid else grid, times.shape[1])
         draw = self.nets, self.config, self._on_devices
         if one_grid and not isinstance(lat, Walk):
-            return generate.stream(*draw, lat, times, grids[0])
+            return generate.stream(*draw, lat, times, resolved[0])
         if isinstance(lat, Walk):
             rows = lat.latents
         else:
             rows = lambda frames: Latents(*(np.tile(x, (len(frames), *[1] * (x.ndim - 1))) for x in lat))
-        return generate.stream_by_frame(*draw, rows, times, grids[0] if one_grid else grids)
+        return generate.stream_by_frame(*draw, rows, times, resolved[0] if one_grid else resolved)
 
-    def _resolve(self, grids, frames: int) -> list[coords.Grid]:
+    def _resolve(self, wanted, frames: int) -> list[grids.Grid]:
         r = self.config.resolution
-        asked = [coords.native(r) if grid is None else grid for grid in grids]
+        asked = [grids.native(r) if grid is None else grid for grid in wanted]
         found = [grid.resolve(r) if isinstance(grid, tiles.GridRequest) else grid for grid in asked]
         if len(found) not in (1, frames) or len({(g.size, len(g.levels), g.enlarge) for g in found}) > 1:
             raise InputError(f"{len(found)} grids for {frames} frames; give one for each, all of one size and mode.")

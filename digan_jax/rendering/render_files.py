@@ -5,23 +5,24 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
+import jax
 import numpy as np
 from etils import epath
 from jaxtyping import Float
 
 from digan_jax import grids
-from digan_jax.host import progress
+from digan_jax.host.progress import Progress
 from digan_jax.host.video_files import write_video
 from digan_jax.rendering.contact_sheets import check_room, grid_of_clips
-from digan_jax.rendering.model import Grid, Model, OneGrid, Walk
-from digan_jax.shapes import Latents
+from digan_jax.rendering.sampler import Grid, OneGrid, Sampler
+from digan_jax.rendering.walks import Walk
 
 HOST_BYTES = 1 << 28  # of frames held to draw several clips in one program; a larger clip is drawn alone, in parts
 
 
 def render_sheet(
-    model: Model,
-    lat: Latents,
+    model: Sampler,
+    lat,
     times: Float[np.ndarray, "t"],
     grid: Grid,
     path: epath.PathLike,
@@ -29,10 +30,13 @@ def render_sheet(
     sheet: tuple[int, int],
     metadata: dict,
     quality: str = "standard",
+    progress: Progress = Progress(),
 ) -> list[epath.Path]:
-    """All clips side by side in one file, `sheet` = (columns, rows) of them. Returns the files written."""
-    check_room(len(lat.content), *sheet)
-    with frame_counter(len(times)) as count:
+    """All clips side by side in one file, `sheet` = (columns, rows) of them. Returns the files written.
+
+    `Cancelled` leaves no part of a file."""
+    check_room(len(jax.tree.leaves(lat)[0]), *sheet)
+    with frame_counter(progress, len(times)) as count:
         parts = model.stream(lat, times, grid)
         exact = quality == "10-bit"
         frames = (frame for part in parts for frame in count(grid_of_clips(part, *sheet, exact)))
@@ -41,22 +45,23 @@ def render_sheet(
 
 
 def render_each(
-    model: Model,
-    lat: Latents | Walk,
+    model: Sampler,
+    lat,
     times: Float[np.ndarray, "t"],
     grid: Grid,
     paths: Sequence[epath.PathLike],
     fps: float,
     metadata: Sequence[dict],
     quality: str = "standard",
+    progress: Progress = Progress(),
 ) -> list[epath.Path]:
-    """One file for each clip. Returns the files written."""
+    """One file for each clip. Returns the files written. `Cancelled` leaves those that are whole."""
     n, (width, height) = len(paths), size_of(grid)
     together = max(1, HOST_BYTES // (12 * len(times) * width * height))  # 12 bytes: three float32 colours
-    with frame_counter(n * len(times)) as count:
+    with frame_counter(progress, n * len(times)) as count:
         for first in range(0, n, together):
             group = slice(first, min(first + together, n))
-            parts = model.stream(lat if isinstance(lat, Walk) else Latents(*(x[group] for x in lat)), times, grid)
+            parts = model.stream(lat if isinstance(lat, Walk) else jax.tree.map(lambda x: x[group], lat), times, grid)
             if group.stop - first == 1:
                 clips = [(frame for part in parts for frame in count(part[0]))]
             else:
@@ -73,9 +78,9 @@ def size_of(grid: OneGrid | Sequence[OneGrid]) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def frame_counter(total: int) -> Iterator[Callable[[np.ndarray], Iterator[np.ndarray]]]:
-    """Gives a function that passes frames on and counts them for `progress.bar`."""
-    with progress.bar("rendering", total, "frames") as advance:
+def frame_counter(progress: Progress, total: int) -> Iterator[Callable[[np.ndarray], Iterator[np.ndarray]]]:
+    """Gives a function that passes frames on and counts them."""
+    with progress.of("rendering", total, "frames") as advance:
 
         def count(frames):
             for frame in frames:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from digan_jax.config import RunConfig
-from digan_jax.rendering.model import Model, Sampler
+from digan_jax.rendering.model import Model
+from digan_jax.rendering.sampler import Sampler
 from digan_jax.runs.weights import Weights
 from digan_jax.shapes import Params
 

@@ -17,7 +17,7 @@ from digan_jax.evaluation import feature_cache, protocols
 from digan_jax.evaluation.features import extractors
 from digan_jax.evaluation.metrics import frechet, motion
 from digan_jax.evaluation.sides import GeneratedClips, RealClips
-from digan_jax.host.video_files import DEFAULT_FPS
+from digan_jax.host.video_formats import DEFAULT_FPS
 from digan_jax.models import families
 from digan_jax.models.interface import State
 from digan_jax.rendering import latents, samplers

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 import re
+from collections.abc import Iterator, Mapping
 
 from digan_jax.errors import InputError
 
@@ -28,6 +31,23 @@ def glue_values(argv: list[str]) -> list[str]:
         else:
             glued.append(word)
     return glued
+
+
+def flags_of(request: type, **others: str) -> dict[str, str]:
+    """{field: flag} of a request's fields; `others` are those whose flags are called otherwise."""
+    return {field.name: "--" + field.name.replace("_", "-") for field in dataclasses.fields(request)} | others
+
+
+@contextlib.contextmanager
+def about_flags(flags: Mapping[str, str]) -> Iterator[None]:
+    """Messages about fields ("fps=0: must be ...", or in backticks) leave the block as messages about flags."""
+    try:
+        yield
+    except InputError as error:
+        known = "|".join(flags)
+        text = re.sub(rf"^({known})=", lambda found: f"{flags[found[1]]} ", str(error))
+        text = re.sub(rf"`({known})`", lambda found: flags[found[1]], text)
+        raise InputError(text) from error
 
 
 def whole_numbers(text: str) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from digan_jax.host.video_formats import DEFAULT_FPS
+
 
 def add(verbs) -> None:
     p = verbs.add_parser(
@@ -15,7 +17,7 @@ def add(verbs) -> None:
     m.add_argument("b", metavar="B")
     m.add_argument("--pairs", type=int, default=50, help="that a rater sees (default 50)")
     m.add_argument("--question", help="(default: Which clip looks more real?)")
-    m.add_argument("--fps", type=float, default=8.0, help="frames a second (default 8)")
+    m.add_argument("--fps", type=float, default=DEFAULT_FPS, help=f"frames a second (default {DEFAULT_FPS:g})")
     m.add_argument("--out", default="study", metavar="FOLDER", help="(default study)")
     m.set_defaults(run_verb=make)
     r = parts.add_parser("report", help="what the answers say", description="Win rate of A with a 95 %% interval.")

@@ -1,5 +1,6 @@
 """`digan render`, as a person types it: films, sheets, shares, and files that can be made again."""
 
+import dataclasses
 import json
 import re
 import shlex
@@ -9,12 +10,13 @@ import pytest
 
 from digan_jax import cli, grids
 from digan_jax.config import ModelConfig
-from digan_jax.errors import InputError
 from digan_jax.host import video_files
+from digan_jax.host.progress import Cancelled, Progress
 from digan_jax.interop import opening
-from digan_jax.jobs import render as orders
+from digan_jax.jobs import render as jobs
+from digan_jax.jobs.render_request import RenderRequest
 from digan_jax.models.digan import networks
-from digan_jax.rendering import estimate, generate, tiles
+from digan_jax.rendering import estimate, generate, render_files, tiles
 from digan_jax.rendering import model as model_lib
 from digan_jax.runs import reading
 
@@ -36,7 +38,7 @@ def conditional(tiny_config, tiny_run, monkeypatch):
     names = ("dog", "cat", "ice skating")
     model = model_lib.Model(config, {**params, "w_avg": np.zeros(16, np.float32)}, class_names=names)
     monkeypatch.setattr(opening, "load", lambda *_: model)
-    monkeypatch.setattr(opening, "look", lambda *_: opening.Source(config, names, 0))
+    monkeypatch.setattr(opening, "look", lambda *_: opening.Glance(config, names, 0, model_lib.Model))
     return model
 
 
@@ -129,7 +131,7 @@ def test_a_file_is_made_again(render, tmp_path, suffix):
     assert cli.main(["render", "--again", f"clip_0003.{suffix}", "--out", f"again.{suffix}"]) == 0
     assert names(tmp_path) == [f"again.{suffix}", f"clip_0002.{suffix}", f"clip_0003.{suffix}"]
     a, b = (video_files.read_metadata(f"{name}.{suffix}") for name in ("again", "clip_0003"))
-    assert a == b and a["ids"] == 3 and a["times"] == [1, -1] and a["step"] == 0
+    assert a == b and a["request"]["ids"] == [3] and a["times"] == [1, -1] and a["step"] == 0
     if suffix in ("png", "mp4"):  # webm and zip files hold the hour
         ours, theirs = ((tmp_path / f"{name}.{suffix}").read_bytes() for name in ("again", "clip_0003"))
         assert ours == theirs
@@ -138,7 +140,7 @@ def test_a_file_is_made_again(render, tmp_path, suffix):
 def test_what_digan_did_not_write_cannot_be_made_again(tmp_path, capsys):
     video_files.write_video(tmp_path / "a.npz", np.zeros((1, 4, 4, 3)))
     (tmp_path / "b.mp4").write_bytes(b"no video")
-    for name, message in (("a.npz", "no command"), ("b.mp4", "no note"), ("c.mp4", "no such file")):
+    for name, message in (("a.npz", "no request"), ("b.mp4", "no note"), ("c.mp4", "no such file")):
         assert cli.main(["render", "--again", str(tmp_path / name)]) == 2
         assert message in capsys.readouterr().err
 
@@ -165,12 +167,70 @@ def test_a_killed_render_continues(render, tmp_path, monkeypatch, capsys):
     assert len(calls) == 7
 
 
+def test_a_file_of_older_days_is_made_again(render, tmp_path, tiny_run):
+    """Its note holds the command line, and its own ids where that made several files."""
+    render("--ids 2-3 --motion-ids 5 --frames 2 --times -1:1 --out clip.npz")
+    command = f"digan render --run {tiny_run} --ids 2-3 --motion-ids 5 --frames 2 --times -1:1 --out clip.npz"
+    command += " --process-id 1 --process-count 2 --continue"
+    note = {"run": str(tiny_run), "step": 0, "command": command, "seed": 0, "truncation": 1.0, "times": [-1, 1]}
+    note |= {"ids": 3, "motion_ids": 5, "alone": True}
+    video_files.write_video("old.npz", np.zeros((2, 32, 32, 3)), metadata=note)
+    assert cli.main(["render", "--again", "old.npz"]) == 0
+    assert video_files.read_metadata("old.npz") == video_files.read_metadata("clip_0003_m0005.npz")
+    np.testing.assert_array_equal(frames("old.npz"), frames("clip_0003_m0005.npz"))
+
+
+def test_python_and_shell_make_the_same_files(render, tmp_path, tiny_run):
+    import digan_jax as digan
+
+    assert render("--ids 2-3 --motion-ids 7 --frames 2 --fps 5 --size 20x12 --truncation .7 --out shell.mp4") == 0
+    request = digan.RenderRequest(
+        tiny_run, "python.mp4", ids=[2, 3], motion_ids=[7], frames=2, fps=5, size=(20, 12), truncation=0.7
+    )
+    written = digan.render(request)
+    assert [path.name for path in written] == ["python_0002_m0007.mp4", "python_0003_m0007.mp4"]
+    for path in written:
+        assert path.read_bytes() == (tmp_path / path.name.replace("python", "shell")).read_bytes()
+    assert digan.render(dataclasses.replace(request, resume=True)) == written  # found whole, not made
+    assert jobs.describe(dataclasses.replace(request, resume=True)).count("(is whole already)") == 2
+
+
+def test_progress_counts_frames(tmp_path, tiny_run, capsys):
+    told = []
+    request = RenderRequest(tiny_run, tmp_path / "c.npz", ids=[0, 1], frames=3)
+    jobs.run(request, Progress(tell=lambda *what: told.append(what)))
+    assert told == [("rendering", i, 6, "frames") for i in range(7)]
+    jobs.run(dataclasses.replace(request, sheet=(2, 1)), Progress(tell=lambda *what: told.append(what)))
+    assert told[7:] == [("rendering", i, 3, "frames") for i in range(4)]
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "gif", "npz"])
+@pytest.mark.parametrize("end", [Cancelled, KeyboardInterrupt])
+def test_an_early_end_leaves_whole_files_alone(tmp_path, tiny_run, monkeypatch, suffix, end):
+    monkeypatch.setattr(render_files, "HOST_BYTES", 1)  # clip by clip
+    told = []
+
+    def tell(*what):
+        told.append(what)
+        if end is KeyboardInterrupt and len(told) == 5:
+            raise KeyboardInterrupt
+
+    progress = Progress(tell, cancelled=lambda: end is Cancelled and len(told) == 5)
+    (tmp_path / f"c_0001.{suffix}").write_bytes(b"old")
+    with pytest.raises(end):
+        jobs.run(RenderRequest(tiny_run, tmp_path / f"c.{suffix}", ids=range(3), frames=3), progress)
+    assert names(tmp_path) == [f"c_0000.{suffix}", f"c_0001.{suffix}"]
+    assert (tmp_path / f"c_0001.{suffix}").read_bytes() == b"old"
+    assert video_files.read_metadata(tmp_path / f"c_0000.{suffix}")["request"]["ids"] == [0]
+
+
 def test_processes_share_the_files(render, tmp_path):
     for process in range(2):
         assert render(f"--ids 0-2 --times 0 --out c.png --process-id {process} --process-count 2") == 0
         assert len(names(tmp_path)) == [3, 4][process]
     index = json.loads((tmp_path / "c_index.json").read_text())
-    assert [(row["file"], row["process"], row["ids"]) for row in index] == [
+    assert [(row["file"], row["process"], *row["request"]["ids"]) for row in index] == [
         ("c_0000.png", 0, 0), ("c_0001.png", 1, 1), ("c_0002.png", 0, 2),
     ]  # fmt: skip
 
@@ -216,21 +276,13 @@ def test_an_early_end_is_quicker_and_keeps_its_size():
         assert max(rows.stop for rows, _ in places) == max(columns.stop for _, columns in places) == 128
 
 
-def test_broadcast():
-    assert orders.broadcast([1], [5, 6], None, False) == ({"ids": [1, 1], "motion_ids": [5, 6], "label": None}, None)
-    crossed = {"ids": [1, 1, 2, 2], "motion_ids": [3] * 4, "label": [0, 1, 0, 1]}
-    assert orders.broadcast([1, 2], [3], [0, 1], True) == (crossed, (2, 2))
-    with pytest.raises(InputError, match="--cross"):
-        orders.broadcast([1, 2], [3], None, True)
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ("--walk 3", "two or more"),
         ("--walk 3,4 --grid 2x1", "one film"),
         ("--walk 3,4 --ids 1,2", "one film"),
-        ("--walk 3,4 --seconds 0", "--seconds 0"),
+        ("--walk 3,4 --seconds 0", "--seconds 0: must"),
         ("--walk 3,4 --motion-ids 1", "--walk-of content"),
         ("--walk 3,4 --times 0,1", "2 times for a walk of 17"),
         ("--walk 3,4 --duration 2", "--duration"),
@@ -239,16 +291,16 @@ def test_broadcast():
         ("--mix 3,4,5 --layers 1", "3 ids"),
         ("--mix 3,4 --layers 99", "layers 0 to"),
         ("--cross --ids 1,2", "--cross"),
-        ("--levels 48", "levels=48.*32"),
+        ("--levels 48", "--levels 48.*32"),
         ("--path 0s:0,0,0,1", "region 0,0,0,1"),
         ("--path 0s:0,0,1,1 --region 0,0,1,1", "give one of them"),
         ("--path 0s:0,0,1,1 --mode native", "use mode smooth"),
         ("--slow 0", "--slow: '0'"),
         ("--slow 1.5", "--slow: '1.5'"),
-        ("--duration -1", "duration=-1"),
+        ("--duration -1", "--duration -1: must"),
         ("--times 0,1 --duration 2", "--duration"),
         ("--times 0:nan", "NaN"),
-        ("--fps inf", "fps=inf"),
+        ("--fps inf", "--fps inf: must"),
         ("--size 0x4", "--size: '0x4'"),
         ("--region 0,0,0,1", "x0 < x1"),
         ("--label all", "no classes"),

@@ -1,0 +1,192 @@
+"""What a render can be asked for: one typed value, from the shell, from Python or from the note of a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Literal
+
+from digan_jax.errors import InputError
+from digan_jax.host.video_formats import DEFAULT_FPS, check_quality
+from digan_jax.jobs.requests import Request
+
+Region = tuple[float, float, float, float]  # (x0, y0, x1, y1); the trained frame is (-1, -1, 1, 1), x right, y up
+MADE_ANEW = ("out", "resume", "process_id", "process_count")  # say nothing of what is in a file
+
+
+@dataclasses.dataclass(frozen=True)
+class RenderRequest(Request):
+    """Clips of a model in files. Lists, ranges and arrays become tuples; None leaves the choice to the model.
+
+    Raises:
+      InputError: a value that cannot be used, alone or with the others; "ids=(): needs one or more."
+    """
+
+    run: str  # what `digan.load` takes
+    out: str  # the file, or with several clips their common stem: .mp4 .webm .gif .png (a strip) .npz
+    step: int | Literal["best"] | None = None  # of a run's checkpoint; None: the newest
+
+    # which clips: one of a kind stands for as many as the longest list has
+    ids: tuple[int, ...] = (0,)  # of contents
+    motion_ids: tuple[int, ...] | None = None  # None: the ids
+    label: Literal["all"] | tuple[int | str, ...] | None = None  # classes by number or name; None: drawn by id
+    truncation: float = 1.0  # 1: all variety; towards 0: the average
+    seed: int = 0  # of another world of ids
+    walk: tuple[int, ...] | None = None  # stations of one film
+    walk_of: Literal["both", "content", "motion"] = "both"
+    walk_in: Literal["w", "z"] = "w"  # content on straight lines in w or on arcs in z
+    seconds: float = 2.0  # of the film from one station to the next
+    mix: tuple[int, ...] | None = None  # two ids: the first with some layers of the second
+    layers: tuple[int, ...] | None = None  # that `mix` takes, from 0
+    cross: bool = False  # every id with every motion id or label, in one picture: a row for each id
+    sheet: tuple[int, int] | None = None  # (columns, rows) of clips in one file; None: a file for each
+
+    # when
+    frames: int = 16  # of a clip
+    fps: float = DEFAULT_FPS  # frames a second of the file
+    duration: float | None = None  # seconds of the clip, instead of `frames`
+    slow: int = 1  # frames for each: so many times as long
+    span: tuple[float, float] = (0.0, 1.0)  # first and last time, in trained clips; shared out evenly
+    times: tuple[float, ...] | None = None  # each time, instead of `span`
+
+    # which picture
+    scale: float | None = None  # pixels for each trained pixel
+    size: tuple[int, int] | None = None  # (width, height) in pixels, instead of `scale`
+    region: Region | None = None  # what to show; None: the trained frame
+    path: tuple[tuple[float, Region], ...] | None = None  # (second of the film, region), instead of `region`
+    mode: Literal["native", "scaled", "smooth"] | None = None  # None: smooth where a size or region is asked for
+    levels: int | None = None  # resolution at which the pyramid stops; None: all of it
+    quality: Literal["standard", "10-bit", "lossless"] = "standard"  # of .mp4 and .webm
+
+    # how
+    resume: bool = False  # leave files that are there and whole
+    process_id: int = 0  # of this process, which renders its share of the files
+    process_count: int = 1
+
+    def check(self) -> None:
+        self._check_numbers()
+        check_quality(self.out, self.quality)
+        self._check_film()
+        self._check_times()
+        self._check_picture()
+        if self.label != "all":
+            self.clips(self.label)
+
+    def of_content(self) -> dict:
+        """The record without what may differ when the same file is made once more."""
+        return {name: value for name, value in self.to_record().items() if name not in MADE_ANEW}
+
+    def clips(self, label: tuple[int | str, ...] | None) -> tuple[dict, tuple[int, int] | None]:
+        """As many ids, motion ids and labels as there are clips, a list or None each, and (columns, rows) of their
+        sheet, where they share one.
+
+        Args:
+          label: in place of the request's, which may say "all".
+        """
+        ids = self.ids
+        if self.mix:
+            ids = self.mix[:1]
+        elif self.walk and self.walk_of != "motion":
+            ids = self.walk[:1]
+        clips, sheet = broadcast(ids, self.motion_ids, label, self.cross)
+        return clips, self.sheet or sheet
+
+    @property
+    def walk_steps(self) -> int:
+        """Frames from one station to the next."""
+        return max(1, round(self.seconds * self.fps)) * self.slow
+
+    @property
+    def walk_frames(self) -> int:
+        return (len(self.walk) - 1) * self.walk_steps + 1
+
+    def _check_numbers(self) -> None:
+        for name in ("ids", "motion_ids", "label", "walk", "mix", "layers", "times", "path"):
+            if getattr(self, name) == ():
+                raise InputError(f"{name}=(): needs one or more.")
+        for name in ("ids", "motion_ids", "walk", "mix"):
+            if any(not 0 <= one < 2**31 for one in getattr(self, name) or ()):
+                raise InputError(f"{name}={getattr(self, name)}: ids are whole numbers from 0 to 2**31 - 1.")
+        for name in ("fps", "seconds", "duration", "scale"):
+            if (value := getattr(self, name)) is not None and not 0 < value < math.inf:
+                raise InputError(f"{name}={value:g}: must be a number above 0.")
+        if not math.isfinite(self.truncation):
+            raise InputError(f"truncation={self.truncation}: must be a number; 1 leaves the model as it is.")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed={self.seed}: must lie in [0, 2**32).")
+        if self.frames < 1:
+            raise InputError(f"frames={self.frames}: a clip has one frame or more.")
+        if self.slow < 1:
+            raise InputError(f"slow={self.slow}: a whole number of 1 or more; 8 draws eight frames for each.")
+        for name in ("sheet", "size"):
+            if min(getattr(self, name) or (1,)) < 1:
+                raise InputError(f"{name}={getattr(self, name)}: must be two whole numbers above 0.")
+        if self.process_count < 1 or not 0 <= self.process_id < self.process_count:
+            raise InputError(f"process_id={self.process_id}: must lie in [0, {self.process_count}), `process_count`.")
+
+    def _check_film(self) -> None:
+        """`walk` and `mix` name ids of their own, and make one film."""
+        if bool(self.layers) != bool(self.mix):
+            example = "`mix` 3,9 `layers` 0-4 is id 3 with layers 0 to 4 of id 9"
+            raise InputError(f"`mix` and `layers` go together: {example}.")
+        if self.mix and len(self.mix) != 2:
+            raise InputError(f"`mix`: {len(self.mix)} ids given; it mixes two, such as 3,9.")
+        if self.walk and self.mix:
+            raise InputError("`walk` and `mix` both name the ids; give one of them.")
+        if not self.walk and not self.mix:
+            return
+        several = any(len(row or ()) > 1 for row in (self.ids, self.motion_ids, self.label))
+        if self.cross or self.sheet or self.label == "all" or several:
+            what = "`walk`" if self.walk else "`mix`"
+            raise InputError(
+                f"{what} makes one film: leave out `sheet` and `cross`; one id, motion id and label at most."
+            )
+        if self.walk and len(self.walk) < 2:
+            raise InputError(f"`walk`: {len(self.walk)} id given; a walk needs two or more, such as 3,9,4.")
+        if self.walk and self.walk_of == "both" and self.motion_ids:
+            raise InputError("`motion_ids`: the motion walks too; give `walk_of` content to keep one motion.")
+
+    def _check_times(self) -> None:
+        if not all(map(math.isfinite, (*self.span, *(self.times or ())))):
+            raise InputError("times hold NaN or infinity; 0 is the first frame of a clip and 1 its last.")
+        if self.times and self.duration is not None:
+            raise InputError("`duration`: the times are listed one by one; give `span` or leave it out.")
+        if self.walk and self.duration is not None:
+            raise InputError("`duration`: a walk lasts `seconds` from one id to the next; leave it out.")
+        if self.walk and self.times:
+            listed = (len(self.times) - 1) * self.slow + 1
+            if listed != self.walk_frames:
+                raise InputError(f"`times`: {listed} times for a walk of {self.walk_frames} frames.")
+
+    def _check_picture(self) -> None:
+        if self.scale is not None and self.size is not None:
+            raise InputError("`scale` and `size` both say how large the picture is; give one of them.")
+        if self.path and self.region:
+            raise InputError("`path` and `region` both say what to show; give one of them.")
+        for region in (self.region or (-1, -1, 1, 1), *(region for _, region in self.path or ())):
+            x0, y0, x1, y1 = region
+            if not (all(map(math.isfinite, region)) and x0 < x1 and y0 < y1):
+                raise InputError(f"region {x0:g},{y0:g},{x1:g},{y1:g}: needs x0 < x1 and y0 < y1.")
+        seconds = [second for second, _ in self.path or ()]
+        if not all(map(math.isfinite, seconds)) or any(a >= b for a, b in zip(seconds, seconds[1:])):
+            raise InputError(f"path with keys at {seconds} seconds: each must be later than the one before.")
+
+
+def broadcast(ids, motion_ids, label, cross: bool) -> tuple[dict, tuple[int, int] | None]:
+    """As many ids, motion ids and labels as there are clips, and with `cross` the (columns, rows) of their sheet.
+
+    One of a kind stands for as many as the longest list has; with `cross` each id meets each motion id or label.
+    """
+    rows = {name: row and list(row) for name, row in (("ids", ids), ("motion_ids", motion_ids), ("label", label))}
+    n, sheet = max(len(row) for row in rows.values() if row), None
+    if cross:
+        others = [name for name in ("motion_ids", "label") if rows[name] and len(rows[name]) > 1]
+        if len(others) != 1:
+            raise InputError("`cross`: crosses `ids` with several `motion_ids` or `label`; give one of the two.")
+        columns = len(rows[others[0]])
+        sheet, n = (columns, len(ids)), columns * len(ids)
+        rows |= {"ids": [i for i in ids for _ in range(columns)], others[0]: rows[others[0]] * len(ids)}
+    for name, row in rows.items():
+        if row and len(row) not in (1, n):
+            raise InputError(f"`{name}`: {len(row)} given for {n} clips; give one for all or one for each.")
+    return {name: row and (row * n if len(row) == 1 else row) for name, row in rows.items()}, sheet
