@@ -95,3 +95,11 @@ def test_from_videos_to_a_clip(digan):
     digan("train", "--config", "configs/mine.py", "--workdir", "runs/mine", *overrides)
     digan("render", "--run", "runs/mine", "--frames", "2", "--out", "clip.mp4")
     assert (digan.folder / "clip.mp4").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_defaults_need_no_file(digan):
+    """`import` and `benchmark` start from the shipped base.py."""
+    snapshot = CHECKOUT / "tests" / "golden" / "network_snapshot.pkl"
+    assert "--config base --workdir runs/theirs" in digan("import", str(snapshot), "--out", "runs/theirs")
+    assert "loader, 20 batches of 16" in digan("benchmark", "--rows", "load_32")
