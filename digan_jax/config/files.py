@@ -36,8 +36,8 @@ def load(name: str, overrides: Sequence[str] = ()) -> config.RunConfig:
       overrides: as on the command line, ["--config.train.batch_size=32", "--config.data.flip=false"].
 
     Raises:
-      InputError: a name that is not shipped, a file that is missing or fails, an override of a field that is not there or of another type, or a
-        configuration that `config.parse` refuses.
+      InputError: a name that is not shipped, a file that is missing or fails, an override of a field that is not there
+        or of another type, or a configuration that `config.parse` refuses.
     """
     path = _path(name)
     fields = _fields(_parsed(path, ()))
