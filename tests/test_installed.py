@@ -53,7 +53,7 @@ def digan(wheel, tmp_path_factory):
     venv.create(home, symlinks=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", home / "bin" / "python", "install"]
     subprocess.run([*pip, "--quiet", "--no-deps", wheel], check=True)
-    # Dependencies come after what is installed here; .pth files over there, such as an editable install's, are not read.
+    # Dependencies come after what is installed here; .pth files over there, as of an editable install, are not read.
     [packages] = home.glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text("\n".join({sysconfig.get_path(k) for k in ("purelib", "platlib")}))
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -76,7 +76,8 @@ def test_the_wheel_holds_configurations_and_pages_and_nothing_at_the_top(wheel):
     shipped = {f"digan_jax/configs/{path.name}" for path in (CHECKOUT / "configs").glob("*.py")}
     modules = {path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "digan_jax").rglob("*.py")}
     assert names >= shipped | modules | {"digan_jax/evaluation/study_page.html"}
-    assert {name.partition("/")[0] for name in names} == {"digan_jax", f"digan_jax-{wheel.name.split('-')[1]}.dist-info"}
+    version = wheel.name.split("-")[1]
+    assert {name.partition("/")[0] for name in names} == {"digan_jax", f"digan_jax-{version}.dist-info"}
 
 
 @pytest.mark.slow
@@ -90,8 +91,17 @@ def test_from_videos_to_a_clip(digan):
 
     listed = digan("config", "--list").splitlines()
     assert [line.split()[0] for line in listed] == sorted(p.stem for p in (CHECKOUT / "configs").glob("[!_]*.py"))
-    digan("prepare", "videos", "--name", "mine", "--size", "32", "--frames", "4", "--data-dir", "sets", "--workers", "1")
+    words = "prepare videos --name mine --size 32 --frames 4 --data-dir sets --workers 1"
+    digan(*words.split())
     overrides = [f"--config.model.{name}={value}" for name, value in TINY.items()]
     digan("train", "--config", "configs/mine.py", "--workdir", "runs/mine", *overrides)
     digan("render", "--run", "runs/mine", "--frames", "2", "--out", "clip.mp4")
     assert (digan.folder / "clip.mp4").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_defaults_need_no_file(digan):
+    """`import` and `benchmark` start from the shipped base.py."""
+    snapshot = CHECKOUT / "tests" / "golden" / "network_snapshot.pkl"
+    assert "--config base --workdir runs/theirs" in digan("import", str(snapshot), "--out", "runs/theirs")
+    assert "loader, 20 batches of 16" in digan("benchmark", "--rows", "load_32")

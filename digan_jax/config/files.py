@@ -36,8 +36,8 @@ def load(name: str, overrides: Sequence[str] = ()) -> config.RunConfig:
       overrides: as on the command line, ["--config.train.batch_size=32", "--config.data.flip=false"].
 
     Raises:
-      InputError: a name that is not shipped, a file that is missing or fails, an override of a field that is not there or of another type, or a
-        configuration that `config.parse` refuses.
+      InputError: a name that is not shipped, a file that is missing or fails, an override of a field that is not there
+        or of another type, or a configuration that `config.parse` refuses.
     """
     path = _path(name)
     fields = _fields(_parsed(path, ()))
@@ -66,7 +66,9 @@ def _path(name: str) -> str:
         return str(path)
     close = difflib.get_close_matches(name, shipped(), 3, cutoff=0.5)
     cure = f"did you mean {' or '.join(close)}?" if close else f"choose one of {list(shipped())}"
-    raise InputError(f"--config {name}: is not shipped; {cure} (see: digan config --list). A file is named by its path.")
+    raise InputError(
+        f"--config {name}: is not shipped; {cure} (see: digan config --list). A file is named by its path."
+    )
 
 
 def _fields(tree: ConfigDict) -> set[str]:
@@ -90,7 +92,9 @@ def _parsed(path: str, overrides: Sequence[str]) -> ConfigDict:
     except (flags.Error, config_flags.config_flags.FlagOrderError) as error:
         raise InputError(_about_value(str(error), path)) from None
     except OSError:
-        raise InputError(f"--config {path}: cannot be opened; digan config --list shows those that are shipped.") from None
+        raise InputError(
+            f"--config {path}: cannot be opened; digan config --list shows those that are shipped."
+        ) from None
     except Exception as error:  # whatever the file's own code raises
         raise InputError(f"--config {path}: the file fails with {type(error).__name__}: {error}") from error
     if rest:

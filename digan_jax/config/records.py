@@ -18,6 +18,7 @@ def record(config: RunConfig) -> dict:
 
 
 def to_json(config: RunConfig) -> str:
+    """`record` as text."""
     return json.dumps(record(config), indent=1)
 
 
