@@ -3,11 +3,11 @@
   fast       how it runs: fewer multiplications, forms that XLA compiles well (`kernels/fast`)
   reference  how it is written in the papers: a few lines of jnp each (`kernels/reference.py`)
 
-The environment variable DIGAN_KERNELS, or `use`, says which; without it the fast one. Tests hold them against each other.
+The environment variable DIGAN_KERNELS, or `use`, says which; fast by default. Tests hold them against each other.
 
-The generator's operations work on features: a number for each channel at every pixel of every frame of a clip. A layer
-treats them as an array [b ... c] whose axes in between are in an order of the implementation's own; `concat`, `upsample`
-and `fourier` may give something lazy, which only `multiply`, `frames` and `+` understand.
+The generator's operations work on features: channels at every pixel of every frame of a clip. To a layer they are an
+array [b ... c], whose axes in between the implementation orders as it likes. `concat`, `upsample` and
+`fourier` may give something lazy, which only `multiply`, `frames` and (after `upsample`) `+` take.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def test_winograds_products_are_the_direct_sums(monkeypatch, tiles):
         (winograd.convolve(x, weight), reference.convolve(x, weight)),
         (winograd.correlate(x, g), convolution._swapped(x, g, **how)),
     ]:
-        # Some roundings of the largest: transformed inputs are sums of up to four numbers, outputs of up to nine products.
+        # Some roundings of the largest: transformed inputs are sums of up to four numbers, outputs of up to nine.
         np.testing.assert_allclose(ours, theirs, atol=2e-6 * np.abs(theirs).max())
 
 

@@ -63,7 +63,8 @@ def test_fast_features_and_their_gradients_are_the_references(grid):
         score = lambda *arguments: jnp.sin(two_levels(implementation, grid, *arguments)).sum()
         return two_levels(implementation, grid, *arguments), jax.grad(score, tuple(range(5)))(*arguments)
 
-    (ours, our_gradients), (theirs, their_gradients) = (jax.jit(everything, static_argnums=0)(i) for i in (fast, reference))
+    both = (jax.jit(everything, static_argnums=0)(implementation) for implementation in (fast, reference))
+    (ours, our_gradients), (theirs, their_gradients) = both
     np.testing.assert_allclose(ours, theirs, atol=1e-5)  # float32; angles up to 10, products of about 10 numbers near 1
     for a, b in zip(our_gradients, their_gradients):  # sums over up to 240 pixels of three frames
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
@@ -72,9 +73,8 @@ def test_fast_features_and_their_gradients_are_the_references(grid):
 def test_features_multiplied_in_bfloat16(key_reuse_allowed):
     """Both round factors to 8 bits, but other factors: a hundredth of the result's size."""
     arguments = drawn((B, F, 2), (B, T, F), (B, 2 * F, 4))
-    ours, theirs = (
-        i.frames(i.multiply(i.fourier(*arguments[:2], level(8, 6)), arguments[2], jnp.bfloat16)) for i in (fast, reference)
-    )
+    multiplied = lambda i: i.frames(i.multiply(i.fourier(*arguments[:2], level(8, 6)), arguments[2], jnp.bfloat16))
+    ours, theirs = multiplied(fast), multiplied(reference)
     assert ours.dtype == theirs.dtype == jnp.float32
     error = np.sqrt(np.mean(np.square(ours - theirs)) / np.var(theirs))
     assert 1e-4 < error < 1e-2

@@ -1,10 +1,10 @@
-"""Every kernel in its fast form, the reason beside it. Measured on CPU; where accelerators want another form they get it."""
+"""Every kernel in its fast form, the reason beside it. Times are XLA:CPU's; accelerators get forms of their own."""
 
 from digan_jax.kernels.fast.convolution import convolve, convolve_downsample, downsample
 from digan_jax.kernels.fast.pixels import ROW_MULTIPLE, concat, cost, each_frame, fourier, frames, multiply, upsample
 from digan_jax.kernels.fast.rows import map_rows
 
 __all__ = [
-    "ROW_MULTIPLE", "concat", "convolve", "convolve_downsample", "cost", "downsample", "each_frame", "fourier", "frames",
-    "map_rows", "multiply", "upsample",
+    "ROW_MULTIPLE", "concat", "convolve", "convolve_downsample", "cost", "downsample", "each_frame", "fourier",
+    "frames", "map_rows", "multiply", "upsample",
 ]  # fmt: skip

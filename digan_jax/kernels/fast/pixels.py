@@ -87,8 +87,8 @@ def frames(x: Folded | Upsampled) -> Float[Array, "b t _ _ _"]:
 
 
 def each_frame(f: Callable, times: Float[Array, "b t"]) -> Float[Array, "b t _"]:
-    """XLA:CPU multiplies a matrix of a single row by another kernel, which sums in another order: a frame by itself would
-    differ in its last bits from the same frame among others. So a single one is computed twice."""
+    """XLA:CPU multiplies a matrix of a single row by another kernel, which sums in another order: a frame alone would
+    differ in its last bits from the same frame among others. So a single frame is computed twice."""
     n = times.shape[1]
     if n == 1:
         times = jnp.concatenate([times, times], axis=1)

@@ -24,7 +24,7 @@ TILES = 1 << 11  # multiplied at once: enough for a quick product, few enough fo
 
 
 def suits(x: Images, n_out: int, kernel: int, stride: int, border: int, channels: int) -> bool:
-    """Whether a convolution is of this form, with at least so many channels in and out that it pays."""
+    """Whether a convolution is of this form and has `channels` or more in and out: fewer do not pay."""
     h, w, n_in = x.shape[1:]
     fits = (kernel, stride, border, x.dtype) == (3, 1, 1, jnp.float32) and h % 2 == w % 2 == 0
     return fits and min(n_in, n_out) >= channels
@@ -53,7 +53,7 @@ def correlate(x: Images, g: Images) -> Weights:
 
     def add(total: Float[Array, "4 4 i o"], images: tuple[Images, Images]):
         x, g = images
-        tiles = g.reshape(-1, 2, w // 2, 2 * n_out).swapaxes(0, 1)  # [row of a tile, ..., column of a tile and channel]
+        tiles = g.reshape(-1, 2, w // 2, 2 * n_out).swapaxes(0, 1)  # [row in tile, ..., column in tile and channel]
         products = []
         for inputs, row in zip(_input_transform(x), _a(tiles)):
             outputs = _a([row[..., :n_out].reshape(-1, n_out), row[..., n_out:].reshape(-1, n_out)])

@@ -38,7 +38,7 @@ def blocks(config: ModelConfig) -> dict[int, list[Layer]]:
 
 
 def blocks_on(config: ModelConfig, grid: grids.Grid) -> Iterator[tuple[int, list[Layer], grids.Level]]:
-    """Resolution, layers and level of each block: those up to 32 share the first level, and a pyramid may stop early."""
+    """Resolution, layers and level of each block: those up to 32 share a level, and a pyramid may stop early."""
     for r, layers in blocks(config).items():
         index = max(0, (r // grids.BASE).bit_length() - 1)
         if index < len(grid.levels):

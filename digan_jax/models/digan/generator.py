@@ -83,7 +83,7 @@ class ToRGB(nn.Module):
 
 
 class Block(nn.Module):
-    """One resolution: some blocks upsample and append Fourier features; FMM layers; colours are added to those so far."""
+    """One resolution: upsampling and Fourier features (not in blocks 8 to 32), FMM layers, colours added up."""
 
     layers: tuple[Layer, ...]
     config: ModelConfig

@@ -55,7 +55,9 @@ class Mapping(nn.Module):
     n_layers: int
 
     @nn.compact
-    def __call__(self, z: Float[Array, "*b z"] | None, label: Float[Array, "*b classes"] | None) -> Float[Array, "*b w"]:
+    def __call__(
+        self, z: Float[Array, "*b z"] | None, label: Float[Array, "*b classes"] | None
+    ) -> Float[Array, "*b w"]:
         parts = [] if z is None else [normalize(z)]
         if label is not None:
             width = self.features if z is None else z.shape[-1]

@@ -43,8 +43,8 @@ def repeat_content(w: Float[Array, "b w"], n_layers: int) -> Float[Array, "b lay
 
 
 def build(model: ModelConfig, compute_dtype: str = "float32", mbstd_group_size: int = 4) -> Nets:
-    """The networks of a configuration, on the kernels in use. Equal arguments give the same object, so compiled functions
-    are shared.
+    """The networks of a configuration, on the kernels in use (`kernels.use`). Equal arguments give the same object, so
+    compiled functions are shared.
 
     Activations are of `compute_dtype`; parameters, norms, phases and scores are float32 whatever it is.
     """
