@@ -10,6 +10,7 @@ Frames are float32 in [-1, 1] or uint8 in [0, 255]; times are in clips, 0 its fi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -45,3 +46,21 @@ class Latents(NamedTuple):
 
     content: Float[Array, "b layers w"]
     motion: Motion  # of DIGAN's linear code a vector [b m]
+
+
+def leaves(tree) -> dict[str, object]:
+    """{"synthesis.b4.torgb.bias": x, ...}: the leaves of a tree by dotted name, in jax's order."""
+    name = lambda path: jax.tree_util.keystr(path, simple=True, separator=".")
+    return {name(path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}
+
+
+def nested(flat: Mapping[str, object]) -> Params:
+    """{"a.b": x} as {"a": {"b": x}}: the inverse of `leaves` for nested dicts."""
+    tree: Params = {}
+    for name, value in flat.items():
+        *path, last = name.split(".")
+        node = tree
+        for key in path:
+            node = node.setdefault(key, {})
+        node[last] = value
+    return tree

@@ -23,8 +23,8 @@ from digan_jax.errors import InputError
 from digan_jax.host import files
 from digan_jax.interop import model_card
 from digan_jax.models.digan import networks
-from digan_jax.runs.weights import Weights, leaves
-from digan_jax.shapes import Params
+from digan_jax.runs.weights import Weights
+from digan_jax.shapes import Params, leaves, nested
 
 LIBRARY = "digan-jax"
 WEIGHTS, TRAINING, CONFIG, CARD = "model.safetensors", "training.safetensors", "config.json", "README.md"
@@ -81,7 +81,7 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) 
 
 
 def _save(path: epath.Path, tree: Params) -> None:
-    tensors = {name: np.ascontiguousarray(value) for name, value in leaves(tree)}
+    tensors = {name: np.ascontiguousarray(value) for name, value in leaves(tree).items()}
     path.write_bytes(save(tensors, {"format": "np", "library": LIBRARY}))
 
 
@@ -117,7 +117,7 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
         raise InputError(f"{path / CONFIG}: is damaged ({type(error).__name__}: {error}); get it again.") from None
     nets = networks.build(config)
     generator = _shapes(nets.generator.init)
-    params = _load(path / WEIGHTS, generator | {"w_avg": (config.w_dim,)})
+    params = _load(path / WEIGHTS, generator | {"w_avg": jax.ShapeDtypeStruct((config.w_dim,), np.float32)})
     as_trained = {}
     if training and (path / TRAINING).exists():
         as_trained = _load(path / TRAINING, {"generator": generator, "critic": _shapes(nets.critic.init)})
@@ -134,8 +134,8 @@ def _check_plausible(config: ModelConfig) -> None:
 
 
 def _shapes(init: Callable) -> dict:
-    """Nested dict of tuples: shapes of what `init` makes of a key."""
-    return jax.tree.map(lambda leaf: leaf.shape, jax.eval_shape(init, jax.random.key(0)))
+    """Nested dict of shapes and types of what `init` makes of a key."""
+    return jax.eval_shape(init, jax.random.key(0))
 
 
 def _load(path: epath.Path, shapes: dict) -> Params:
@@ -154,19 +154,9 @@ def _load(path: epath.Path, shapes: dict) -> Params:
                 flat = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, ValueError, TypeError, KeyError, OSError) as error:
         raise InputError(f"{path}: is damaged or incomplete ({error}); get it again.") from None
-    return _nested(path, flat, shapes)
-
-
-def _nested(path: epath.Path, flat: dict, shapes: dict, prefix: str = "") -> Params:
-    tree = {}
-    for key, shape in shapes.items():
-        name = prefix + key
-        if isinstance(shape, dict):
-            tree[key] = _nested(path, flat, shape, name + ".")
-            continue
+    for name, like in leaves(shapes).items():
         value = flat.get(name)
-        if value is None or value.shape != shape or value.dtype != np.float32:
+        if value is None or value.shape != like.shape or value.dtype != np.float32:
             found = "is missing" if value is None else f"has shape {value.shape} and type {value.dtype}"
-            raise InputError(f"{path}: array {name} {found}; config.json says {shape} and float32.")
-        tree[key] = value
-    return tree
+            raise InputError(f"{path}: array {name} {found}; config.json says {like.shape} and float32.")
+    return nested({name: flat[name] for name in leaves(shapes)})

@@ -7,7 +7,8 @@ from etils import epath
 
 from digan_jax.errors import InputError
 from digan_jax.interop import programs
-from digan_jax.runs.weights import Weights, leaves
+from digan_jax.runs.weights import Weights
+from digan_jax.shapes import leaves
 
 OPSET = 21  # the newest that runtimes of 2024 have
 
@@ -25,7 +26,7 @@ def write(folder: epath.PathLike, weights: Weights) -> dict:
     """Writes mapping.onnx, smooth.onnx and native.onnx; returns what config.json says of them. Always float32."""
     library = require_library()
     functions = programs.functions(weights.config)
-    flat = dict(leaves(weights.params))
+    flat = leaves(weights.params)
     for name, shapes in programs.inputs(weights.config).items():
         call = lambda *arguments, function=functions[name]: function(flat, *arguments)
         model = library.to_onnx(

@@ -14,7 +14,7 @@ from digan_jax import grids
 from digan_jax.config import ModelConfig
 from digan_jax.models.digan import networks
 from digan_jax.rendering.latents import truncated
-from digan_jax.shapes import Latents, Params
+from digan_jax.shapes import Latents, nested
 
 RESULTS = {"mapping": "content", "smooth": "frames", "native": "frames"}
 
@@ -49,18 +49,6 @@ def functions(config: ModelConfig, compute_dtype: str = "float32") -> dict[str, 
         return nets.generator.synthesis(nested(weights), Latents(content, motion), times, grid)
 
     return {"mapping": mapping, "smooth": smooth, "native": native}
-
-
-def nested(flat: dict) -> Params:
-    """{"a.b": x} as {"a": {"b": x}}: the inverse of `weights.leaves`."""
-    tree: Params = {}
-    for name, value in flat.items():
-        *path, last = name.split(".")
-        node = tree
-        for key in path:
-            node = node.setdefault(key, {})
-        node[last] = value
-    return tree
 
 
 def described(config: ModelConfig) -> dict[str, dict]:

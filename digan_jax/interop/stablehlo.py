@@ -12,7 +12,8 @@ from etils import epath
 from jax import export
 
 from digan_jax.interop import programs
-from digan_jax.runs.weights import Weights, leaves
+from digan_jax.runs.weights import Weights
+from digan_jax.shapes import leaves
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
@@ -35,7 +36,7 @@ def write(folder: epath.PathLike, weights: Weights) -> dict:
 def exported(weights: Weights) -> dict[str, export.Exported]:
     """By name, with symbolic lengths b, t, h and w."""
     functions = programs.functions(weights.config, weights.compute_dtype)
-    like = {name: jax.ShapeDtypeStruct(value.shape, value.dtype) for name, value in leaves(weights.params)}
+    like = {name: jax.ShapeDtypeStruct(value.shape, value.dtype) for name, value in leaves(weights.params).items()}
     made = {}
     for name, shapes in programs.inputs(weights.config).items():
         scope = export.SymbolicScope()

@@ -17,7 +17,7 @@ import numpy as np
 from digan_jax.config import RESOLUTIONS, ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.models.digan import networks
-from digan_jax.shapes import Params
+from digan_jax.shapes import Params, leaves, nested
 
 _OURS = (  # of the release -> ours
     (r"\.input\.input\.coord_fuser\.", ".coord_fuser."),
@@ -77,7 +77,7 @@ def critic_params(state: Mapping[str, np.ndarray], config: ModelConfig) -> Param
 
 def _tree(state: Mapping[str, np.ndarray], init: Callable, layout: Callable) -> Params:
     """Nested arrays of the shapes that `init` makes; `layout` turns the axes of 4-dimensional weights."""
-    expected = {".".join(path): leaf.shape for path, leaf in _leaves(jax.eval_shape(init, jax.random.key(0)))}
+    expected = {name: leaf.shape for name, leaf in leaves(jax.eval_shape(init, jax.random.key(0))).items()}
     found = {_renamed(n, _OURS): (n, v) for n, v in state.items() if n.rpartition(".")[2] != _CONSTANT}
     missing = sorted(_renamed(n, _RELEASED) for n in expected.keys() - found.keys())
     extra = sorted(found[n][0] for n in found.keys() - expected.keys())
@@ -86,17 +86,12 @@ def _tree(state: Mapping[str, np.ndarray], init: Callable, layout: Callable) -> 
             f"weights do not fit the configuration: {_some(missing)} missing, {_some(extra)} unknown; "
             "check model.resolution, model.mapping_layers and model.n_classes."
         )
-    tree: Params = {}
+    arrays = {}
     for name, shape in expected.items():
         released, value = found[name]
         value = np.asarray(value)
-        value = layout(value) if value.ndim == 4 else value
-        *path, last = name.split(".")
-        node = tree
-        for key in path:
-            node = node.setdefault(key, {})
-        node[last] = _array(released, value, shape)
-    return tree
+        arrays[name] = _array(released, layout(value) if value.ndim == 4 else value, shape)
+    return nested(arrays)
 
 
 def _array(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -112,22 +107,14 @@ def _some(names: list[str]) -> str:
     return f"{len(names)} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else "none"
 
 
-def _leaves(tree: Params, path: tuple[str, ...] = ()):
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, (*path, key))
-        else:
-            yield (*path, key), value
-
-
 # ---- ours -> the release ----
 
 
 def generator_state(params: Params) -> dict[str, np.ndarray]:
     """The release's state dict of a generator, constants included; the inverse of `generator_params`."""
     state = {}
-    for path, value in _leaves(params):
-        name = "mapping.w_avg" if path == ("w_avg",) else _renamed(".".join(path), _RELEASED)
+    for name, value in leaves(params).items():
+        name = "mapping.w_avg" if name == "w_avg" else _renamed(name, _RELEASED)
         state[name] = _released(value, name, lambda weight: weight[:, :, None, None])
     blocks = {match[0] for name in state if (match := re.match(r"synthesis\.b\d+", name))}
     return state | _constants(state, blocks, r"(.*\.(?:conv\d|extra_convs\.\d+))\.weight")
@@ -136,8 +123,8 @@ def generator_state(params: Params) -> dict[str, np.ndarray]:
 def critic_state(params: Params) -> dict[str, np.ndarray]:
     """The release's state dict of both critics, constants included; the inverse of `critic_params`."""
     state = {}
-    for path, value in _leaves(params):
-        name = _renamed(".".join(path), _RELEASED)
+    for name, value in leaves(params).items():
+        name = _renamed(name, _RELEASED)
         state[name] = _released(value, name, lambda weight: weight.transpose(3, 2, 0, 1))
     blocks = {name.removesuffix(".skip.weight") for name in state if name.endswith(".skip.weight")}
     return state | _constants(state, blocks, r"(.*\.(?:fromrgb|skip|conv\d?))\.weight")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
 
-import numpy as np
 from etils import epath
 
 from digan_jax.config import FamilyConfig, RunConfig
@@ -38,15 +36,6 @@ class Weights:
     class_names: tuple[str, ...] = ()
     facts: dict = dataclasses.field(default_factory=dict)
     family: str = "digan"
-
-
-def leaves(tree: Params, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
-    """Dotted name and numpy array of each leaf of a nested dict, in order."""
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, np.asarray(value)
 
 
 def facts_of(config: RunConfig, kimg: float) -> dict:

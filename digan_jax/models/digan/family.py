@@ -18,7 +18,7 @@ from digan_jax.models.digan import steps, times
 from digan_jax.models.digan.networks import build, networks_of
 from digan_jax.models.digan.state import GanState, init_state, state_from_params
 from digan_jax.models.interface import Metrics, Setting, Trained
-from digan_jax.shapes import Array, Batch, Condition, Params
+from digan_jax.shapes import Array, Batch, Condition, Params, leaves
 
 
 class Digan:
@@ -77,6 +77,6 @@ def _critics(model: ModelConfig):
 
 def _misfits(name: str, theirs, ours) -> list[str]:
     """One line for each array of a tree that is missing, too much or of another shape."""
-    shapes = lambda tree: {jax.tree_util.keystr(path): np.shape(x) for path, x in jax.tree.leaves_with_path(tree)}
+    shapes = lambda tree: {path: np.shape(x) for path, x in leaves({name: tree}).items()}
     a, b = shapes(theirs), shapes(ours)
-    return [f"{name}{path}: {a.get(path)} -> {b.get(path)}" for path in sorted(a | b) if a.get(path) != b.get(path)]
+    return [f"{path}: {a.get(path)} -> {b.get(path)}" for path in sorted(a | b) if a.get(path) != b.get(path)]

@@ -14,9 +14,10 @@ from digan_jax import grids, kernels
 from digan_jax.config import ModelConfig
 from digan_jax.models.digan import architecture
 from digan_jax.models.digan.architecture import Layer
-from digan_jax.models.digan.constants import EPSILON, FREQUENCY_SCALE, MOTION_SCALE, MOTION_SLOPE
+from digan_jax.models.digan.constants import EPSILON, FREQUENCY_SCALE
 from digan_jax.models.digan.layers import Dense, Mapping, add_bias, leaky_relu, scaled_normal
-from digan_jax.shapes import Array, Latents
+from digan_jax.models.digan.motion import MOTIONS
+from digan_jax.shapes import Array, Latents, Motion
 
 Pixels = Float[Array, "b *pixels c"]  # of all frames, in the order of `kernels`
 
@@ -28,19 +29,12 @@ class FourierFeatures(nn.Module):
 
     @nn.compact
     def __call__(
-        self, w: Float[Array, "b w"], motion: Float[Array, "b m"], times: Float[Array, "b t"], level: grids.Level
+        self, w: Float[Array, "b w"], motion: Motion, times: Float[Array, "b t"], level: grids.Level
     ) -> kernels.Features:
         n = self.n_frequencies
         content = Dense(3 * n, name="frequency")(w)
         frequency = content[:, : 2 * n].reshape(-1, n, 2) * np.float32(FREQUENCY_SCALE)
-        direction = Dense(n, name="motion")(jnp.concatenate([w, motion], axis=-1))
-
-        def phase(times: Float[Array, "b t"]) -> Float[Array, "b t f"]:
-            m = MOTION_SCALE * direction[:, None, :] * times[:, :, None]
-            m = nn.leaky_relu(m, negative_slope=MOTION_SLOPE)  # without gain, unlike every other activation here
-            m = leaky_relu(Dense(n, name="motion_mlp0")(m))
-            return content[:, None, 2 * n :] + Dense(n, name="motion_mlp1")(m)
-
+        phase = lambda times: content[:, None, 2 * n :] + MOTIONS["linear"](w, motion, times, n)
         return kernels.fourier(frequency, kernels.each_frame(phase, times), level)
 
 
