@@ -10,6 +10,7 @@ import pytest
 
 import digan_jax as digan
 from digan_jax import interop
+from digan_jax.config import records
 from digan_jax.interop import model_folder, stablehlo
 from digan_jax.runs.weights import Weights
 from tests.interop import golden
@@ -85,7 +86,7 @@ def test_the_programs_are_described(tmp_path, tiny_config, tiny_params):
     found = Weights(tiny_config, tiny_params)
     model_folder.write(tmp_path / "model", found, 0, lambda place: stablehlo.write(place, found))
     record = json.loads((tmp_path / "model" / "config.json").read_text())
-    assert record["format"] == config_lib.records.FORMAT and record["stablehlo"]["calling_convention"] >= 9
+    assert record["format"] == records.FORMAT and record["stablehlo"]["calling_convention"] >= 9
     assert record["stablehlo"]["programs"]["smooth"] == {
         "takes": {"content": "b 8 16", "motion": "b 16", "times": "b t", "x": "w", "y": "h"},
         "gives": {"frames": "b t h w 3"},
