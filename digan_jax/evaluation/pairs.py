@@ -12,7 +12,7 @@ from digan_jax.data.video_folders import FolderSource
 from digan_jax.errors import InputError
 from digan_jax.evaluation.features import lpips, stlpips
 from digan_jax.evaluation.metrics import fidelity, motion
-from digan_jax.host import progress
+from digan_jax.host.progress import Progress
 
 UNITS = {
     "psnr": "dB, higher is closer",
@@ -31,6 +31,7 @@ def evaluate(
     originals: epath.PathLike,
     size: int | None = None,
     lpips_files: Sequence[epath.PathLike] = (),
+    progress: Progress = Progress(),
 ) -> dict:
     """The numbers of every pair, with mean and deviation over pairs; a pair is the n-th of each in order of name.
 
@@ -48,7 +49,7 @@ def evaluate(
         weights["lpips"], checksums["lpips"] = lpips.load(lpips_files)
         units = UNITS | {"lpips": LPIPS_UNIT}
     rows = []
-    with progress.bar("pairs", len(a)) as advance:
+    with progress.of("compare", len(a), "pairs") as advance:
         for i, frames in enumerate(a.frame_counts):
             rows.append(numbers(a.read_frames(i, np.arange(frames)), b.read_frames(i, np.arange(frames)), weights))
             advance()
