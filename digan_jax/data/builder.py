@@ -186,7 +186,7 @@ def _build(name, recipe, stock, staging, workers, strict, beam_options, progress
         return _build_on_beam(common, recipe, stock, staging / "skipped", strict, beam_options)
     skipped: decoding.Skipped = []
     with (
-        progress.of(f"prepare {name}", len(stock.videos)) as advance,
+        progress.of(f"prepare {name}", len(stock.videos), "videos") as advance,
         contextlib.redirect_stdout(None),  # TFDS tells of downloads there are none of
         decoding.local(stock, recipe, workers, strict, advance, skipped) as examples,
     ):

@@ -42,6 +42,7 @@ def evaluate(
     Raises:
       InputError: other counts, lengths or sizes; clips that cannot be read; weights that are missing or others.
     """
+    fidelity.library()
     a, b = FolderSource(fake, size), FolderSource(originals, size)
     _check(a, b, fake, originals)
     weights, units, checksums = {"st_lpips": stlpips.load()}, UNITS, {"st_lpips": stlpips.SOURCE.sha256}
@@ -116,10 +117,7 @@ def flows(clip: fidelity.Clip) -> tuple[Float[np.ndarray, "t_1 h w 2"], Bool[np.
     Raises:
       InputError: scikit-image is missing.
     """
-    try:
-        from skimage.registration import optical_flow_ilk
-    except ImportError:
-        raise InputError('optical flow needs scikit-image; pip install "digan-jax[eval]".') from None
+    optical_flow_ilk = fidelity.library().registration.optical_flow_ilk
     grey = clip.mean(-1) / 255
     flow = lambda a, b: np.moveaxis(optical_flow_ilk(a, b, radius=5), 0, -1).astype(np.float64)
     forward = np.stack([flow(a, b) for a, b in zip(grey[:-1], grey[1:])])
