@@ -1,3 +1,4 @@
+import fsspec
 import pytest
 from etils import epath
 from etils.epath import gpath
@@ -19,5 +20,6 @@ def bucket(monkeypatch):
             return MemoryFileSystem._strip_protocol(path.removeprefix("gs://"))
 
     objects = Objects()
-    monkeypatch.setattr(type(gpath.backend_lib.fsspec_backend), "_get_filesystem", lambda self, name: objects)
+    of_name = lambda self, name: objects if name == "gcs" else fsspec.filesystem(name)
+    monkeypatch.setattr(type(gpath.backend_lib.fsspec_backend), "_get_filesystem", of_name)
     return epath.Path("gs://somewhere")
