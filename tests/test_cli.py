@@ -189,9 +189,9 @@ def test_prepare_passes_its_flags_on(monkeypatch, capsys):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["--val-fraction", "2"], "--val-fraction=2.0: must lie in"),
-        (["--piece-frames", "0"], "--piece-frames=0: must be 1 or more"),
-        (["--name", "Sky"], "--name='Sky': use small letters"),
+        (["--val-fraction", "2"], "--val-fraction 2.0: must lie in"),
+        (["--piece-frames", "0"], "--piece-frames 0: must be 1 or more"),
+        (["--name", "Sky"], "--name 'Sky': use small letters"),
     ],
 )
 def test_prepare_names_flags_where_requests_name_fields(words, message, capsys):

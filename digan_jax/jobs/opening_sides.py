@@ -36,7 +36,7 @@ def open_real(
     stride = config.data.stride if config else 1
     if real is None:
         if config is None:
-            raise InputError("real=None: name a prepared set or a folder of real videos.")
+            raise InputError("`real` is missing: name a prepared set or a folder of real videos.")
         data = dataclasses.replace(config.data, split=split or config.data.split)
         data = dataclasses.replace(data, data_dir=data_dir or data.data_dir)
         return RealClips(sources.open_source(data, config.model), data.name or data.source, data.split, stride)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from digan_jax.errors import InputError
-from digan_jax.host.files import write_json
 from digan_jax.verbs import arguments
 
 
@@ -62,8 +61,9 @@ def run(a) -> None:
 
 def _pairs(a) -> None:
     from digan_jax.evaluation.pairs import table
+    from digan_jax.host.files import write_json
     from digan_jax.host.progress import TerminalProgress
-    from digan_jax.jobs import evaluate, pairs
+    from digan_jax.jobs import pairs
 
     found = pairs.run(pairs.PairsRequest(**arguments.given(a, pairs.PairsRequest)), TerminalProgress())
     write_json(a.out, found)
@@ -72,6 +72,7 @@ def _pairs(a) -> None:
 
 def _compare(a) -> None:
     from digan_jax.evaluation import tables
+    from digan_jax.host.files import write_json
     from digan_jax.host.progress import TerminalProgress
     from digan_jax.jobs import evaluate
 
@@ -85,6 +86,7 @@ def _compare(a) -> None:
 
 def _evaluate(a) -> None:
     from digan_jax.evaluation import tables
+    from digan_jax.host.files import write_json
     from digan_jax.host.progress import TerminalProgress
     from digan_jax.jobs import evaluate
 

@@ -142,7 +142,7 @@ def test_a_prepared_set_knows_its_videos(tmp_path):
 
 
 def test_real_clips_without_a_name(tmp_path):
-    with pytest.raises(InputError, match="real=None: name a prepared set"):
+    with pytest.raises(InputError, match="`real` is missing: name a prepared set"):
         opening_sides.open_real(None, None, "", None, None)
     with pytest.raises(InputError, match="not prepared"):
         opening_sides.open_real("nothing_here", None, str(tmp_path), None, None)
