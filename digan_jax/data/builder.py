@@ -159,10 +159,10 @@ def check(name: str, recipe: Recipe, val_fraction: float = 0.0, workers: int = 0
     """Raises `InputError` for values that no set can have; each names its field."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise InputError(f"name={name!r}: use small letters, digits and underscores, a letter first.")
-    numbers = {"size": 1, "frames": 2, "stride": 1, "piece_frames": 1}
-    for field, value, least in [(f, getattr(recipe, f), least) for f, least in numbers.items()] + [("workers", workers, 0)]:
-        if value < least:
-            raise InputError(f"{field}={value}: must be {least} or more.")
+    values = dataclasses.asdict(recipe) | {"workers": workers}
+    for field, least in {"size": 1, "frames": 2, "stride": 1, "piece_frames": 1, "workers": 0}.items():
+        if values[field] < least:
+            raise InputError(f"{field}={values[field]}: must be {least} or more.")
     if not 0 <= val_fraction < 1:
         raise InputError(f"val_fraction={val_fraction}: must lie in [0, 1).")
 

@@ -42,7 +42,9 @@ class Task:
         return sum(len(real.record) for real in self.selected) + sum(map(len, self.ids))
 
 
-def make_task(name: str, protocol: Protocol, real: RealClips, fake: GeneratedClips | FolderClips, references: bool) -> Task:
+def make_task(
+    name: str, protocol: Protocol, real: RealClips, fake: GeneratedClips | FolderClips, references: bool
+) -> Task:
     """Chooses all clips. Raises InputError when there are too few."""
     again = references and protocol.draws == 1
     selected = [real.select(protocol, draw) for draw in range(protocol.draws + again)]

@@ -21,7 +21,8 @@ def check_clips(real: np.ndarray, fake: np.ndarray) -> None:
         if len(clips) < 2:
             raise InputError(f"{len(clips)} {name} clips: a distance needs 2 at least; published values use 2048.")
         if clips.shape[1] < i3d.MIN_FRAMES:
-            raise InputError(f"{name} clips have {clips.shape[1]} frames: I3D needs {i3d.MIN_FRAMES} or more; 16 are usual.")
+            needed = f"I3D needs {i3d.MIN_FRAMES} or more; 16 are usual"
+            raise InputError(f"{name} clips have {clips.shape[1]} frames: {needed}.")
     if real.shape[1] != fake.shape[1]:
         raise InputError(
             f"real clips have {real.shape[1]} frames, fake ones {fake.shape[1]}: cut the longer ones."

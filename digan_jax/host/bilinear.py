@@ -1,7 +1,7 @@
 """Bilinear resizing with half-pixel centres, edges repeated, no antialiasing: the two taps of each pixel along an axis.
 
 Output pixel i samples at `(i + ½) · n / size − ½`, whatever the ratio (Pillow and others widen the kernel when they
-shrink, which blurs and is not what the published numbers were made with). torch.nn.functional.interpolate does the same.
+shrink, which blurs and is not what the published numbers were made with). PyTorch's interpolate does the same.
 """
 
 from __future__ import annotations

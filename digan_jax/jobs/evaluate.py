@@ -240,6 +240,5 @@ def read(path: epath.PathLike) -> dict:
 
 def as_reports(paths: Sequence[str], request: EvaluateRequest, progress: Progress = Progress()) -> list[dict]:
     """A report of each path: read from a .json, otherwise evaluated as `request` says."""
-    return [
-        read(path) if path.endswith(".json") else run(dataclasses.replace(request, fake=path), progress) for path in paths
-    ]
+    of = lambda path: run(dataclasses.replace(request, fake=path), progress)
+    return [read(path) if path.endswith(".json") else of(path) for path in paths]

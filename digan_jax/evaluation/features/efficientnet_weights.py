@@ -34,7 +34,8 @@ def load(path: epath.PathLike | None = None) -> dict:
 
     def layer(conv, norm, shape):
         kernel, *rest = states.checked(state, states.convolution_and_norm(conv, norm, shape), place, kind).values()
-        return fold(np.moveaxis(kernel, (0, 1), (3, 2)), *rest, _EPSILON)  # [o i h w] -> [h w i o], [c 1 h w] -> [h w 1 c]
+        moved = np.moveaxis(kernel, (0, 1), (3, 2))  # [o i h w] -> [h w i o], depthwise [c 1 h w] -> [h w 1 c]
+        return fold(moved, *rest, _EPSILON)
 
     found = []
     for number, (size, _, expansion, i, o) in enumerate(efficientnet.blocks()):

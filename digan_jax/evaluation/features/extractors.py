@@ -12,7 +12,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Real, UInt8
 
 from digan_jax import devices
 from digan_jax.evaluation import resizing
@@ -53,7 +53,7 @@ class Extractor:
     def batch(self) -> int:
         return self.batch_per_device * devices.local_mesh().size
 
-    def __call__(self, clips: UInt8[np.ndarray, "n t h w 3"] | Float[np.ndarray, "n t h w 3"]) -> Float[np.ndarray, "n *d"]:
+    def __call__(self, clips: Real[np.ndarray, "n t h w 3"]) -> Float[np.ndarray, "n *d"]:
         """Any number of clips, `batch` at a time; fewer are filled up, so that one program serves all."""
         starts, mesh = range(0, len(clips), self.batch), NamedSharding(devices.local_mesh(), PartitionSpec("data"))
         rows, columns = resizing.matrices(*clips.shape[2:4], self.size, self.resize)
@@ -64,8 +64,9 @@ class Extractor:
         return np.concatenate(found)[: len(clips)]
 
     def for_few(self, n: int) -> Extractor:
-        """The same for no more than `n` clips in all: none are filled up beyond one more on a device."""
-        return dataclasses.replace(self, batch_per_device=min(self.batch_per_device, -(-n // devices.local_mesh().size)))
+        """The same for `n` clips in all: a batch no larger than they need."""
+        needed = -(-n // devices.local_mesh().size)
+        return dataclasses.replace(self, batch_per_device=min(self.batch_per_device, needed))
 
 
 @jax.jit
