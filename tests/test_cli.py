@@ -170,17 +170,33 @@ def test_config_lists_what_is_shipped(capsys):
 
 
 def test_prepare_passes_its_flags_on(monkeypatch, capsys):
-    from digan_jax.data import builder
+    from digan_jax.jobs import prepare
 
     calls = []
-    monkeypatch.setattr(builder, "prepare", lambda **options: calls.append(options) or "the report")
+    monkeypatch.setattr(prepare, "run", lambda request, progress: calls.append(request) or "the report")
     words = "prepare clips --name sky --size 64 --frames 8 --stride 2 --data-dir d --val-fraction 0.1 --cuts"
     words = [*words.split(), "--strict", "--overwrite", "--beam", "--runner=DirectRunner --direct_num_workers=2"]
     assert cli.main(words) == 0
     assert capsys.readouterr().out == "the report\n"
     expected = dict(source="clips", name="sky", size=64, frames=8, stride=2, data_dir="d", val_fraction=0.1, cuts=True)
     expected |= dict(piece_frames=128, workers=0, strict=True, overwrite=True)
-    assert calls == [expected | dict(beam_options=["--runner=DirectRunner", "--direct_num_workers=2"])]
+    beam = ("--runner=DirectRunner", "--direct_num_workers=2")
+    assert calls == [prepare.PrepareRequest(**expected, beam_options=beam)]
+    assert cli.main(["prepare", "clips", "--name", "sky"]) == 0
+    assert calls[1] == prepare.PrepareRequest("clips", "sky")
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--val-fraction", "2"], "--val-fraction 2.0: must lie in"),
+        (["--piece-frames", "0"], "--piece-frames 0: must be 1 or more"),
+        (["--name", "Sky"], "--name 'Sky': use small letters"),
+    ],
+)
+def test_prepare_names_flags_where_requests_name_fields(words, message, capsys):
+    assert cli.main(["prepare", "clips", "--name", "sky", *words]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_train_parses_and_names_the_folder(monkeypatch):

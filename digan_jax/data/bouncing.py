@@ -139,7 +139,8 @@ class BouncingSource:
     fingerprint_covers = "pixels and labels"  # they follow from what it covers
 
     def __init__(self, size: int, n_frames: int, split: str = "train"):
-        self.size, self._n_frames = size, n_frames
+        self.size = self.height = self.width = size
+        self._n_frames = n_frames
         self._first = 0 if split == "train" else N_CLIPS["train"]
         ids = self._first + np.arange(N_CLIPS[split])
         self.frame_counts: Int[np.ndarray, "records"] = np.full(len(ids), n_frames)

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -15,16 +15,17 @@ from etils import epath
 
 from digan_jax.data import catalogue, decoding, records
 from digan_jax.data.pieces import Recipe
-from digan_jax.errors import InputError, full_disk
-from digan_jax.host import progress
+from digan_jax.errors import InputError
+from digan_jax.host import files
+from digan_jax.host.progress import Progress
 
 VERSION = "1.0.0"
 PREPARED_FILE = "digan.json"  # beside the shards: how the set was made, and from what
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
-    """What a prepare did.
+class PreparedSet:
+    """A set that `prepare` made or found, and what it left out.
 
     Attributes:
       name: of the set, for `data.name` and `tfds.data_source`.
@@ -106,8 +107,9 @@ def prepare(
     workers: int = 0,
     strict: bool = False,
     overwrite: bool = False,
-    beam_options: list[str] | None = None,
-) -> Report:
+    beam_options: Sequence[str] | None = None,
+    progress: Progress = Progress(),
+) -> PreparedSet:
     """Make a prepared set from a folder of videos or frame folders, or reuse the one that is there.
 
     Args:
@@ -124,41 +126,59 @@ def prepare(
       strict: fail on the first file that cannot be used, instead of skipping it.
       overwrite: replace a set of this name that was made otherwise.
       beam_options: pipeline options, such as `["--runner=DataflowRunner", …]`, to prepare on Beam; None: here.
+      progress: told of each video that is done here; Beam has its own.
 
     Raises:
-      InputError: nothing usable, a set of this name made otherwise, an unusable file when strict, a full disk.
+      InputError: as `check`; nothing usable, a set of this name made otherwise, an unusable file when strict, a full
+        disk. `Cancelled`: by `progress`; nothing is left.
     """
     started = time.monotonic()
-    recipe = _checked(name, Recipe(size, frames, stride, piece_frames, cuts))
+    recipe = Recipe(size, frames, stride, piece_frames, cuts)
+    check(name, recipe, val_fraction, workers)
     stock = catalogue.take_stock(source, val_fraction)
     decoding.fail_if_strict(strict, stock.skipped)
     made = dataclasses.asdict(recipe) | {"val_fraction": val_fraction, "source_fingerprint": stock.fingerprint}
     root = records.data_folder(data_dir)
     folder = root / name / VERSION
-    with _full_disk_told(root), _alone(root, name):
+    told = f"{root}: no space left on the device; free some, or choose another place (`data_dir`)."
+    with files.on_full_disk(lambda reason: InputError(told)), _alone(root, name):
         if folder.exists() and not overwrite:
             return _reuse(name, folder, made)
         staging = root / f".{name}.incomplete"
         _remove(staging)  # what a killed prepare left
         staging.mkdir(parents=True)
         try:
-            skipped = _build(name, recipe, stock, staging, workers, strict, beam_options)
-            built = staging / name / VERSION
-            index = records.build_index(built)
-            splits = _count(stock, skipped, built, index)
-            report = Report(name, str(folder), splits, stock.class_names, (*stock.skipped, *skipped), False, 0.0)
-            (built / PREPARED_FILE).write_text(
-                json.dumps({"made": made, "report": dataclasses.asdict(report)}, indent=1)
-            )
-            _remove(folder)
-            folder.parent.mkdir(exist_ok=True)
-            built.rename(folder)
+            skipped = _build(name, recipe, stock, staging, workers, strict, beam_options, progress)
+            report = _finish(name, folder, stock, skipped, staging / name / VERSION, made)
         finally:
             _remove(staging)
     return dataclasses.replace(report, seconds=time.monotonic() - started)
 
 
-def _build(name, recipe, stock, staging, workers, strict, beam_options) -> decoding.Skipped:
+def check(name: str, recipe: Recipe, val_fraction: float = 0.0, workers: int = 0) -> None:
+    """Raises `InputError` for values that no set can have; each names its field."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise InputError(f"name={name!r}: use small letters, digits and underscores, a letter first.")
+    values = dataclasses.asdict(recipe) | {"workers": workers}
+    for field, least in {"size": 1, "frames": 2, "stride": 1, "piece_frames": 1, "workers": 0}.items():
+        if values[field] < least:
+            raise InputError(f"{field}={values[field]}: must be {least} or more.")
+    if not 0 <= val_fraction < 1:
+        raise InputError(f"val_fraction={val_fraction}: must lie in [0, 1).")
+
+
+def _finish(name, folder, stock, skipped, built, made) -> PreparedSet:
+    """Says beside the shards how the set was made, and moves it to `folder`."""
+    splits = _count(stock, skipped, built, records.build_index(built))
+    report = PreparedSet(name, str(folder), splits, stock.class_names, (*stock.skipped, *skipped), False, 0.0)
+    (built / PREPARED_FILE).write_text(json.dumps({"made": made, "report": dataclasses.asdict(report)}, indent=1))
+    _remove(folder)
+    folder.parent.mkdir(exist_ok=True)
+    built.rename(folder)
+    return report
+
+
+def _build(name, recipe, stock, staging, workers, strict, beam_options, progress) -> decoding.Skipped:
     """Write the set below `staging`; returns what was skipped."""
     tfds.disable_progress_bar()  # ours tells more
     common = {"name": name, "size": recipe.size, "class_names": stock.class_names, "data_dir": str(staging)}
@@ -166,7 +186,7 @@ def _build(name, recipe, stock, staging, workers, strict, beam_options) -> decod
         return _build_on_beam(common, recipe, stock, staging / "skipped", strict, beam_options)
     skipped: decoding.Skipped = []
     with (
-        progress.bar(f"prepare {name}", len(stock.videos)) as advance,
+        progress.of(f"prepare {name}", len(stock.videos), "videos") as advance,
         contextlib.redirect_stdout(None),  # TFDS tells of downloads there are none of
         decoding.local(stock, recipe, workers, strict, advance, skipped) as examples,
     ):
@@ -180,10 +200,10 @@ def _build_on_beam(common, recipe, stock, skipped_folder, strict, beam_options) 
     try:
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError as error:
-        raise InputError("--beam: Apache Beam is not installed; pip install 'digan-jax[beam]'.") from error
+        raise InputError("`beam_options`: Apache Beam is not installed; pip install 'digan-jax[beam]'.") from error
     skipped_folder.mkdir()
     builder = ClipsBuilder(examples=decoding.on_beam(stock, recipe, strict, skipped_folder), **common)
-    config = tfds.download.DownloadConfig(beam_options=PipelineOptions(beam_options))
+    config = tfds.download.DownloadConfig(beam_options=PipelineOptions(list(beam_options)))
     try:
         builder.download_and_prepare(download_config=config)
     except Exception as error:
@@ -198,34 +218,25 @@ def _build_on_beam(common, recipe, stock, skipped_folder, strict, beam_options) 
 
 def _nothing_usable(skipped: decoding.Skipped) -> str:
     reasons = "; ".join(f"{file}: {reason}" for file, reason in skipped[:5])
-    return f"nothing usable, all {len(skipped)} videos were skipped ({reasons}); give other videos or shorter --frames."
+    return f"nothing usable, all {len(skipped)} videos were skipped ({reasons}); give other videos or fewer `frames`."
 
 
-def _checked(name: str, recipe: Recipe) -> Recipe:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise InputError(f"--name={name!r}: use small letters, digits and underscores, a letter first.")
-    for field, least in (("size", 1), ("frames", 2), ("stride", 1), ("piece_frames", 1)):
-        if getattr(recipe, field) < least:
-            raise InputError(f"--{field.removesuffix('_frames')}={getattr(recipe, field)}: must be {least} or more.")
-    return recipe
-
-
-def _reuse(name: str, folder: epath.Path, made: dict) -> Report:
+def _reuse(name: str, folder: epath.Path, made: dict) -> PreparedSet:
     file = folder / PREPARED_FILE
     if not file.exists():
-        raise InputError(f"--name={name}: {folder} holds a set that `digan prepare` did not make; choose another name.")
+        raise InputError(f"name={name}: {folder} holds a set that `digan prepare` did not make; choose another name.")
     there = json.loads(file.read_text())
     differences = [
         f"{k}: {there['made'].get(k)!r} there, {v!r} asked for" for k, v in made.items() if there["made"].get(k) != v
     ]
     if differences:
         raise InputError(
-            f"--name={name}: {folder} was made otherwise ({'; '.join(differences)}); "
-            "choose another name, or --overwrite to replace it."
+            f"name={name}: {folder} was made otherwise ({'; '.join(differences)}); "
+            "choose another name, or `overwrite` to replace it."
         )
     stored = there["report"]
     stored |= {"skipped": tuple(map(tuple, stored["skipped"])), "class_names": tuple(stored["class_names"])}
-    return Report(**stored | {"folder": str(folder), "reused": True})
+    return PreparedSet(**stored | {"folder": str(folder), "reused": True})
 
 
 def prepared_size(folder: epath.Path) -> int | None:
@@ -263,17 +274,3 @@ def _alone(root: epath.Path, name: str) -> Iterator[None]:
     with open(root / f".{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-@contextlib.contextmanager
-def _full_disk_told(root: epath.Path) -> Iterator[None]:
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:
-        if full_disk(error):
-            raise InputError(
-                f"{root}: no space left on the device; free some, or choose another --data-dir."
-            ) from error
-        raise

@@ -42,7 +42,7 @@ def _examples(video: Video, scratch: str) -> Iterator[Example]:
 
 def fail_if_strict(strict: bool, skipped: Sequence[tuple[str, str]]) -> None:
     if skipped and strict:
-        raise InputError("--strict: {}: {}; mend or remove it, or leave --strict out.".format(*skipped[0]))
+        raise InputError("`strict`: {}: {}; mend or remove it, or leave `strict` out.".format(*skipped[0]))
 
 
 @contextlib.contextmanager

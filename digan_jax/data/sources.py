@@ -15,21 +15,27 @@ from digan_jax.data import builder, clips, pieces
 from digan_jax.data.bouncing import N_CLIPS, BouncingSource
 from digan_jax.data.records import Features, Records, find_set
 from digan_jax.errors import InputError
+from digan_jax.host.progress import TerminalProgress
 from digan_jax.host.video_reading import square
 
 
 @runtime_checkable
-@runtime_checkable
 class Source(Protocol):
     """Records of frames. A record is a stretch of neighbouring frames of one shot."""
 
-    size: int  # pixels a side
+    height: int  # pixels
+    width: int
+    size: int  # pixels a side of square frames; otherwise the height
     class_names: tuple[str, ...]  # empty: no classes
     frame_counts: Int[np.ndarray, "records"]
     labels: Int[np.ndarray, "records"]
     fingerprint: str  # changes when the data do
+    fingerprint_covers: str  # what of the data it follows, in words
 
     def __len__(self) -> int: ...
+
+    def video_names(self) -> list[str]:
+        """Of each record, the video that it is a piece of."""
 
     def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:
         """Frames of a record by their numbers; decodes these and no other. Called from several threads at once."""
@@ -58,7 +64,7 @@ class PreparedSource:
                 f"model.resolution={size}: {folder} holds frames of {stored}x{stored}; "
                 f"set it to {stored}, or prepare a set with --size {size}."
             )
-        self.size = size
+        self.size = self.height = self.width = size
         self.class_names = self._records.class_names
         self.frame_counts, self.labels = self._records.frame_counts, self._records.labels
         self.fingerprint, self.fingerprint_covers = self._records.fingerprint, self._records.fingerprint_covers
@@ -111,10 +117,11 @@ def _folder(data: DataConfig, model: FamilyConfig) -> Source:
     stem = re.sub(r"[^a-z0-9]+", "_", epath.Path(data.path).expanduser().name.lower()).strip("_")
     stem = stem if stem[:1].isalpha() else f"clips_{stem}".strip("_")
     name = data.name or f"{stem}_{model.resolution}_{data.frames}x{data.stride}"
-    report = builder.prepare(data.path, name, model.resolution, data.frames, data.stride, data.data_dir)
-    if not report.reused:
-        print(report)
-    return PreparedSource(epath.Path(report.folder), data.split, model.resolution)
+    of_clips = (data.frames, data.stride)
+    prepared = builder.prepare(data.path, name, model.resolution, *of_clips, data.data_dir, progress=TerminalProgress())
+    if not prepared.reused:
+        print(prepared)
+    return PreparedSource(epath.Path(prepared.folder), data.split, model.resolution)
 
 
 def _bouncing(data: DataConfig, model: FamilyConfig) -> Source:

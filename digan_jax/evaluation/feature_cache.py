@@ -12,9 +12,9 @@ import io
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
+from etils import epath
 from jaxtyping import Float, UInt8
 
 from digan_jax.evaluation.features.extractors import Extractor
@@ -23,8 +23,8 @@ from digan_jax.host.files import moved_in
 _DIGEST = 16  # bytes
 
 
-def default_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "digan-jax" / "features"
+def default_folder() -> epath.Path:
+    return epath.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "digan-jax" / "features"
 
 
 def digest(clip: np.ndarray) -> bytes:
@@ -37,8 +37,8 @@ def digest(clip: np.ndarray) -> bytes:
 class FeatureCache:
     """Features by digest, of one `Extractor.key`. Without a folder they are kept for this process alone."""
 
-    def __init__(self, key: str, folder: str | os.PathLike | None = None):
-        self._folder = None if folder is None else Path(folder) / key
+    def __init__(self, key: str, folder: epath.PathLike | None = None):
+        self._folder = None if folder is None else epath.Path(folder).expanduser() / key
         self._rows: dict[bytes, np.ndarray] = {}
         self._unsaved: list[bytes] = []
         for part in sorted(self._folder.glob("*.npz")) if self._folder else ():

@@ -14,11 +14,10 @@ from digan_jax.evaluation.feature_cache import Collector, FeatureCache, Thumbnai
 from digan_jax.evaluation.features.extractors import Extractor
 from digan_jax.evaluation.metrics import coverage, frechet, motion
 from digan_jax.evaluation.metrics.inception_score import inception_score
-from digan_jax.evaluation.protocols import Plan, Protocol
+from digan_jax.evaluation.protocols import Protocol, Selection
 from digan_jax.evaluation.sides import FolderClips, GeneratedClips, RealClips
-from digan_jax.host import progress
+from digan_jax.host.progress import Progress
 
-REFERENCES = ("real", "frozen", "shuffled")
 COVERED = 2048  # clips of each side at most, for numbers that compare every clip with every other
 FRAMES = np.array([0, 5, 10, 15])  # of a clip whose pictures are judged one by one
 
@@ -28,27 +27,29 @@ class Task:
     """One protocol on one pair of sides, with every clip chosen.
 
     Attributes:
-      plans: real clips of each draw, and of one more draw for the reference line "real".
+      selected: real clips of each draw, and of one more draw for the reference line "real".
       ids: generated clips of each draw.
     """
 
     name: str
     protocol: Protocol
-    plans: list[Plan]
+    selected: list[Selection]
     ids: list[np.ndarray]
 
     @property
     def clips(self) -> int:
         """That a network will see, at most."""
-        return sum(len(plan.record) for plan in self.plans) + sum(map(len, self.ids))
+        return sum(len(real.record) for real in self.selected) + sum(map(len, self.ids))
 
 
-def plan(name: str, protocol: Protocol, real: RealClips, fake: GeneratedClips | FolderClips, references: bool) -> Task:
+def make_task(
+    name: str, protocol: Protocol, real: RealClips, fake: GeneratedClips | FolderClips, references: bool
+) -> Task:
     """Chooses all clips. Raises InputError when there are too few."""
     again = references and protocol.draws == 1
-    plans = [real.plan(protocol, draw) for draw in range(protocol.draws + again)]
+    selected = [real.select(protocol, draw) for draw in range(protocol.draws + again)]
     ids = [protocols.choose_fakes(protocol.n_fake, fake.total, draw, protocol.draws) for draw in range(protocol.draws)]
-    return Task(name, protocol, plans, ids)
+    return Task(name, protocol, selected, ids)
 
 
 class Measure:
@@ -59,6 +60,7 @@ class Measure:
       frame_extractors: {name: the network of single frames}; none: frames are not judged.
       cache_folder: of features; None: not kept.
       classifier: of IS, whose features are the probabilities of classes; None: no IS.
+      progress: told of each clip.
     """
 
     def __init__(
@@ -67,9 +69,10 @@ class Measure:
         frame_extractors: dict[str, Extractor] | None = None,
         cache_folder=None,
         classifier: Extractor | None = None,
+        progress: Progress = Progress(),
     ):
-        self._extractor, self._classifier = extractor, classifier
-        self._frames, self._cache_folder = frame_extractors or {}, cache_folder
+        self._extractor, self._classifier, self._progress = extractor, classifier, progress
+        self._frames = frame_extractors or {}
         self._cache = functools.cache(lambda key: FeatureCache(key, cache_folder))
         self._drawn: dict[tuple, list] = {}
 
@@ -77,10 +80,10 @@ class Measure:
         """All numbers of a protocol, as in metrics.json."""
         p = task.protocol
         reals, fakes = [], []
-        for draw, planned in enumerate(task.plans):
+        for draw, selection in enumerate(task.selected):
             extra = draw == 0 and references
-            clips, what = real.read(planned, p.jpeg), f"{task.name}: real clips"
-            reals.append(self._collect(what, clips, len(planned.record), p.resize, draw == 0, extra, extra))
+            clips, what = real.read(selection, p.jpeg), f"{task.name}: real clips"
+            reals.append(self._collect(what, clips, len(selection.record), p.resize, draw == 0, extra, extra))
         for draw, ids in enumerate(task.ids):
             key = (fake.name, p.quantise, p.resize, ids.tobytes(), draw == 0)
             if key not in self._drawn:
@@ -124,7 +127,7 @@ class Measure:
             collectors["pixels"] = Thumbnails()
             for name, judge in self._frames.items():
                 collectors[name] = Collector(judge, self._cache(judge.key), lambda clip: clip[FRAMES])
-        with progress.bar(what, count) as advance:
+        with self._progress.of(what, count, "clips") as advance:
             found = dict(zip(collectors, collect(clips, list(collectors.values()), advance)))
         return found | {"names": collectors["video"].names}
 

@@ -12,7 +12,7 @@ from digan_jax.data.video_folders import FolderSource
 from digan_jax.errors import InputError
 from digan_jax.evaluation.features import lpips, stlpips
 from digan_jax.evaluation.metrics import fidelity, motion
-from digan_jax.host import progress
+from digan_jax.host.progress import Progress
 
 UNITS = {
     "psnr": "dB, higher is closer",
@@ -31,6 +31,7 @@ def evaluate(
     originals: epath.PathLike,
     size: int | None = None,
     lpips_files: Sequence[epath.PathLike] = (),
+    progress: Progress = Progress(),
 ) -> dict:
     """The numbers of every pair, with mean and deviation over pairs; a pair is the n-th of each in order of name.
 
@@ -41,6 +42,7 @@ def evaluate(
     Raises:
       InputError: other counts, lengths or sizes; clips that cannot be read; weights that are missing or others.
     """
+    fidelity.library()
     a, b = FolderSource(fake, size), FolderSource(originals, size)
     _check(a, b, fake, originals)
     weights, units, checksums = {"st_lpips": stlpips.load()}, UNITS, {"st_lpips": stlpips.SOURCE.sha256}
@@ -48,7 +50,7 @@ def evaluate(
         weights["lpips"], checksums["lpips"] = lpips.load(lpips_files)
         units = UNITS | {"lpips": LPIPS_UNIT}
     rows = []
-    with progress.bar("pairs", len(a)) as advance:
+    with progress.of("compare", len(a), "pairs") as advance:
         for i, frames in enumerate(a.frame_counts):
             rows.append(numbers(a.read_frames(i, np.arange(frames)), b.read_frames(i, np.arange(frames)), weights))
             advance()
@@ -115,10 +117,7 @@ def flows(clip: fidelity.Clip) -> tuple[Float[np.ndarray, "t_1 h w 2"], Bool[np.
     Raises:
       InputError: scikit-image is missing.
     """
-    try:
-        from skimage.registration import optical_flow_ilk
-    except ImportError:
-        raise InputError('optical flow needs scikit-image; pip install "digan-jax[eval]".') from None
+    optical_flow_ilk = fidelity.library().registration.optical_flow_ilk
     grey = clip.mean(-1) / 255
     flow = lambda a, b: np.moveaxis(optical_flow_ilk(a, b, radius=5), 0, -1).astype(np.float64)
     forward = np.stack([flow(a, b) for a, b in zip(grey[:-1], grey[1:])])

@@ -115,7 +115,7 @@ def named(names: str | Sequence[str]) -> dict[str, Protocol]:
     return {name: PROTOCOLS[name] for name in names}
 
 
-class Plan(NamedTuple):
+class Selection(NamedTuple):
     """The real clips of one draw, in order of record."""
 
     record: Int[np.ndarray, "n"]
@@ -124,7 +124,7 @@ class Plan(NamedTuple):
 
 def choose(
     protocol: Protocol, frame_counts: Int[np.ndarray, "records"], stride: int, draw: int, videos: Sequence[str] | None = None
-) -> Plan:
+) -> Selection:
     """The real clips of draw 0, 1, ...: a function of the protocol, the data and the draw alone.
 
     Args:
@@ -152,7 +152,7 @@ def choose(
     else:
         ids = _one_of_each(windows, _chosen_videos(protocol, windows, videos, random), random)
     record, start = windows.locate(ids)
-    return Plan(record, start[:, None] + np.arange(protocol.frames) * stride)
+    return Selection(record, start[:, None] + np.arange(protocol.frames) * stride)
 
 
 def _chosen_videos(protocol, windows, videos, random) -> list[Int[np.ndarray, "_"]]:

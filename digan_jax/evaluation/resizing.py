@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from digan_jax.host import bilinear
 from digan_jax.shapes import Array
 
 
@@ -26,18 +27,7 @@ def matrices(
     if how == "cubic":
         return _cubic(h, size), _cubic(w, size)
     targets = [math.ceil(length * size / min(h, w)) if how == "crop" else size for length in (h, w)]
-    return _bilinear(h, targets[0], size), _bilinear(w, targets[1], size)
-
-
-def _bilinear(source: int, target: int, kept: int) -> np.ndarray:
-    """The middle `kept` rows of the matrix [target source] that resizes an axis, as torch's interpolate does."""
-    start = (target - kept) // 2
-    positions = np.clip((np.arange(start, start + kept) + 0.5) * source / target - 0.5, 0, source - 1)
-    left = np.minimum(positions.astype(int), source - 1)
-    matrix = np.zeros((kept, source), np.float32)
-    matrix[np.arange(kept), left] += 1 - (positions - left)
-    matrix[np.arange(kept), np.minimum(left + 1, source - 1)] += positions - left
-    return matrix
+    return bilinear.matrix(h, targets[0], size), bilinear.matrix(w, targets[1], size)
 
 
 def _cubic(source: int, target: int, a: float = -0.75) -> np.ndarray:

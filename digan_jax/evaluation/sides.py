@@ -18,7 +18,7 @@ from digan_jax.data.sources import Source
 from digan_jax.data.video_folders import FolderSource, quantised
 from digan_jax.errors import InputError
 from digan_jax.evaluation import protocols
-from digan_jax.evaluation.protocols import Plan, Protocol
+from digan_jax.evaluation.protocols import Protocol, Selection
 
 Clip = UInt8[np.ndarray, "t h w 3"]
 _CHUNK = 16  # clips drawn by a model at a time, always as many, so that one program serves all
@@ -42,7 +42,7 @@ class RealClips:
     split: str
     trained_stride: int = 1
 
-    def plan(self, protocol: Protocol, draw: int) -> Plan:
+    def select(self, protocol: Protocol, draw: int) -> Selection:
         """See `protocols.choose`. Raises InputError for too few clips."""
         by_video = protocol.choice.endswith("_videos")
         videos = self.source.video_names() if by_video else None
@@ -52,14 +52,14 @@ class RealClips:
         except InputError as error:
             raise InputError(f"{self.name}: {error}") from None
 
-    def read(self, plan: Plan, jpeg: int = 0) -> Iterator[Clip]:
-        """The clips of a plan, decoded a few ahead."""
+    def read(self, selection: Selection, jpeg: int = 0) -> Iterator[Clip]:
+        """These clips, decoded a few ahead."""
 
         def clip(record, frames):
             read = self.source.read_frames(int(record), frames)
             return np.stack([_through_jpeg(frame, jpeg) for frame in read]) if jpeg else read
 
-        return _ahead(clip, zip(plan.record, plan.frames))
+        return _ahead(clip, zip(selection.record, selection.frames))
 
     def describe(self) -> dict:
         source = self.source

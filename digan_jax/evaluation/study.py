@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
+import scipy.stats
+from etils import epath
 
 from digan_jax.errors import InputError
 
@@ -21,8 +21,9 @@ _RESAMPLES = 10_000
 def report(files: Sequence[str], key: str | None = None) -> dict:
     """How often A was preferred, with 95 % intervals.
 
-    "interval" is Wilson's and takes answers as independent; "interval_over_raters" resamples raters, and stands where
+    "interval" is Wilson's (1927) and takes answers as independent; "interval_over_raters" resamples raters, and stands where
     there are two or more. "left" is how often the left clip was chosen: far from one half, raters did not look.
+    "p_value" is that of the sign test: so uneven a result if neither is preferred.
 
     Args:
       files: answers that raters saved.
@@ -44,14 +45,15 @@ def report(files: Sequence[str], key: str | None = None) -> dict:
     wins = [np.array([answer["chosen"] == "a" for answer in answers["answers"]]) for answers in read]
     pooled = np.concatenate(wins)
     left = np.concatenate([[x["chosen"] == x["left"] for x in answers["answers"]] for answers in read])
+    sign_test = scipy.stats.binomtest(int(pooled.sum()), len(pooled))
     found = {
         "study": read[0]["study"],
         "raters": len(read),
         "answers": len(pooled),
         "win_rate": float(pooled.mean()),
-        "interval": wilson(int(pooled.sum()), len(pooled)),
+        "interval": list(sign_test.proportion_ci(method="wilson")),
         "interval_over_raters": _over_raters(wins) if len(wins) > 1 else None,
-        "p_value": sign_test(int(pooled.sum()), len(pooled)),
+        "p_value": float(sign_test.pvalue),
         "left": float(left.mean()),
         "by_rater": {rater: float(won.mean()) for rater, won in zip(raters, wins)},
     }
@@ -67,7 +69,7 @@ def _names(key: str, study: str) -> dict[str, str]:
 
 def _load(file: str) -> dict:
     try:
-        found = json.loads(Path(file).read_text())
+        found = json.loads(epath.Path(file).read_text())
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read ({error}).") from None
     if not isinstance(found, dict):
@@ -83,19 +85,6 @@ def _read(file: str) -> dict:
     if not good or not all(isinstance(x, dict) and {x.get("left"), x.get("chosen")} <= {"a", "b"} for x in answers):
         raise InputError(f"{file}: holds no answers of a study; give the files that the page saved.")
     return found
-
-
-def wilson(wins: int, n: int, z: float = 1.959964) -> list[float]:
-    """95 % interval of a proportion (Wilson 1927)."""
-    p, extra = wins / n, z * z / n
-    middle, half = p + extra / 2, z * math.sqrt(p * (1 - p) / n + extra / (4 * n))
-    return [(middle - half) / (1 + extra), (middle + half) / (1 + extra)]
-
-
-def sign_test(wins: int, n: int) -> float:
-    """Two-sided probability of so uneven a result if neither is preferred."""
-    tail = sum(math.comb(n, k) for k in range(max(wins, n - wins), n + 1))
-    return min(1.0, 2 * tail / 2**n)
 
 
 def _over_raters(wins: list[np.ndarray]) -> list[float]:

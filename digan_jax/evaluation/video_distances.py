@@ -5,36 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from digan_jax.errors import InputError
-from digan_jax.evaluation import features, resizing
+from digan_jax.evaluation.features import extractors, i3d
 from digan_jax.evaluation.metrics import frechet
-
-SIZE = 224  # pixels a side for I3D
-_CHUNK = 4  # clips resized at a time: 16 frames of 224 x 224 are 10 MB
-
-
-def for_i3d(clips: np.ndarray, size: int = SIZE) -> np.ndarray:
-    """uint8 [n t h w 3] -> float32 [n t size size 3] in [-1, 1]: shorter side to `size`, then the centre square.
-
-    Bilinear with half-pixel centres and without antialiasing, as torch.nn.functional.interpolate does; the longer side
-    becomes ⌈longer · size / shorter⌉.
-    """
-    rows, columns = resizing.matrices(*clips.shape[2:4], size)
-    # One axis at a time, as matrix products: [size h] and [size w] against all other axes at once.
-    x = np.einsum("ph,nthwc->ntpwc", rows, clips.astype(np.float32), optimize=True)
-    x = np.einsum("qw,ntpwc->ntpqc", columns, x, optimize=True)
-    return np.ascontiguousarray(x / 127.5 - 1, np.float32)
-
-
-def i3d_features(clips: np.ndarray, weights: str | None = None) -> np.ndarray:
-    """I3D logits [n 400] of uint8 clips [n t h w 3] of any size."""
-    chunks = (clips[start : start + _CHUNK] for start in range(0, len(clips), _CHUNK))
-    return np.concatenate([features.i3d_logits(for_i3d(chunk), weights, batch=_CHUNK) for chunk in chunks])
 
 
 def check_clips(real: np.ndarray, fake: np.ndarray) -> None:
     """Raises InputError unless both are uint8 [n t h w 3] of equal t with enough clips and frames for I3D."""
-    from digan_jax.evaluation.features.i3d import MIN_FRAMES
-
     for name, clips in (("real", real), ("fake", fake)):
         if clips.dtype != np.uint8:
             raise InputError(
@@ -44,10 +20,9 @@ def check_clips(real: np.ndarray, fake: np.ndarray) -> None:
             raise InputError(f"{name} clips have shape {list(clips.shape)}: give [clips, frames, rows, columns, 3].")
         if len(clips) < 2:
             raise InputError(f"{len(clips)} {name} clips: a distance needs 2 at least; published values use 2048.")
-        if clips.shape[1] < MIN_FRAMES:
-            raise InputError(
-                f"{name} clips have {clips.shape[1]} frames: I3D needs {MIN_FRAMES} or more; 16 are usual."
-            )
+        if clips.shape[1] < i3d.MIN_FRAMES:
+            needed = f"I3D needs {i3d.MIN_FRAMES} or more; 16 are usual"
+            raise InputError(f"{name} clips have {clips.shape[1]} frames: {needed}.")
     if real.shape[1] != fake.shape[1]:
         raise InputError(
             f"real clips have {real.shape[1]} frames, fake ones {fake.shape[1]}: cut the longer ones."
@@ -57,7 +32,8 @@ def check_clips(real: np.ndarray, fake: np.ndarray) -> None:
 def _features_of_both(real, fake, weights) -> tuple[np.ndarray, np.ndarray]:
     real, fake = np.asarray(real), np.asarray(fake)
     check_clips(real, fake)
-    return i3d_features(real, weights), i3d_features(fake, weights)
+    network = extractors.i3d_extractor("crop", weights)
+    return network.for_few(len(real))(real), network.for_few(len(fake))(fake)
 
 
 def fvd(real: np.ndarray, fake: np.ndarray, weights: str | None = None) -> float:

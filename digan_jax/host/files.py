@@ -1,4 +1,4 @@
-"""Whole files and folders, written beside their place and moved in."""
+"""Files and folders written beside their place and moved in whole, and what a full disk says."""
 
 from __future__ import annotations
 
@@ -24,6 +24,25 @@ def check_free(path: epath.PathLike, replaceable: Callable[[epath.Path], bool] =
 
 
 @contextlib.contextmanager
+def on_full_disk(told: Callable[[str], Exception]) -> Iterator[None]:
+    """Raises `told(reason)` in place of the error by which some library says that the disk is full."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = full_disk(error)
+        if reason is None:
+            raise
+        raise told(reason) from error
+
+
+def _naming(path: epath.Path):
+    """Libraries name the unfinished file, or none."""
+    return on_full_disk(lambda reason: OSError(errno.ENOSPC, reason, os.fspath(path)))
+
+
+@contextlib.contextmanager
 def folder_moved_in(path: epath.PathLike) -> Iterator[epath.Path]:
     """Gives an empty local folder; it becomes `path`, in place of what is there, only if the block ends well. An
     `OSError` of a full disk names `path`."""
@@ -37,16 +56,12 @@ def folder_moved_in(path: epath.PathLike) -> Iterator[epath.Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished, old = (path.parent / f".{path.name}.{os.getpid()}{mark}" for mark in ("", ".old"))
     try:
-        unfinished.mkdir()
-        yield unfinished
-        if path.exists():
-            os.replace(path, old)
-        os.replace(unfinished, path)
-    except Exception as error:
-        reason = full_disk(error)
-        if reason is None:
-            raise
-        raise OSError(errno.ENOSPC, reason, os.fspath(path)) from error
+        with _naming(path):
+            unfinished.mkdir()
+            yield unfinished
+            if path.exists():
+                os.replace(path, old)
+            os.replace(unfinished, path)
     finally:
         if old.exists() and not path.exists():  # stopped between the two moves
             os.replace(old, path)
@@ -77,14 +92,9 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
         return
     unfinished = path.parent / f".{path.stem}.{os.getpid()}{path.suffix}"
     try:
-        yield os.fspath(unfinished)
-        os.replace(unfinished, path)
-    except OSError as error:
-        reason = full_disk(error)
-        if reason is None:
-            raise
-        # Libraries name the unfinished file, or none.
-        raise OSError(error.errno or errno.ENOSPC, reason, os.fspath(path)) from error
+        with _naming(path):
+            yield os.fspath(unfinished)
+            os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
 

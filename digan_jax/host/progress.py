@@ -89,10 +89,3 @@ class TerminalProgress(Progress):
 
         with bar, super().of(what, total, unit.strip()) as told:
             yield advance
-
-
-@contextlib.contextmanager
-def bar(what: str, total: int, unit: str = "") -> Iterator[Callable[[], None]]:
-    """`TerminalProgress().of`."""
-    with TerminalProgress().of(what, total, unit) as advance:
-        yield advance

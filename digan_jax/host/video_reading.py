@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator
 
@@ -12,6 +11,8 @@ from av.video.reformatter import VideoReformatter
 from etils import epath
 from jaxtyping import UInt8
 from PIL import Image
+
+from digan_jax.host.bilinear import bilinear
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".webm", ".mkv", ".mov", ".gif")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -113,28 +114,3 @@ def square(
     resized = bilinear(frame[top : top + height, left : left + width], size)
     # A square may be turned after resizing: the grid of half-pixel centres is symmetric.
     return np.ascontiguousarray(np.rot90(resized, quarter_turns % 4)) if quarter_turns % 4 else resized
-
-
-def bilinear(image: FrameOf, size: int) -> UInt8[np.ndarray, "size size 3"]:
-    """Bilinear resize to size × size: half-pixel centres, edges repeated, no antialiasing.
-
-    Output pixel i samples at `(i + ½) · h / size − ½`, whatever the ratio (Pillow and others widen the kernel when they
-    shrink, which blurs and is not what the published numbers were trained on).
-    """
-    (top, bottom, down), (left, right, across) = (_taps(n, size) for n in image.shape[:2])
-    upper, lower = image[top], image[bottom]
-    down, across = down[:, None, None], across[:, None]
-
-    def blend(a, b, weight):  # weights are float32, so sums of uint8 are too
-        return a + (b.astype(np.float32) - a) * weight
-
-    rows = [blend(upper.take(x, 1), lower.take(x, 1), down) for x in (left, right)]
-    return np.rint(blend(*rows, across)).astype(np.uint8)
-
-
-@functools.lru_cache(maxsize=64)
-def _taps(n: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The two source pixels of each output pixel along an axis of n, and the weight of the second."""
-    position = np.clip((np.arange(size) + 0.5) * (n / size) - 0.5, 0, n - 1)
-    first = position.astype(np.int64)
-    return first, np.minimum(first + 1, n - 1), (position - first).astype(np.float32)

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from digan_jax.runs.weights import Weights
 
-_FRONT = """\
----
-library_name: digan-jax
-tags:
-- digan-jax
-- jax
-- video-generation
-- gan
----
-
+METADATA = {"library_name": "digan-jax", "tags": ["digan-jax", "jax", "video-generation", "gan"]}  # that hubs read
+_FRONT = """
 # DIGAN, {resolution}x{resolution}{data}
 
 A generator of short videos as functions of (x, y, t), after
@@ -104,7 +96,17 @@ def text(weights: Weights, samples: int, programs: str = "") -> str:
         of_two = f"np.eye({config.n_classes}, dtype=f)[[0, 1]]"
         label = label.format(of_two) if config.n_classes else ""
         parts.append(form.format(z=config.z_dim, m=config.motion_dim, label=label))
-    return "".join(parts)
+    return _with_metadata("".join(parts))
+
+
+def _with_metadata(body: str) -> str:
+    """The card of huggingface_hub, and the same text where the library is not installed."""
+    try:
+        from huggingface_hub import ModelCard, ModelCardData
+    except ImportError:
+        tags = "".join(f"\n- {tag}" for tag in METADATA["tags"])
+        return f"---\nlibrary_name: {METADATA['library_name']}\ntags:{tags}\n---\n{body}"
+    return str(ModelCard(f"---\n{ModelCardData(**METADATA).to_yaml()}\n---\n{body}"))
 
 
 def _history(weights: Weights) -> list[str]:

@@ -10,18 +10,21 @@ import platform
 import time
 from collections.abc import Sequence
 from importlib import metadata
-from pathlib import Path
+from typing import Literal
 
 import jax
 import numpy as np
+from etils import epath
 from PIL import Image
 
 from digan_jax.errors import InputError
 from digan_jax.evaluation import feature_cache, measure, protocols, sides
 from digan_jax.evaluation.features import extractors
 from digan_jax.evaluation.metrics import motion
-from digan_jax.host.files import moved_in, write_json
+from digan_jax.host.files import moved_in
+from digan_jax.host.progress import Progress
 from digan_jax.jobs import opening_sides
+from digan_jax.jobs.requests import Request
 from digan_jax.rendering.contact_sheets import strips
 
 FORMAT = 1  # of metrics.json
@@ -32,7 +35,7 @@ _LONG = 4  # clip lengths that drift is looked at
 
 
 @dataclasses.dataclass(frozen=True)
-class Request:
+class EvaluateRequest(Request):
     """What to evaluate, and against what.
 
     Attributes:
@@ -46,6 +49,7 @@ class Request:
       references: measure frozen, shuffled and other real clips too.
       frames: judge single frames too.
       cache: folder for features; None: not kept.
+      sheet: .png of samples above their nearest real clips; None: not drawn.
       kind: of `fake`, "model", "folder" or "any". step: of a run's checkpoint, or "best"; None: the newest.
       size: pixels a side that videos of folders are cropped and resized to; None: as they are.
     """
@@ -61,45 +65,52 @@ class Request:
     c3d_mean: str | None = None
     references: bool = True
     frames: bool = True
-    cache: str | None = str(feature_cache.default_folder())
-    kind: str = "any"
-    step: int | str | None = None
+    cache: str | None = dataclasses.field(default_factory=lambda: str(feature_cache.default_folder()))
+    sheet: str | None = None
+    kind: Literal["any", "model", "folder"] = "any"
+    step: int | Literal["best"] | None = None
     size: int | None = None
 
+    def check(self) -> None:
+        if not self.fake:
+            raise InputError("fake='': name a run, a model file or a folder of videos.")
+        if self.size is not None and self.size < 1:
+            raise InputError(f"size={self.size}: must be 1 pixel or more.")
+        if bool(self.c3d) != bool(self.c3d_mean):
+            raise InputError("`c3d` and `c3d_mean` go together: the weights, and the mean that is subtracted.")
+        protocols.named(self.protocol)
 
-def evaluate(request: Request, sheet: str | None = None) -> dict:
+
+def run(request: EvaluateRequest, progress: Progress = Progress()) -> dict:
     """The report, as in metrics.json.
 
     Everything that can be wrong with the input is looked at first: names, folders, counts, sizes, weights.
 
     Args:
-      request: see there.
-      sheet: .png of samples above their nearest real clips; None: not drawn.
+      progress: told of each clip that is looked at.
 
     Raises:
-      InputError: see `clip_sets`, `protocols` and the weights.
+      InputError: nothing of these names, too few clips, other sizes, or weights that are missing or others'.
     """
     started = time.monotonic()
-    if bool(request.c3d) != bool(request.c3d_mean):
-        raise InputError("--c3d and --c3d-mean go together: the weights, and the mean that is subtracted.")
     chosen = protocols.named(request.protocol)
     fake = opening_sides.open_fake(request.fake, request.kind, request.step, request.size)
-    tasks, skipped = _plan(request, chosen, fake)
+    tasks, skipped = _choose(request, chosen, fake)
     video_network = functools.cache(lambda resize: extractors.i3d_extractor(resize, request.weights))
     checksum = video_network("crop").checksum  # reads the weights, before any long work
     judges = {"efficientnet_lite0": extractors.efficientnet_extractor()} if request.frames else {}
     if request.inception:
         judges["fid"] = extractors.inception_extractor(request.inception)
     classifier = extractors.c3d_extractor(request.c3d, request.c3d_mean) if request.c3d else None
-    measurer = measure.Measure(video_network, judges, request.cache, classifier)
+    measurer = measure.Measure(video_network, judges, request.cache, classifier, progress)
     checksums = {"i3d_kinetics400_logits": checksum} | {name: judge.checksum for name, judge in judges.items()}
     checksums |= {"c3d_ucf101": classifier.checksum} if classifier else {}
     numbers = {}
     for task, real in tasks:
         numbers[task.name] = _about(task, real, fake) | measurer.run(task, real, fake, request.references)
     task, real = tasks[0]
-    if sheet:
-        _draw_nearest(sheet, task, real, fake, numbers[task.name]["coverage"])
+    if request.sheet:
+        _draw_nearest(request.sheet, task, real, fake, numbers[task.name]["coverage"])
     return {
         "format": FORMAT,
         "subject": fake.describe(),
@@ -122,7 +133,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _plan(request: Request, chosen: dict, fake) -> tuple[list, dict[str, str]]:
+def _choose(request: EvaluateRequest, chosen: dict, fake) -> tuple[list, dict[str, str]]:
     """(task, real clips) of each protocol, and why the others of "all" cannot be had."""
     opened, tasks, skipped = {}, [], {}
     for name, protocol in chosen.items():
@@ -130,23 +141,22 @@ def _plan(request: Request, chosen: dict, fake) -> tuple[list, dict[str, str]]:
             split = request.split or protocol.split
             if split not in opened:
                 opened[split] = _open_real(request, split, fake)
-            tasks.append((measure.plan(name, protocol, opened[split], fake, request.references), opened[split]))
+            tasks.append((measure.make_task(name, protocol, opened[split], fake, request.references), opened[split]))
         except InputError as error:
             if len(chosen) == 1:
-                raise InputError(f"--protocol {name}: {error}") from None
+                raise InputError(f"protocol={name}: {error}") from None
             skipped[name] = str(error)
     if not tasks:
         raise InputError(f"no protocol can be followed: {'; '.join(f'{k}: {v}' for k, v in skipped.items())}")
     return tasks, skipped
 
 
-def _open_real(request: Request, split: str | None, fake) -> sides.RealClips:
+def _open_real(request: EvaluateRequest, split: str | None, fake) -> sides.RealClips:
     height, width = fake.size
     size = height if height == width else None
     is_run = isinstance(fake, sides.GeneratedClips)
     real = opening_sides.open_real(request.real, request.fake if is_run else None, request.data_dir, split, size)
-    source = real.source
-    theirs = (source.height, source.width) if hasattr(source, "height") else (source.size, source.size)
+    theirs = (real.source.height, real.source.width)
     if theirs != (height, width):
         raise InputError(
             f"real frames are {theirs[1]}x{theirs[0]}, generated ones {width}x{height}: sizes must agree; prepare the "
@@ -182,14 +192,14 @@ def _about(task: measure.Task, real, fake) -> dict:
 def _draw_nearest(path: str, task: measure.Task, real, fake, numbers: dict) -> None:
     """Three rows for each of the samples closest to a real clip: the sample, the nearest real clip by features, and
     by pixels."""
-    ids, plan = task.ids[0], task.plans[0]
+    ids, real_clips = task.ids[0], task.selected[0]
     kept = np.linspace(0, len(ids) - 1, min(len(ids), measure.COVERED)).astype(int)  # as measure._coverage
     closest = np.argsort(numbers["nearest_video"]["distance"])[:_SHOWN]
     samples = np.stack(list(fake.read(ids[kept[closest]], task.protocol.quantise)))
     rows = [samples]
     for space in ("nearest_video", "nearest_pixels"):
         which = np.array(numbers[space]["real_clip"])[closest]
-        chosen = protocols.Plan(plan.record[which], plan.frames[which])
+        chosen = protocols.Selection(*(rows[which] for rows in real_clips))
         rows.append(np.stack(list(real.read(chosen, task.protocol.jpeg))))
     interleaved = np.stack(rows, 1)  # [samples 3 t h w c]
     line = np.full((2, interleaved.shape[2] * interleaved.shape[4], 3), 255, np.uint8)
@@ -213,19 +223,14 @@ def _motion_numbers(fake: sides.GeneratedClips) -> dict:
     }
 
 
-def write(report: dict, path: str | Path) -> None:
-    """metrics.json, moved in whole."""
-    write_json(path, report)
-
-
-def read(path: str | Path) -> dict:
-    """A report that `write` wrote.
+def read(path: epath.PathLike) -> dict:
+    """A report of `run`, out of its file.
 
     Raises:
       InputError: missing, or another kind of file.
     """
     try:
-        report = json.loads(Path(path).read_text())
+        report = json.loads(epath.Path(path).read_text())
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: is no report of `digan evaluate` ({error}).") from None
     if not isinstance(report, dict) or report.get("format") != FORMAT or "protocols" not in report:
@@ -233,9 +238,7 @@ def read(path: str | Path) -> dict:
     return report
 
 
-def as_reports(paths: Sequence[str], request: Request) -> list[dict]:
+def as_reports(paths: Sequence[str], request: EvaluateRequest, progress: Progress = Progress()) -> list[dict]:
     """A report of each path: read from a .json, otherwise evaluated as `request` says."""
-    return [
-        read(path) if str(path).endswith(".json") else evaluate(dataclasses.replace(request, fake=path))
-        for path in paths
-    ]
+    of = lambda path: run(dataclasses.replace(request, fake=path), progress)
+    return [read(path) if path.endswith(".json") else of(path) for path in paths]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from etils import epath
 
@@ -14,7 +13,7 @@ from digan_jax.data.video_folders import ARRAY_SUFFIXES, FolderSource, is_there
 from digan_jax.errors import InputError
 from digan_jax.evaluation.sides import FolderClips, GeneratedClips, RealClips
 from digan_jax.host.video_reading import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from digan_jax.interop import model_folder
+from digan_jax.interop import model_folder, opening
 from digan_jax.runs import reading
 
 
@@ -37,7 +36,7 @@ def open_real(
     stride = config.data.stride if config else 1
     if real is None:
         if config is None:
-            raise InputError("--real is missing: name a prepared set or a folder of real videos.")
+            raise InputError("`real` is missing: name a prepared set or a folder of real videos.")
         data = dataclasses.replace(config.data, split=split or config.data.split)
         data = dataclasses.replace(data, data_dir=data_dir or data.data_dir)
         return RealClips(sources.open_source(data, config.model), data.name or data.source, data.split, stride)
@@ -65,24 +64,21 @@ def open_fake(
       InputError: none of these, clips that cannot be used, or no such checkpoint.
     """
     if kind == "any":
-        kind = "folder" if _holds_media(Path(path).expanduser()) else "model"
+        kind = "folder" if _holds_media(epath.Path(path).expanduser()) else "model"
     if kind == "folder":
         return FolderClips(path, size=size)
-    from digan_jax.interop import opening
-    from digan_jax.runs import reading
-
     config = reading.run_config(path)
     if config is None:
         if step is not None:
-            raise InputError(f"--step {step}: {path} is no run; only runs have several checkpoints.")
+            raise InputError(f"step={step}: {path} is no run; only runs have several checkpoints.")
         return GeneratedClips(opening.load(path), str(path))
     step = reading.chosen_step(path, step)
     facts = {"step": step, "kimg": config.train.kimg(step)}
     return GeneratedClips(opening.load(path, step), str(path), config.data.frames, facts=facts)
 
 
-def _holds_media(place: Path) -> bool:
-    media = VIDEO_SUFFIXES + IMAGE_SUFFIXES + ARRAY_SUFFIXES
+def _holds_media(place: epath.Path) -> bool:
+    media = place.suffix.lower() in VIDEO_SUFFIXES + IMAGE_SUFFIXES + ARRAY_SUFFIXES
     if reading.is_run(place) or model_folder.is_one(place) or not place.is_dir():
-        return place.suffix.lower() in media
-    return any(file.suffix.lower() in media for file in place.rglob("*"))
+        return media
+    return media or any(_holds_media(below) for below in place.iterdir())

@@ -7,9 +7,9 @@ import hashlib
 import importlib.resources
 import json
 import tempfile
-from pathlib import Path
 
 import numpy as np
+from etils import epath
 
 from digan_jax.errors import InputError
 from digan_jax.host.files import moved_in
@@ -49,14 +49,14 @@ def make(a: str, b: str, pairs: int, out: str, question: str = QUESTION, fps: fl
     data = json.dumps({"id": identity, "question": question, "pairs": shown}).replace("</", "<\\/")
     key = {"study": identity, "a": sides["a"].describe(), "b": sides["b"].describe(), "pairs": pairs}
     for file, text in (("study.html", template.replace("/*STUDY*/", data)), ("study.json", json.dumps(key, indent=1))):
-        with moved_in(Path(out) / file) as unfinished:
-            Path(unfinished).write_text(text)
+        with moved_in(epath.Path(out) / file) as unfinished:
+            epath.Path(unfinished).write_text(text)
     return key
 
 
 def _as_mp4(clip: np.ndarray, fps: float) -> str:
     factor = -(-MIN_PIXELS // min(clip.shape[1:3]))
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "clip.mp4"
+        file = epath.Path(folder) / "clip.mp4"
         write_video(file, clip.repeat(factor, 1).repeat(factor, 2), fps)
         return base64.b64encode(file.read_bytes()).decode()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,8 @@ from etils import epath
 
 from digan_jax import config as config_lib
 from digan_jax.config import RunConfig, TrainConfig
-from digan_jax.errors import InputError, TrainingDiverged, full_disk
-from digan_jax.host.files import write_json
+from digan_jax.errors import InputError, TrainingDiverged
+from digan_jax.host.files import on_full_disk, write_json
 from digan_jax.models import families
 from digan_jax.models.interface import State
 from digan_jax.runs.reading import FVD_FILE, finished_steps, handlers, home, newest_step, read_fvd
@@ -180,17 +180,14 @@ def _finite(tree):
     return jax.tree.map(lambda x: jnp.isfinite(x).all(), tree)
 
 
-@contextlib.contextmanager
-def explain_full_disk(workdir: epath.PathLike) -> Iterator[None]:
+def explain_full_disk(workdir: epath.PathLike) -> contextlib.AbstractContextManager[None]:
     """Turns "no space left" of whatever library wrote into an `InputError` that names the last good checkpoint."""
-    try:
-        yield
-    except Exception as error:
-        reason = full_disk(error)
-        if reason is None or isinstance(error, InputError):
-            raise
+
+    def told(reason: str) -> InputError:
         good = finished_steps(workdir)
         kept = f"the checkpoint of step {good[-1]} is whole" if good else "no checkpoint was finished"
-        raise InputError(f"{workdir}: {reason.lower()}; {kept}. Free some space and repeat the command.") from error
+        return InputError(f"{workdir}: {reason.lower()}; {kept}. Free some space and repeat the command.")
+
+    return on_full_disk(told)
 
 

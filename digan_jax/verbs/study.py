@@ -36,9 +36,9 @@ def make(a) -> None:
 
 def report(a) -> None:
     from digan_jax.evaluation import study
-    from digan_jax.jobs import evaluate
+    from digan_jax.host.files import write_json
 
     found = study.report(a.answers, a.key)
     if a.json:
-        evaluate.write(found, a.json)
+        write_json(a.json, found)
     print(study.text(found))

@@ -67,7 +67,7 @@ def test_a_second_prepare_reuses_the_first(prepare, monkeypatch):
 
 def test_another_recipe_or_other_files_are_refused_unless_overwritten(prepare, two_classes, write_clip, scene):
     prepare()
-    with pytest.raises(InputError, match=r"size: 24 there, 16 asked for.*--overwrite"):
+    with pytest.raises(InputError, match=r"size: 24 there, 16 asked for.*`overwrite`"):
         prepare(size=16)
     write_clip(two_classes / "b" / "new.mkv", scene(20, 24, 24))
     with pytest.raises(InputError, match="source_fingerprint"):
@@ -91,7 +91,7 @@ def test_unusable_files_are_named_and_the_rest_is_kept(prepare, two_classes, wri
 
 def test_strict_fails_instead(prepare, two_classes, tmp_path):
     (two_classes / "a" / "empty.mp4").write_bytes(b"")
-    with pytest.raises(InputError, match="--strict: a/empty.mp4: empty file"):
+    with pytest.raises(InputError, match="`strict`: a/empty.mp4: empty file"):
         prepare(strict=True)
     assert left_behind(tmp_path / "data") == []
 
@@ -151,7 +151,13 @@ def test_a_full_disk_is_told(prepare, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "changes, message",
-    [({"frames": 1}, "--frames=1"), ({"size": 0}, "--size=0"), ({"stride": 0}, "--stride=0")],
+    [
+        ({"frames": 1}, "^frames=1"),
+        ({"size": 0}, "^size=0"),
+        ({"stride": 0}, "^stride=0"),
+        ({"piece_frames": 0}, "^piece_frames=0"),
+        ({"val_fraction": 1.0}, "^val_fraction=1.0"),
+    ],
 )
 def test_bad_numbers(prepare, changes, message):
     with pytest.raises(InputError, match=message):
@@ -160,7 +166,7 @@ def test_bad_numbers(prepare, changes, message):
 
 @pytest.mark.parametrize("name", ["", "Sky", "sky-128", "1sky", "a/b"])
 def test_bad_names(two_classes, name, tmp_path):
-    with pytest.raises(InputError, match="--name="):
+    with pytest.raises(InputError, match="^name="):
         builder.prepare(str(two_classes), name, 24, data_dir=str(tmp_path))
 
 
@@ -224,7 +230,7 @@ def test_beam_tells_of_bad_files_as_the_serial_path_does(prepare, two_classes, t
     with pytest.raises(InputError, match="nothing usable, all 3 videos were skipped"):
         prepare(frames=100, beam_options=["--runner=DirectRunner"])
     (two_classes / "a" / "empty.mp4").write_bytes(b"")
-    with pytest.raises(InputError, match="--strict: a/empty.mp4: empty file"):
+    with pytest.raises(InputError, match="`strict`: a/empty.mp4: empty file"):
         prepare(strict=True, beam_options=["--runner=DirectRunner"])
     assert left_behind(tmp_path / "data") == []
 

@@ -14,7 +14,8 @@ N_FRAMES, SIZE = 9, 4
 class CountingSource:
     """Records whose pixels tell where they come from: red the record, green the frame, blue the column."""
 
-    size, class_names, fingerprint = SIZE, ("x", "y"), "counting"
+    size = height = width = SIZE
+    class_names, fingerprint, fingerprint_covers = ("x", "y"), "counting", "nothing"
 
     def __init__(self, n_records=5):
         self.frame_counts = np.full(n_records, N_FRAMES)
@@ -23,6 +24,9 @@ class CountingSource:
 
     def __len__(self):
         return len(self.frame_counts)
+
+    def video_names(self):
+        return list("abcdefgh")[: len(self)]
 
     def read_frames(self, record, numbers):
         self.read.append((int(record), *map(int, numbers)))

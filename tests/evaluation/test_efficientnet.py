@@ -56,7 +56,7 @@ def test_architecture():
 
 def test_other_weights_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(efficientnet_weights, "read_torch", lambda path: {"_conv_stem.weight": np.zeros((3, 3, 3, 3))})
-    with pytest.raises(InputError, match="is not EfficientNet-Lite0"):
+    with pytest.raises(InputError, match="lacks _blocks.0._depthwise_conv.weight; it is not EfficientNet-Lite0"):
         efficientnet_weights.load(tmp_path / "x.pth")
 
 

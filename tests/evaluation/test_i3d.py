@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType
 
-from digan_jax import evaluation
+from digan_jax import devices, evaluation
 from digan_jax.errors import InputError
-from digan_jax.evaluation import video_distances
-from digan_jax.evaluation.features import i3d, i3d_weights
+from digan_jax.evaluation.features import extractors, i3d, i3d_weights
 from tests.evaluation.golden_i3d import drawn_state, golden, known_video
 
 
@@ -29,16 +29,26 @@ def state():
     return drawn_state()
 
 
-def test_logits_are_golden(state):
+@pytest.fixture
+def one_device(monkeypatch):
+    """Eight of them would each take a copy of the clip."""
+    first = jax.make_mesh((1,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:1])
+    monkeypatch.setattr(devices, "local_mesh", lambda: first)
+    extractors._placed_i3d.cache_clear()
+    yield
+    extractors._placed_i3d.cache_clear()
+
+
+def test_logits_are_golden(state, one_device, monkeypatch):
     """From uint8 videos of 48x64 on: resizing, cropping and the network with every layer's own statistics."""
-    weights = i3d_weights.from_content(state, "golden")
-    logits = i3d.in_batches(weights, video_distances.for_i3d(golden()["videos"]), batch=1)
+    monkeypatch.setattr(i3d_weights, "load", lambda path: i3d_weights.from_content(state, "golden"))
+    logits = extractors.i3d_extractor("crop").for_few(1)(golden()["videos"])
     # Asked for: 1e-3. 5e-7 is what float32 gives; the wrong batch-norm epsilon (1e-3) would give 8e-3.
     assert np.linalg.norm(logits - golden()["logits"]) < 1e-5 * np.linalg.norm(golden()["logits"])
 
 
 @needs_package
-def test_logits_of_the_real_weights():
+def test_logits_of_the_real_weights(one_device):
     logits = evaluation.features.i3d_logits(known_video(), batch=1)
     np.testing.assert_allclose(np.linalg.norm(logits), 235.4796, atol=5e-4)  # as many digits as are given
     assert logits.shape == (1, 400) and logits.argmax() == 357
@@ -169,4 +179,4 @@ def test_another_file_in_the_package_is_refused(monkeypatch):
 )
 def test_bad_videos(video, message):
     with pytest.raises(InputError, match=message):
-        i3d.in_batches({}, video)
+        evaluation.features.i3d_logits(video)

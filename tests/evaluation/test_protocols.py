@@ -7,8 +7,8 @@ from digan_jax.evaluation import protocols
 from digan_jax.evaluation.protocols import PROTOCOLS, choose, choose_fakes
 
 
-def starts(plan):
-    return list(zip(plan.record.tolist(), plan.frames[:, 0].tolist()))
+def starts(selection):
+    return list(zip(selection.record.tolist(), selection.frames[:, 0].tolist()))
 
 
 def small(name, n):
@@ -35,12 +35,12 @@ def test_published_counts():
 @pytest.mark.parametrize("name", ["digan", "quick"])
 def test_windows_are_distinct_and_lie_within_records(name):
     counts = np.array([20, 3, 100, 64, 16])
-    plan = choose(small(name, 6), counts, 1, 0)
-    assert len(set(starts(plan))) == 6
-    assert (plan.frames[:, -1] < counts[plan.record]).all() and 1 not in plan.record
-    assert (np.diff(plan.frames, axis=1) == 1).all()
+    selection = choose(small(name, 6), counts, 1, 0)
+    assert len(set(starts(selection))) == 6
+    assert (selection.frames[:, -1] < counts[selection.record]).all() and 1 not in selection.record
+    assert (np.diff(selection.frames, axis=1) == 1).all()
     if PROTOCOLS[name].starts == "disjoint":
-        assert (plan.frames[:, 0] % 16 == 0).all()
+        assert (selection.frames[:, 0] % 16 == 0).all()
 
 
 def test_draws_differ_and_repeat_themselves():
@@ -58,11 +58,11 @@ def test_all_windows_are_equally_likely():
 def test_videos_in_alphabetical_order_one_window_each():
     names = ["b", "a", "b", "c", "a", "d"]  # pieces of four videos
     counts = np.array([20, 18, 40, 15, 30, 16])  # c is too short
-    plan = choose(small("stylegan_v_first_2048", 2), counts, 1, 0, names)
-    assert sorted(names[r] for r in plan.record) == ["a", "b"]
+    selection = choose(small("stylegan_v_first_2048", 2), counts, 1, 0, names)
+    assert sorted(names[r] for r in selection.record) == ["a", "b"]
     several = [choose(small("stylegan_v_random", 2), counts, 1, draw, names) for draw in range(40)]
-    assert {names[r] for plan in several for r in plan.record} == {"a", "b", "d"}
-    of_b = [r for plan in several for r in plan.record if names[r] == "b"]
+    assert {names[r] for selection in several for r in selection.record} == {"a", "b", "d"}
+    of_b = [r for selection in several for r in selection.record if names[r] == "b"]
     assert of_b.count(2) > of_b.count(0) > 0  # 25 windows against 5
     with pytest.raises(InputError, match="too few videos: .* each of 4, the data hold 3"):
         choose(small("stylegan_v_random", 4), counts, 1, 0, names)
@@ -70,8 +70,8 @@ def test_videos_in_alphabetical_order_one_window_each():
 
 def test_stride():
     counts = np.array([clips.span(16, 3)] * 3 + [45])
-    plan = choose(small("latte", 3), counts, 3, 0, ["a", "b", "c", "d"])
-    assert plan.record.tolist() == [0, 1, 2] and plan.frames[:, -1].tolist() == [45] * 3
+    selection = choose(small("latte", 3), counts, 3, 0, ["a", "b", "c", "d"])
+    assert selection.record.tolist() == [0, 1, 2] and selection.frames[:, -1].tolist() == [45] * 3
 
 
 def test_too_few_windows():

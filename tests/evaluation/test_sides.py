@@ -8,7 +8,7 @@ from digan_jax.data.bouncing import BouncingSource
 from digan_jax.data.video_folders import FolderSource, quantised
 from digan_jax.errors import InputError
 from digan_jax.evaluation import sides
-from digan_jax.evaluation.protocols import Plan
+from digan_jax.evaluation.protocols import Selection
 from digan_jax.host.video_files import write_video
 from digan_jax.jobs import opening_sides
 from tests.data.conftest import scene, write
@@ -19,8 +19,8 @@ def clips():
     return np.random.default_rng(0).integers(0, 256, (3, 16, 8, 8, 3), np.uint8)
 
 
-def plan(record, first):
-    return Plan(np.array([record]), np.array([first + np.arange(16)]))
+def selection(record, first):
+    return Selection(np.array([record]), np.array([first + np.arange(16)]))
 
 
 # ---- folders ----
@@ -108,11 +108,11 @@ def test_an_empty_folder_and_none(tmp_path):
 # ---- real ----
 
 
-def test_real_clips_of_a_plan_and_through_jpeg():
+def test_real_clips_of_a_selection_and_through_jpeg():
     real = sides.RealClips(BouncingSource(32, 20), "bouncing", "train")
-    (clip,) = real.read(plan(3, 2))
+    (clip,) = real.read(selection(3, 2))
     np.testing.assert_array_equal(clip, real.source.read_frames(3, np.arange(2, 18)))
-    (lossy,) = real.read(plan(3, 2), jpeg=75)
+    (lossy,) = real.read(selection(3, 2), jpeg=75)
     file = io.BytesIO()
     Image.fromarray(clip[5]).save(file, "JPEG", quality=75)
     np.testing.assert_array_equal(lossy[5], np.asarray(Image.open(file)))
@@ -125,7 +125,7 @@ def test_too_few_clips_name_the_data():
     source = BouncingSource(32, 16)
     source.frame_counts = source.frame_counts[:5]
     with pytest.raises(InputError, match="few: too few real clips: the protocol takes 256, the data hold 5"):
-        sides.RealClips(source, "few", "").plan(PROTOCOLS["quick"], 0)
+        sides.RealClips(source, "few", "").select(PROTOCOLS["quick"], 0)
 
 
 def test_a_prepared_set_knows_its_videos(tmp_path):
@@ -142,7 +142,7 @@ def test_a_prepared_set_knows_its_videos(tmp_path):
 
 
 def test_real_clips_without_a_name(tmp_path):
-    with pytest.raises(InputError, match="--real is missing"):
+    with pytest.raises(InputError, match="`real` is missing: name a prepared set"):
         opening_sides.open_real(None, None, "", None, None)
     with pytest.raises(InputError, match="not prepared"):
         opening_sides.open_real("nothing_here", None, str(tmp_path), None, None)

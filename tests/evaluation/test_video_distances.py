@@ -4,15 +4,21 @@ import skimage.transform
 
 from digan_jax import evaluation
 from digan_jax.errors import InputError
-from digan_jax.evaluation import features, video_distances
+from digan_jax.evaluation import resizing
+from digan_jax.evaluation.features import extractors, i3d
 from digan_jax.evaluation.metrics import frechet
 from tests.evaluation.golden_i3d import golden
+
+
+def for_i3d(clips, size=i3d.SIZE):
+    """What the network sees of uint8 clips."""
+    return np.asarray(resizing.resize(clips, *resizing.matrices(*clips.shape[2:4], size))) / 127.5 - 1
 
 
 def test_preprocessing_is_golden():
     corner = np.moveaxis(golden()["preprocessed_corner"], 1, -1)
     n, t, h, w, _ = corner.shape
-    found = video_distances.for_i3d(golden()["videos"])
+    found = for_i3d(golden()["videos"])
     assert found.shape[2:] == (224, 224, 3) and found.dtype == np.float32
     np.testing.assert_allclose(found[:n, :t, :h, :w], corner, atol=1e-6)  # rounding of float32
 
@@ -28,13 +34,17 @@ def test_resizing_is_scikit_images(h, w):
     )
     top, left = (rows - size) // 2, (columns - size) // 2
     expected = whole[top : top + size, left : left + size] / 127.5 - 1
-    np.testing.assert_allclose(video_distances.for_i3d(clip, size)[0, 0], expected, atol=1e-6)
+    np.testing.assert_allclose(for_i3d(clip, size)[0, 0], expected, atol=1e-6)
 
 
 @pytest.fixture
 def mean_colours(monkeypatch):
     """Instead of I3D: the mean colour of each clip, so that distances are known."""
-    monkeypatch.setattr(features, "i3d_logits", lambda video, weights, batch: video.mean((1, 2, 3), np.float64))
+    def apply(weights, clips, rows, columns):
+        return (resizing.resize(clips, rows, columns) / 127.5 - 1).mean((1, 2, 3))
+
+    network = extractors.Extractor("i3d", "0" * 64, {}, apply, i3d.SIZE, "crop", batch_per_device=1)
+    monkeypatch.setattr(extractors, "i3d_extractor", lambda resize, weights: network)
 
 
 def clips(n, value, spread=0):

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from digan_jax.host import video_reading
-from digan_jax.host.video_reading import UnusableVideo, bilinear, square, square_frames
+from digan_jax.host.bilinear import bilinear
+from digan_jax.host.video_reading import UnusableVideo, square, square_frames
 
 
 def bilinear_slowly(image, size):

@@ -4,10 +4,12 @@ import json
 import os
 import shutil
 import struct
+import sys
 
 import jax
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 
 import digan_jax as digan
 from digan_jax import config as config_lib
@@ -92,6 +94,14 @@ def test_files_are_what_other_programs_expect(exported):
     array = np.frombuffer(content[8 + length :][start:end], "<f4").reshape(entry["shape"])
     np.testing.assert_array_equal(array, digan.load(exported).params["synthesis"]["b4"]["conv1"]["weight"])
     assert json.loads((exported / "config.json").read_text())["format"] == config_lib.records.FORMAT
+
+
+def test_the_card_is_the_same_without_the_hubs_library(exported, monkeypatch):
+    weights = model_folder.read(exported)
+    card = model_folder.model_card.text(weights, 2)
+    assert ModelCard(card).data.to_dict() == model_folder.model_card.METADATA
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    assert model_folder.model_card.text(weights, 2) == card
 
 
 def test_the_card_says_what_is_known(exported, whole, tmp_path):

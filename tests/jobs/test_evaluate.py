@@ -9,9 +9,11 @@ from PIL import Image
 
 from digan_jax import cli
 from digan_jax.errors import InputError
-from digan_jax.evaluation import protocols, report
+from digan_jax.evaluation import protocols, tables
+from digan_jax.host.files import write_json
+from digan_jax.host.progress import Cancelled, Progress
 from digan_jax.jobs import evaluate
-from digan_jax.jobs.evaluate import Request
+from digan_jax.jobs.evaluate import EvaluateRequest
 
 N = 12
 
@@ -47,9 +49,10 @@ def ask(quick_networks, tmp_path, folder):
     """ask(fake, ...) -> the report, against a folder of 40 real clips."""
     real = folder("real", 0, 40, 20)
 
-    def run(fake, **options):
-        return evaluate.evaluate(Request(fake, real, cache=str(tmp_path / "cache"), **options), options.pop("sheet", None))
+    def run(fake, progress=Progress(), **options):
+        return evaluate.run(EvaluateRequest(fake, real, cache=str(tmp_path / "cache"), **options), progress)
 
+    run.real = real
     return run
 
 
@@ -62,7 +65,7 @@ def test_a_report_says_everything_that_moves_the_number(ask, folder):
     assert found["real"]["records"] == 40 and len(found["real"]["fingerprint"]) == 16
     assert found["versions"]["jax"] and found["date"] and found["seconds"] > 0 and "cpu" in found["device"].lower()
     assert quick["fvd"]["mean"] > quick["references"]["real"] and quick["fvd"]["deviation"] is None
-    text = report.table(found)
+    text = tables.table(found)
     for word in ("quick", "(of names, frame counts and sizes of files)", "a" * 12, "frozen", f"{quick['fvd']['mean']:.1f}", "versions"):
         assert word in text
     json.dumps(found)
@@ -87,7 +90,7 @@ def test_draws_give_mean_and_deviation(ask, folder):
 
 def test_is_stands_there_with_its_files_alone(ask, folder, tmp_path):
     without = ask(folder("fake", 1))
-    assert "inception_score" not in without["protocols"]["quick"] and " IS" not in report.table(without)
+    assert "inception_score" not in without["protocols"]["quick"] and " IS" not in tables.table(without)
     one_colour = clips(1, 40) // 8
     one_colour[..., 0] += 150
     (tmp_path / "red").mkdir()
@@ -99,11 +102,11 @@ def test_is_stands_there_with_its_files_alone(ask, folder, tmp_path):
     assert red["protocols"]["digan"]["inception_score"]["mean"] == pytest.approx(1)
     assert red["protocols"]["digan"]["inception_score"]["real"] == score["real"] > 1.3  # of the same real clips
     assert found["weights"]["c3d_ucf101"] == files["c3d"] + files["c3d_mean"]
-    assert f"{score['mean']:.2f} ± {score['deviation']:.2f}  {score['real']:.2f}" in report.table(found)
-    assert "IS" in report.comparison([found, red]).split("\n")[0].split()
+    assert f"{score['mean']:.2f} ± {score['deviation']:.2f}  {score['real']:.2f}" in tables.table(found)
+    assert "IS" in tables.comparison([found, red]).split("\n")[0].split()
     red["weights"]["c3d_ucf101"] = "e" * 64
-    assert "IS" not in report.comparison([found, red]).split("\n")[0].split()
-    with pytest.raises(InputError, match="--c3d and --c3d-mean go together"):
+    assert "IS" not in tables.comparison([found, red]).split("\n")[0].split()
+    with pytest.raises(InputError, match="`c3d` and `c3d_mean` go together"):
         ask(str(tmp_path / "red"), c3d="x")
 
 
@@ -111,7 +114,7 @@ def test_all_protocols_side_by_side(ask, folder):
     found = ask(folder("fake", 1), protocol="all")
     assert list(found["skipped"]) == ["magvit_10k4", "latte"][::-1]  # 20 frames are too few at stride 3
     assert "too few videos" in found["skipped"]["latte"] and "takes 10000" in found["skipped"]["magvit_10k4"]
-    text = report.table(found)
+    text = tables.table(found)
     assert all(name in text for name in protocols.PROTOCOLS) and "left out: latte" in text
 
 
@@ -149,7 +152,7 @@ def test_copies_of_real_clips_are_found(ask, folder, tmp_path):
 def test_several_in_one_table(ask, folder, tmp_path, capsys):
     near, far = folder("near", 1), folder("far", 1, shift=60)
     out, real = str(tmp_path / "all.json"), str(tmp_path / "real")
-    evaluate.write(ask(near), tmp_path / "near.json")
+    write_json(tmp_path / "near.json", ask(near))
     words = ["--real", real, "--cache", str(tmp_path / "cache"), "--out", out]
     assert cli.main(["evaluate", "--compare", far, str(tmp_path / "near.json"), *words]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -161,20 +164,20 @@ def test_several_in_one_table(ask, folder, tmp_path, capsys):
 def test_reports_of_other_real_clips_are_not_compared(ask, folder, tmp_path, quick_networks):
     first = ask(folder("fake", 1))
     other = folder("other_real", 9, 40)
-    second = evaluate.evaluate(Request(str(tmp_path / "fake"), other, cache=None))
+    second = evaluate.run(EvaluateRequest(str(tmp_path / "fake"), other, cache=None))
     with pytest.raises(InputError, match="other real clips under quick; their numbers cannot be compared"):
-        report.comparison([first, second])
-    weights = evaluate.evaluate(Request(str(tmp_path / "fake"), str(tmp_path / "real"), cache=None, weights="d" * 64))
+        tables.comparison([first, second])
+    weights = evaluate.run(EvaluateRequest(str(tmp_path / "fake"), str(tmp_path / "real"), cache=None, weights="d" * 64))
     with pytest.raises(InputError, match="other I3D weights"):
-        report.comparison([first, weights])
+        tables.comparison([first, weights])
 
 
 @pytest.mark.parametrize(
     ("fake", "options", "message"),
     [
-        (dict(n=11), {}, "--protocol quick: too few generated clips: the protocol takes 12, there are 11"),
+        (dict(n=11), {}, "^protocol=quick: too few generated clips: the protocol takes 12, there are 11"),
         (dict(frames=15), {}, "has 15 frames, a clip needs 16"),
-        ({}, {"protocol": "latte"}, "--protocol latte: .*too few videos"),
+        ({}, {"protocol": "latte"}, "^protocol=latte: .*too few videos"),
         ({}, {"protocol": "fvd"}, "unknown protocol"),
     ],
 )
@@ -188,8 +191,8 @@ def test_sizes_must_agree(quick_networks, folder, tmp_path):
     wide = folder("wide", 1)
     np.savez(tmp_path / "wide" / "clips.npz", clips(1)[:, :, :8])
     with pytest.raises(InputError, match="real frames are 16x16, generated ones 16x8"):
-        evaluate.evaluate(Request(wide, folder("real", 0, 40), cache=None))
-    resized = evaluate.evaluate(Request(wide, str(tmp_path / "real"), cache=None, size=12))
+        evaluate.run(EvaluateRequest(wide, folder("real", 0, 40), cache=None))
+    resized = evaluate.run(EvaluateRequest(wide, str(tmp_path / "real"), cache=None, size=12))
     assert resized["real"]["size"] == 12 and resized["protocols"]["quick"]["fvd"]["mean"] > 0
 
 
@@ -201,7 +204,8 @@ def test_sizes_must_agree(quick_networks, folder, tmp_path):
         (["--fake", "x", "--lpips", "y"], "--lpips needs --pairs"),
         (["--run", "x", "--c3d", "y"], "--c3d and --c3d-mean go together"),
         (["--run", "x", "--c3d-mean", "y"], "--c3d and --c3d-mean go together"),
-        (["--fake", "x", "--pairs", "z", "--lpips", "a", "b", "c"], "--lpips: 3 files given"),
+        (["--fake", "x", "--pairs", "z", "--lpips", "a", "b", "c"], "--lpips ['a', 'b', 'c']: 3 files"),
+        (["--run", "x", "--size", "0"], "--size 0: must be 1"),
         (["--run", "x", "--step", "last"], "'last' is no step"),
         (["--compare", "none.json", "--real", "x"], "none.json: is no report"),
         (["--real", "x"], "one of the arguments --run --fake --compare is required"),
@@ -210,3 +214,29 @@ def test_sizes_must_agree(quick_networks, folder, tmp_path):
 def test_bad_options(words, message, capsys):
     assert cli.main(["evaluate", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_bucket_serves_as_a_folder_does(ask, folder, bucket, quick_networks, monkeypatch):
+    """Report, sheet and features go to a bucket and are read from it."""
+    cache, out = str(bucket / "features"), bucket / "results" / "metrics.json"
+    words = ["--cache", cache, "--out", str(out)]
+    fake, real = folder("fake", 1), ask.real
+    assert cli.main(["evaluate", "--fake", fake, "--real", real, *words]) == 0
+    found = evaluate.read(out)
+    assert found["protocols"]["quick"]["fvd"]["mean"] > 0
+    with (bucket / "results" / "metrics_nearest.png").open("rb") as file:
+        assert Image.open(file).size == (16 * 16, 8 * (3 * 16 + 2))
+    quick_networks.clear()
+    again = evaluate.run(EvaluateRequest(fake, real, cache=cache))
+    assert again["protocols"] == found["protocols"] and not quick_networks
+    assert evaluate.as_reports([str(out)], EvaluateRequest(fake)) == [found]
+    with pytest.raises(InputError, match="none.json: is no report"):
+        evaluate.read(bucket / "none.json")
+
+
+def test_whoever_watches_is_told_and_can_end_it(ask, folder):
+    told = []
+    ask(folder("fake", 1), progress=Progress(lambda *now: told.append(now)))
+    assert ("quick: generated clips", N, N, "clips") in told and ("quick: real clips", 0, N, "clips") in told
+    with pytest.raises(Cancelled, match="quick: real clips: cancelled after 1 of 12 clips"):
+        ask(folder("other", 1), progress=Progress(cancelled=lambda: True))

@@ -17,7 +17,7 @@ from etils import epath
 from jaxtyping import Float
 
 from digan_jax.errors import InputError
-from digan_jax.evaluation.features import i3d
+from digan_jax.evaluation.features import i3d, states
 from digan_jax.evaluation.features.packaged import checksum
 from digan_jax.host.arrays import read_arrays
 from digan_jax.shapes import Array
@@ -51,31 +51,30 @@ def load(weights: epath.PathLike, mean: epath.PathLike) -> tuple[dict, str]:
       InputError: missing, damaged, or not this C3D or its mean; says which array.
     """
     state = {name.lstrip("/"): array for name, array in read_arrays(weights).items()}
-    found, inputs = {}, 3
-    for name, (outputs, _) in CONVOLUTIONS.items():
-        kernel, bias = _layer(state, weights, name, (outputs, inputs, 3, 3, 3))
-        found[name] = {"kernel": np.moveaxis(kernel, (0, 1), (4, 3)), "bias": bias}  # [o i t h w] -> [t h w i o]
-        inputs = outputs
-    inputs *= int(np.prod(_LAST))
-    for name, outputs in DENSE.items():
-        kernel, bias = _layer(state, weights, name, (outputs, inputs))
-        if name == "fc6":  # channels come first in Chainer, last here
-            kernel = np.moveaxis(kernel.reshape(outputs, -1, *_LAST), 1, -1).reshape(outputs, inputs)
-        found[name] = {"kernel": kernel.T, "bias": bias}
-        inputs = outputs
+    state = states.checked(state, _shapes(), weights, "the C3D of UCF-101 as Chainer stores it")
+    found = {}
+    for name in (*CONVOLUTIONS, *DENSE):
+        kernel = state[f"{name}/W"]
+        if name in CONVOLUTIONS:
+            kernel = np.moveaxis(kernel, (0, 1), (4, 3))  # [o i t h w] -> [t h w i o]
+        elif name == "fc6":  # channels come first in Chainer, last here
+            kernel = np.moveaxis(kernel.reshape(len(kernel), -1, *_LAST), 1, -1).reshape(kernel.shape).T
+        else:
+            kernel = kernel.T
+        found[name] = {"kernel": kernel, "bias": state[f"{name}/b"]}
     found["mean"] = _mean(mean)
     return jax.tree.map(jnp.asarray, found), checksum(weights, mean)
 
 
-def _layer(state: dict, source, name: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    arrays = []
-    for key, size in ((f"{name}/W", shape), (f"{name}/b", shape[:1])):
-        if key not in state:
-            raise InputError(f"{source}: lacks {key}; it is not the C3D of UCF-101 as Chainer stores it.")
-        if state[key].shape != size:
-            raise InputError(f"{source}: {key} has shape {state[key].shape}, not {size}; it is not the C3D of UCF-101.")
-        arrays.append(state[key].astype(np.float32))
-    return arrays[0], arrays[1]
+def _shapes() -> dict[str, tuple[int, ...]]:
+    shapes, inputs = {}, 3
+    for name, outputs in {**{name: o for name, (o, _) in CONVOLUTIONS.items()}, **DENSE}.items():
+        if name == "fc6":
+            inputs *= int(np.prod(_LAST))
+        kernel = (outputs, inputs, 3, 3, 3) if name in CONVOLUTIONS else (outputs, inputs)
+        shapes |= {f"{name}/W": kernel, f"{name}/b": (outputs,)}
+        inputs = outputs
+    return shapes
 
 
 def _mean(source: epath.PathLike) -> Float[np.ndarray, "16 112 112 3"]:

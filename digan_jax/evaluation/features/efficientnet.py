@@ -7,7 +7,6 @@ Inference only: batch norm is folded into the kernels. Weights are {"stem", "hea
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Float
@@ -68,9 +67,3 @@ def features(weights: dict, frames: Float[Array, "n 224 224 3"]) -> Float[Array,
 def logits(weights: dict, frames: Float[Array, "n 224 224 3"]) -> Float[Array, "n 1000"]:
     """ImageNet scores, to check weights with."""
     return features(weights, frames) @ weights["logits"]["kernel"] + weights["logits"]["bias"][None]
-
-
-@jax.jit
-def compiled_features(weights: dict, frames: Float[Array, "n 224 224 3"]) -> Float[Array, "n 1280"]:
-    with jax.default_matmul_precision("highest"):
-        return features(weights, frames)

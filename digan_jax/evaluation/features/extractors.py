@@ -12,7 +12,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Real, UInt8
 
 from digan_jax import devices
 from digan_jax.evaluation import resizing
@@ -53,18 +53,30 @@ class Extractor:
     def batch(self) -> int:
         return self.batch_per_device * devices.local_mesh().size
 
-    def __call__(self, clips: UInt8[np.ndarray, "n t h w 3"]) -> Float[np.ndarray, "n *d"]:
-        """At most `batch` clips; fewer are filled up, so that one program serves all."""
-        filled = clips[np.minimum(np.arange(self.batch), len(clips) - 1)]
-        placed = jax.device_put(filled, NamedSharding(devices.local_mesh(), PartitionSpec("data")))
+    def __call__(self, clips: Real[np.ndarray, "n t h w 3"]) -> Float[np.ndarray, "n *d"]:
+        """Any number of clips, `batch` at a time; fewer are filled up, so that one program serves all."""
+        starts, mesh = range(0, len(clips), self.batch), NamedSharding(devices.local_mesh(), PartitionSpec("data"))
         rows, columns = resizing.matrices(*clips.shape[2:4], self.size, self.resize)
-        return np.asarray(self.apply(self.weights, placed, rows, columns))[: len(clips)]
+        found = []
+        for start in starts:
+            filled = clips[np.minimum(np.arange(start, start + self.batch), len(clips) - 1)]
+            found.append(np.asarray(self.apply(self.weights, jax.device_put(filled, mesh), rows, columns)))
+        return np.concatenate(found)[: len(clips)]
+
+    def for_few(self, n: int) -> Extractor:
+        """The same for `n` clips in all: a batch no larger than they need."""
+        needed = -(-n // devices.local_mesh().size)
+        return dataclasses.replace(self, batch_per_device=min(self.batch_per_device, needed))
 
 
 @jax.jit
 def _i3d_logits(weights: dict, clips: UInt8[Array, "n t h w 3"], rows: Array, columns: Array) -> Float[Array, "n 400"]:
-    with jax.default_matmul_precision("highest"):  # as i3d.compiled_logits
-        return i3d.logits(weights, resizing.resize(clips, rows, columns) / 127.5 - 1)
+    with jax.default_matmul_precision("highest"):
+        return i3d.compiled_logits(weights, resizing.resize(clips, rows, columns) / 127.5 - 1)
+
+
+def _i3d_logits_of_video(weights: dict, video: Float[Array, "n t 224 224 3"], *_) -> Float[Array, "n 400"]:
+    return i3d.compiled_logits(weights, video)
 
 
 def i3d_extractor(resize: str, weights: str | None = None) -> Extractor:
@@ -75,6 +87,13 @@ def i3d_extractor(resize: str, weights: str | None = None) -> Extractor:
     """
     placed, checksum = _placed_i3d(weights)
     return Extractor("i3d_kinetics400_logits", checksum, placed, _i3d_logits, i3d.SIZE, resize)
+
+
+def i3d_logits(video: np.ndarray, weights: str | None, batch: int) -> Float[np.ndarray, "n 400"]:
+    """Of video that is resized already; see `features.i3d_logits`."""
+    i3d.check(video)
+    network = dataclasses.replace(i3d_extractor("crop", weights), apply=_i3d_logits_of_video, batch_per_device=batch)
+    return network.for_few(len(video))(video)
 
 
 @functools.lru_cache(maxsize=1)  # two protocols, one copy on the devices

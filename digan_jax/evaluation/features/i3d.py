@@ -148,13 +148,8 @@ def compiled_logits(weights: dict, video: Array) -> Array:
         return logits(weights, video)
 
 
-def in_batches(weights: dict, video, batch: int = 4) -> np.ndarray:
-    """`logits` of any number of clips, a few at a time, in one compiled shape.
-
-    Raises:
-      InputError: a video that is not float32 [n t 224 224 3] with t of 9 or more.
-    """
-    video = np.asarray(video)
+def check(video: np.ndarray) -> None:
+    """Raises `InputError` for a video that is not float32 [n t 224 224 3] with t of 9 or more."""
     good = video.ndim == 5 and video.shape[2:] == (SIZE, SIZE, 3) and len(video) and video.dtype == np.float32
     if not good:
         raise InputError(
@@ -162,10 +157,3 @@ def in_batches(weights: dict, video, batch: int = 4) -> np.ndarray:
         )
     if video.shape[1] < MIN_FRAMES:
         raise InputError(f"clips of {video.shape[1]} frames: I3D needs {MIN_FRAMES} or more; 16 are usual.")
-    batch = min(batch, len(video))
-    rows = []
-    for start in range(0, len(video), batch):
-        clips = video[start : start + batch]
-        filled = np.concatenate([clips, np.repeat(clips[-1:], batch - len(clips), 0)])
-        rows.append(np.asarray(compiled_logits(weights, filled))[: len(clips)])
-    return np.concatenate(rows)

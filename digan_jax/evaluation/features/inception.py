@@ -13,7 +13,7 @@ from etils import epath
 from jax import lax, nn
 from jaxtyping import Float
 
-from digan_jax.errors import InputError
+from digan_jax.evaluation.features import states
 from digan_jax.evaluation.features.i3d import fold
 from digan_jax.evaluation.features.packaged import checksum
 from digan_jax.host.pickles.restricted import read_torch
@@ -32,24 +32,12 @@ def load(path: epath.PathLike) -> tuple[dict, str]:
     Raises:
       InputError: missing, damaged, or not the Inception of FID.
     """
-    state = read_torch(path)
-    if not isinstance(state, dict):
-        raise InputError(f"{path}: holds no dict of weights.")
-    names = [key.removesuffix(".conv.weight") for key in state if key.endswith(".conv.weight")]
-    weights = {}
-    try:
-        for name in names:
-            kernel = np.moveaxis(state[f"{name}.conv.weight"], (0, 1), (3, 2))  # [o i h w] -> [h w i o]
-            rows = (state[f"{name}.bn.{key}"] for key in ("bias", "running_mean", "running_var", "weight"))
-            weights[name] = fold(kernel, *rows, _EPSILON)
-        weights_of_all = {name: weights[name] for name in _LAYERS}
-        shapes = {name: layer["kernel"].shape for name, layer in weights_of_all.items()}
-        if shapes != _LAYERS:
-            wrong = next(name for name in _LAYERS if shapes[name] != _LAYERS[name])
-            raise ValueError(f"{wrong} has shape {shapes[wrong]}, not {_LAYERS[wrong]}")
-    except (KeyError, ValueError) as error:
-        raise InputError(f"{path}: is not the Inception of FID, pt_inception-2015-12-05 ({error}).") from None
-    return weights_of_all, checksum(path)
+    state, weights = read_torch(path), {}
+    for name, (h, w, i, o) in _LAYERS.items():
+        wanted = states.convolution_and_norm(f"{name}.conv", f"{name}.bn", (o, i, h, w))
+        kernel, *norm = states.checked(state, wanted, path, "the Inception of FID, pt_inception-2015-12-05").values()
+        weights[name] = fold(np.moveaxis(kernel, (0, 1), (3, 2)), *norm, _EPSILON)  # [o i h w] -> [h w i o]
+    return weights, checksum(path)
 
 
 def _max_pool(x: Maps, stride: int = 2, padding: str = "VALID") -> Maps:

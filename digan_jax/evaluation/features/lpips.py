@@ -17,12 +17,14 @@ from jax import lax
 from jaxtyping import Float
 
 from digan_jax.errors import InputError
+from digan_jax.evaluation.features import states
 from digan_jax.evaluation.features.packaged import checksum
 from digan_jax.host.pickles.restricted import read_torch
 from digan_jax.shapes import Array
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of red, green, blue; the published scaling layer
 SHAPES = [(64, 3, 11, 11), (192, 64, 5, 5), (384, 192, 3, 3), (256, 384, 3, 3), (256, 256, 3, 3)]  # [o i h w]
+KIND = "LPIPS v0.1 on AlexNet"
 PADDINGS = (2, 2, 1, 1, 1)
 POOLED = (1, 2)  # layers behind a max pooling
 _BACKBONE = ["net.slice1.0", "net.slice2.3", "net.slice3.6", "net.slice4.8", "net.slice5.10"]  # in a state of LPIPS
@@ -42,8 +44,7 @@ def load(files: Sequence[epath.PathLike]) -> tuple[dict, str]:
     source, state = " and ".join(map(str, files)), {}
     for file in files:
         content = read_torch(file)
-        if not isinstance(content, dict):
-            raise InputError(f"{file}: holds no dict of weights.")
+        states.checked(content, {}, file, KIND)
         state |= content
     for ours, theirs in _ALEXNET.items():
         for kind in ("weight", "bias"):
@@ -54,7 +55,7 @@ def load(files: Sequence[epath.PathLike]) -> tuple[dict, str]:
         stored = np.ravel(state.get(f"scaling_layer.{name}", published))
         if stored.shape != (3,) or not np.allclose(stored, published, atol=1e-6):
             raise InputError(f"{source}: scaling_layer.{name} is {stored}, that of LPIPS v0.1 {published}.")
-    return assemble(state, _BACKBONE, scaling, source, "LPIPS v0.1 on AlexNet"), checksum(*files)
+    return assemble(state, _BACKBONE, scaling, source, KIND), checksum(*files)
 
 
 def assemble(state: dict, names: Sequence[str], scaling: dict, source: str, kind: str) -> dict:
@@ -64,12 +65,7 @@ def assemble(state: dict, names: Sequence[str], scaling: dict, source: str, kind
     layers = []
     for number, (name, shape) in enumerate(zip(names, SHAPES, strict=True)):
         wanted = {f"{name}.weight": shape, f"{name}.bias": shape[:1], f"lin{number}.model.1.weight": (1, shape[0], 1, 1)}
-        for key, size in wanted.items():
-            if key not in state:
-                raise InputError(f"{source}: lacks {key}; it is not {kind}.")
-            if np.shape(state[key]) != size:
-                raise InputError(f"{source}: {key} has shape {np.shape(state[key])}, not {size}; it is not {kind}.")
-        kernel, bias, weight = (np.asarray(state[key], np.float32) for key in wanted)
+        kernel, bias, weight = states.checked(state, wanted, source, kind).values()
         kernel = np.moveaxis(kernel, (0, 1), (3, 2))  # [o i h w] -> [h w i o]
         layers.append({"kernel": kernel, "bias": bias, "weight": weight.ravel()})
     scaling = {key: np.ravel(value).astype(np.float32) for key, value in scaling.items()}

@@ -1,4 +1,4 @@
-"""Do samples copy real clips, are they like them, and do they cover them? On two sets of features. numpy, pure.
+"""Do samples copy real clips, are they like them, and do they cover them? On two sets of features. Pure.
 
 All four numbers rest on balls around each point that reach to its k-th nearest neighbour of the same set.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.spatial.distance import cdist  # float64, whatever comes in
 
 from digan_jax.errors import InputError
 
@@ -14,22 +15,11 @@ K_PRECISION = 3  # Kynkäänniemi et al. 2019 (arXiv 1904.06991)
 K_DENSITY = 5  # Naeem et al. 2020 (arXiv 2002.09797)
 
 
-def distances(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "n m"]:
-    """Euclidean, float64."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    centre = b.mean(0)  # far from the origin the squares would swallow the differences
-    a, b = a - centre, b - centre
-    squared = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
-    return np.sqrt(np.maximum(squared, 0))
-
-
 def _radii(x: np.ndarray, k: int) -> np.ndarray:
     """Distance of each point to its k-th nearest other point."""
     if len(x) <= k:
         raise InputError(f"{len(x)} clips: neighbours of rank {k} need {k + 1} or more.")
-    own = distances(x, x)
-    np.fill_diagonal(own, 0)
-    return np.partition(own, k, axis=1)[:, k]
+    return np.partition(cdist(x, x), k, axis=1)[:, k]
 
 
 def precision_recall(
@@ -40,7 +30,7 @@ def precision_recall(
     Raises:
       InputError: k clips or fewer in either set.
     """
-    between = distances(real, fake)
+    between = cdist(real, fake)
     return (
         float((between <= _radii(real, k)[:, None]).any(0).mean()),
         float((between <= _radii(fake, k)[None]).any(1).mean()),
@@ -55,12 +45,12 @@ def density_coverage(
     Raises:
       InputError: k real clips or fewer.
     """
-    inside = distances(real, fake) < _radii(real, k)[:, None]
+    inside = cdist(real, fake) < _radii(real, k)[:, None]
     return float(inside.sum(0).mean() / k), float(inside.any(1).mean())
 
 
 def nearest(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
     """Index and distance of the nearest row of `b` to each row of `a`."""
-    found = distances(a, b)
+    found = cdist(a, b)
     index = found.argmin(1)
     return index, found[np.arange(len(a)), index]

@@ -49,9 +49,9 @@ def test_nearest(sets):
     index, distance = coverage.nearest(*sets)
     expected, where = cKDTree(sets[1]).query(sets[0])
     np.testing.assert_array_equal(index, where)
-    np.testing.assert_allclose(distance, expected, atol=1e-7)  # squares of 1 cancel to 1e-16
+    np.testing.assert_allclose(distance, expected, rtol=1e-12)
     far = [x + 1e5 for x in sets]
-    np.testing.assert_allclose(coverage.nearest(*far)[1], expected, atol=1e-5)
+    np.testing.assert_allclose(coverage.nearest(*far)[1], expected, atol=1e-9)  # 1e5 leaves digits of 1e-11
 
 
 def test_too_few_clips(sets):

@@ -1,0 +1,45 @@
+"""Bilinear resizing with half-pixel centres, edges repeated, no antialiasing: the two taps of each pixel along an axis.
+
+Output pixel i samples at `(i + ½) · n / size − ½`, whatever the ratio (Pillow and others widen the kernel when they
+shrink, which blurs and is not what the published numbers were made with). PyTorch's interpolate does the same.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+
+@functools.lru_cache(maxsize=64)
+def taps(
+    n: int, size: int
+) -> tuple[Int[np.ndarray, "{size}"], Int[np.ndarray, "{size}"], Float[np.ndarray, "{size}"]]:
+    """The two source pixels of each output pixel along an axis of n, and the weight of the second, float64."""
+    position = np.clip((np.arange(size) + 0.5) * (n / size) - 0.5, 0, n - 1)
+    first = position.astype(np.int64)
+    return first, np.minimum(first + 1, n - 1), position - first
+
+
+def bilinear(image: UInt8[np.ndarray, "h w 3"], size: int) -> UInt8[np.ndarray, "{size} {size} 3"]:
+    """An image resized to size × size, rounded."""
+    (top, bottom, down), (left, right, across) = (taps(n, size) for n in image.shape[:2])
+    upper, lower = image[top], image[bottom]
+    down, across = down.astype(np.float32)[:, None, None], across.astype(np.float32)[:, None]
+
+    def blend(a, b, weight):  # weights are float32, so sums of uint8 are too
+        return a + (b.astype(np.float32) - a) * weight
+
+    rows = [blend(upper.take(x, 1), lower.take(x, 1), down) for x in (left, right)]
+    return np.rint(blend(*rows, across)).astype(np.uint8)
+
+
+def matrix(n: int, size: int, kept: int) -> Float[np.ndarray, "{kept} {n}"]:
+    """The middle `kept` rows of the matrix [size n] that resizes an axis, float32."""
+    middle = slice((size - kept) // 2, (size - kept) // 2 + kept)
+    first, second, weight = (of_all[middle] for of_all in taps(n, size))
+    made = np.zeros((kept, n), np.float32)
+    made[np.arange(kept), first] += 1 - weight
+    made[np.arange(kept), second] += weight
+    return made
