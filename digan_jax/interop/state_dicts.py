@@ -207,8 +207,13 @@ def model_from_state(state: Mapping[str, np.ndarray], config: ModelConfig):
     return Model(config, generator_params(state, config))
 
 
-def critic_from_state(state: Mapping[str, np.ndarray], config: ModelConfig) -> Callable:
+def critic_from_state(
+    state: Mapping[str, np.ndarray], config: ModelConfig, mbstd_group_size: int = 4
+) -> Callable:
     """Both critics from a flat dict of arrays under the release's names ("videoD.b64.conv0.weight").
+
+    Args:
+      mbstd_group_size: samples of a minibatch-statistics group, as they were trained with (the release: 4).
 
     Returns:
       scores(frames [b 2 h w c] in [-1, 1], delta_t [b], label one-hot [b classes] or None) -> motion [b], image [b 2].
@@ -217,7 +222,7 @@ def critic_from_state(state: Mapping[str, np.ndarray], config: ModelConfig) -> C
       InputError: a weight is missing, unknown, of another shape or not finite; names it.
     """
     params = critic_params(state, config)
-    apply = jax.jit(networks.build(config).critic.apply)
+    apply = jax.jit(networks.build(config, mbstd_group_size=mbstd_group_size).critic.apply)
 
     def scores(frames, delta_t, label=None):
         as_float = (None if x is None else np.asarray(x, np.float32) for x in (frames, delta_t, label))

@@ -142,6 +142,7 @@ class Model(Sampler):
         for name, (value, shape) in shapes.items():
             if np.shape(value) != shape:
                 raise InputError(f"{name} has shape {np.shape(value)}; this model takes {shape}.")
+            check_finite(name, value)
         z, z_motion, label = (None if x is None else jnp.asarray(x, jnp.float32) for x in (z, z_motion, label))
         return self.generate(latents.from_noise(self.params, z, z_motion, label, 1.0, self.nets), times, grid)
 
@@ -151,7 +152,14 @@ class Model(Sampler):
         for name, shape in expected.items():
             if getattr(lat, name).shape != shape:
                 raise InputError(f"latents.{name} has shape {getattr(lat, name).shape}; this model takes {shape}.")
+            check_finite(f"latents.{name}", getattr(lat, name))
         return b
+
+
+def check_finite(name: str, numbers) -> None:
+    """Raises `InputError` when one of them is NaN or infinite: its clip would be black, or another's."""
+    if bad := int(np.sum(~np.isfinite(np.asarray(numbers, np.float32)))):
+        raise InputError(f"{name}: {bad} numbers are NaN or infinite; look at what made them.")
 
 
 def check_times(times, clips: int) -> Float[np.ndarray, "b t"]:

@@ -27,6 +27,18 @@ def test_critics_give_the_golden_scores(name):
     assert golden.difference(np.ravel(image), arrays["image_logits"][:, 0]) < golden.TOLERANCE
 
 
+def test_critics_with_groups_of_their_own():
+    """In groups of one the minibatch statistics know no other clip."""
+    arrays, state, config = golden.load("discriminator_32")
+    scores = interop.critic_from_state(state, config, mbstd_group_size=1)
+    frames, delta_t = golden.channels_last(arrays["frames"]), np.array(arrays["delta_t"])
+    motion, _ = scores(frames, delta_t)
+    frames[1:] = frames[::-1][:-1]
+    np.testing.assert_allclose(scores(frames, delta_t)[0][0], motion[0], rtol=1e-5)  # float32
+    as_trained = interop.critic_from_state(state, config)
+    assert abs(as_trained(frames, delta_t)[0][0] - motion[0]) > 1e-3
+
+
 @pytest.mark.parametrize("name", golden.GENERATORS)
 def test_generator_goes_there_and_back_exactly(name):
     _, state, config = golden.load(name)

@@ -110,3 +110,19 @@ def test_what_is_no_model_is_named(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(digan.InputError, match="not a model"):
         digan.load(tmp_path / "notes.txt")
+
+
+@pytest.mark.parametrize("name", ["z", "z_motion"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused(tiny_model, name, value):
+    """One NaN must not make the last clip black."""
+    noise = {"z": np.zeros((3, 16)), "z_motion": np.zeros((3, 16))}
+    noise[name][1, 4] = value
+    with pytest.raises(digan.InputError, match=f"^{name}: 1 numbers are NaN or infinite"):
+        tiny_model.generate_from_noise(times=[0.0], **noise)
+    lat = tiny_model.latents([0, 1, 2])
+    part = {"z": "content", "z_motion": "motion"}[name]
+    spoilt = np.array(getattr(lat, part))
+    spoilt[0, ..., 2] = value
+    with pytest.raises(digan.InputError, match=f"^latents.{part}: .* NaN or infinite"):
+        tiny_model.generate(lat._replace(**{part: spoilt}), [0.0])
