@@ -41,7 +41,7 @@ def evaluate(
     Raises:
       InputError: other counts, lengths or sizes; clips that cannot be read; weights that are missing or others.
     """
-    a, b = FolderSource(fake, size), FolderSource(originals, size)
+    a, b = (FolderSource(folder, size, strict=True) for folder in (fake, originals))  # a file less would shift pairs
     _check(a, b, fake, originals)
     weights, units, checksums = {"st_lpips": stlpips.load()}, UNITS, {"st_lpips": stlpips.SOURCE.sha256}
     if lpips_files:

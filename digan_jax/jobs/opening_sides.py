@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 
 from etils import epath
@@ -13,9 +14,12 @@ from digan_jax.data.records import find_set
 from digan_jax.data.video_folders import ARRAY_SUFFIXES, FolderSource, is_there
 from digan_jax.errors import InputError
 from digan_jax.evaluation.sides import FolderClips, GeneratedClips, RealClips
-from digan_jax.host.video_reading import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from digan_jax.host.still_pictures import IMAGE_SUFFIXES
+from digan_jax.host.video_reading import VIDEO_SUFFIXES
 from digan_jax.interop import model_folder
 from digan_jax.runs import reading
+
+_TOLD = 20  # files a person reads of
 
 
 def open_real(
@@ -44,7 +48,9 @@ def open_real(
     if real == "bouncing":
         return RealClips(BouncingSource(size or 32, 16, split or "train"), real, split or "train")
     if is_there(real):
-        return RealClips(FolderSource(real, size), str(real), "", stride)
+        source = FolderSource(real, size)
+        _tell(source, real)
+        return RealClips(source, str(real), "", stride)
     split = split or (config.data.split if config else "train")
     folder = find_set(real, data_dir)
     stored = sources.builder.prepared_size(folder)
@@ -67,7 +73,9 @@ def open_fake(
     if kind == "any":
         kind = "folder" if _holds_media(Path(path).expanduser()) else "model"
     if kind == "folder":
-        return FolderClips(path, size=size)
+        clips = FolderClips(path, size=size)
+        _tell(clips.source, path)
+        return clips
     from digan_jax.interop import opening
     from digan_jax.runs import reading
 
@@ -79,6 +87,15 @@ def open_fake(
     step = reading.chosen_step(path, step)
     facts = {"step": step, "kimg": step * config.train.batch_size / 1000}
     return GeneratedClips(opening.load(path, step), str(path), config.data.frames, facts=facts)
+
+
+def _tell(source: FolderSource, folder: epath.PathLike) -> None:
+    """On stderr, what of a folder is not used as it lies; the report holds it too."""
+    for word, told in (("skipped", source.skipped), ("with a remark", source.remarks)):
+        lines = [f"  {file}: {reason}" for file, reason in told[:_TOLD]]
+        lines += [f"  … and {len(told) - _TOLD} more"] if len(told) > _TOLD else []
+        if told:
+            print(f"{folder}: {len(told)} {word}:", *lines, sep="\n", file=sys.stderr)
 
 
 def _holds_media(place: Path) -> bool:

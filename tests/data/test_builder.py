@@ -238,9 +238,9 @@ def test_without_beam_the_cure_is_named(prepare, monkeypatch):
 
 def test_examples_are_read_while_they_are_decoded(two_classes, tmp_path):
     """No video is decoded before those ahead of it are taken, so scratch files stay few."""
-    stock, skipped, done = take_stock(str(two_classes)), [], []
+    stock, found, done = take_stock(str(two_classes)), decoding.Findings(), []
     recipe = pieces.Recipe(24, 4, 1, 8, cuts=False)
-    with decoding.local(stock, recipe, 1, False, lambda: done.append(1), skipped) as splits:
+    with decoding.local(stock, recipe, 1, False, lambda: done.append(1), found) as splits:
         examples = splits["train"]
         next(examples)
         assert len(done) == 1
