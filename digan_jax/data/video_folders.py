@@ -73,7 +73,10 @@ class FolderSource:
         stock = catalogue.take_stock(str(root), suffixes=VIDEO_SUFFIXES + ARRAY_SUFFIXES)
         looked = _look_into(stock.videos)
         self.items = [item for items, _, _ in looked for item in items]
-        self.skipped = [*stock.skipped, *((v.name, reason) for v, (_, reason, _) in zip(stock.videos, looked) if reason)]
+        self.skipped = [
+            *stock.skipped,
+            *((v.name, reason) for v, (_, reason, _) in zip(stock.videos, looked) if reason),
+        ]
         self.remarks = [(v.name, remark) for v, (_, _, remarks) in zip(stock.videos, looked) for remark in remarks]
         bad = [f"{file}: {reason}" for file, reason in self.skipped if not reason.startswith(catalogue.NO_VIDEO)]
         if not self.items or strict and bad:

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-MAX_PIXELS = 2**26  # of a picture or frame, such as 8192 x 8192: larger ones are skipped, whatever their header promises
+MAX_PIXELS = (
+    2**26
+)  # of a picture or frame, such as 8192 x 8192: larger ones are skipped, whatever their header promises
 TOO_LARGE = f"has more than {MAX_PIXELS // 2**20} Mi pixels; make it smaller"
 FrameOf = UInt8[np.ndarray, "h w 3"]
 
