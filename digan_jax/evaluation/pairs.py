@@ -131,6 +131,6 @@ def table(report: dict) -> str:
     lines = [f"{report['pairs']} pairs, {report['generated']} against {report['originals']}"]
     for name, unit in report["units"].items():
         mean, deviation = report["mean"][name], report["deviation"][name]
-        value = "infinite" if mean is None else f"{mean:.4f}" + ("" if deviation is None else f" ± {deviation:.4f}")
+        value = "infinite" if mean is None else f"{mean:z.4f}" + ("" if deviation is None else f" ± {deviation:z.4f}")
         lines.append(f"  {name:28}{value:24}{unit}")
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from digan_jax.errors import InputError
 from digan_jax.evaluation import feature_cache, measure, protocols, sides
 from digan_jax.evaluation.features import extractors
 from digan_jax.evaluation.metrics import motion
+from digan_jax.evaluation.report import without_negative_zeros
 from digan_jax.host.files import moved_in
 from digan_jax.jobs import opening_sides
 from digan_jax.rendering.contact_sheets import strips
@@ -216,7 +217,7 @@ def _motion_numbers(fake: sides.GeneratedClips) -> dict:
 def write(report: dict, path: str | Path) -> None:
     """metrics.json, moved in whole."""
     with moved_in(path) as unfinished:
-        Path(unfinished).write_text(json.dumps(report, indent=1) + "\n")
+        Path(unfinished).write_text(json.dumps(without_negative_zeros(report), indent=1) + "\n")
 
 
 def read(path: str | Path) -> dict:

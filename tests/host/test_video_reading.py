@@ -1,4 +1,6 @@
 import itertools
+import os
+import socket
 from fractions import Fraction
 
 import av
@@ -193,3 +195,231 @@ def test_an_image_that_is_none_is_named(tmp_path):
 def test_natural_order():
     names = ["b2", "b10", "a1", "b1"]
     assert sorted(names, key=natural_order) == ["a1", "b1", "b2", "b10"]
+
+
+def test_natural_order_knows_digits_of_every_script():
+    names = ["v1²3", "②", "①", "v٣", "v2", "v10", "v01", "v1"]
+    assert sorted(names, key=natural_order) == ["v01", "v1", "v1²3", "v2", "v٣", "v10", "①", "②"]
+
+
+# ---- any error, any name ----
+
+
+def _remuxed(source, target, change=lambda packet: None, **metadata):
+    """The same packets in another file."""
+    with av.open(str(source)) as container, av.open(str(target), "w") as copy:
+        stream = container.streams.video[0]
+        same = copy.add_stream_from_template(stream)
+        copy.metadata.update(metadata)
+        for packet in container.demux(stream):
+            if packet.dts is not None:
+                packet = change(packet) or packet
+                packet.stream = same
+                copy.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi"])
+def test_metadata_that_are_no_utf8_do_not_matter(tmp_path, scene, write_clip, suffix):
+    path = write_clip(tmp_path / "a.mp4", scene(5, 32, 32), "mpeg4", "yuv420p")
+    marked = _remuxed(path, tmp_path / f"b{suffix}", title="cafXXX")
+    marked.write_bytes(marked.read_bytes().replace(b"cafXXX", b"caf\xe9\x83e"))
+    assert b"caf\xe9\x83e" in marked.read_bytes()
+    assert len(list(open_footage(str(marked), 8).frames)) == 5
+
+
+@pytest.mark.parametrize("suffix, tag", [(".mp4", b"mp4v"), (".avi", b"FMP4"), (".mkv", b"V_MPEG4/ISO/ASP")])
+def test_a_codec_that_nobody_knows_is_named(tmp_path, scene, write_clip, suffix, tag):
+    path = write_clip(tmp_path / f"a{suffix}", scene(5, 32, 32), "mpeg4", "yuv420p")
+    assert tag in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(tag, b"Z" + tag[1:-1] + b"Q"))
+    with pytest.raises(UnusableVideo, match="no decoder"):
+        list(open_footage(str(path), 8).frames)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), AttributeError("no"), UnicodeDecodeError("utf8", b"x", 0, 1, "bad")])
+def test_whatever_a_library_raises_is_about_the_file(tmp_path, scene, write_clip, monkeypatch, error):
+    from digan_jax.host import video_reading
+
+    def broken(*_, **__):
+        raise error
+
+    path = str(write_clip(tmp_path / "a.mkv", scene(3)))
+    with monkeypatch.context() as patched, pytest.raises(UnusableVideo, match="breaks at frame 0"):
+        patched.setattr(video_reading, "shown", broken)
+        list(open_footage(path, 8).frames)
+    monkeypatch.setattr(av, "open", broken)
+    with pytest.raises(UnusableVideo, match="cannot be opened"):
+        open_footage(path, 8)
+
+
+@pytest.mark.parametrize("name", ["clips:v1/a.gif", "concat:a.gif", "-.gif", "a%d.gif", "a%03d.gif", "file:a.gif", "pipe:.gif", "[0-9]*?.gif"])
+def test_no_name_is_a_protocol_or_a_pattern(tmp_path, scene, write_clip, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    clip = write_clip(tmp_path / "plain.gif", scene(6, 32, 32), "gif", "rgb8")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    clip.rename(tmp_path / name)
+    assert len(list(open_footage(name, 8).frames)) == 6
+
+
+def test_pipes_are_never_opened(tmp_path):
+    os.mkfifo(tmp_path / "a.mp4")
+    (tmp_path / "b.mp4").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "c.mp4"))
+        for name in "abc":
+            with pytest.raises(UnusableVideo, match="a pipe, a socket or a device"):
+                open_footage(str(tmp_path / f"{name}.mp4"), 8)
+
+
+# ---- as players show it ----
+
+
+@pytest.mark.parametrize("matrix", [(0, 1, -1, 0), (0, -1, 1, 0), (-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)])
+@pytest.mark.parametrize("size", [None, 24])
+def test_mirrored_and_turned_files(tmp_path, scene, matrix, size):
+    frames = scene(3, 24, 32)
+    a, b, c, d = matrix
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("libx264rgb", rate=10, options={"crf": "0"})
+        stream.height, stream.width, stream.pix_fmt = 24, 32, "rgb24"
+        stream.set_display_matrix([65536 * v for v in (a, b, 0, c, d, 0, 0, 0)] + [1 << 30])
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    seen = next(open_footage(str(tmp_path / "a.mp4"), size).frames)
+    np.testing.assert_array_equal(seen, shown(frames[0], size, View.of_matrix([a, b, 0, c, d])))
+
+
+def _written(path, frames, codec, pixels, options=()):
+    """Frames [h w 3] or [h w 4]."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10, options=dict(options))
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pixels
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgba" if frame.shape[-1] == 4 else "rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    "name, codec, pixels",
+    [
+        ("a.mov", "qtrle", "argb"),
+        ("a.mov", "png", "rgba"),
+        ("a.mov", "prores_ks", "yuva444p10le"),
+        ("a.mkv", "ffv1", "yuva444p"),
+        ("a.webm", "libvpx", "yuva420p"),
+        ("a.webm", "libvpx-vp9", "yuva420p"),
+    ],
+)
+def test_hidden_colours_of_videos_stay_hidden(tmp_path, scene, name, codec, pixels):
+    frames = scene(4, 64, 64)
+    alpha = np.full((4, 64, 64, 1), 255, np.uint8)
+    alpha[:, :, :32] = 0
+    _written(tmp_path / name, np.concatenate([frames, alpha], -1), codec, pixels, {"auto-alt-ref": "0"} if "webm" in name else {})
+    footage = open_footage(str(tmp_path / name), None)
+    seen = np.stack(list(footage.frames)).astype(int)
+    assert seen[:, :, :28].mean() < 2 and np.abs(seen[:, :, 36:] - frames[:, :, 36:]).mean() < 8  # levels lost to codecs
+    assert footage.remarks == ["transparent: shown on black"]
+
+
+@pytest.mark.parametrize(
+    "name, codec, options",
+    [
+        ("a.mp4", "libx264", {"x264-params": "interlaced=1:tff=1"}),
+        ("a.mkv", "libx264", {"x264-params": "interlaced=1:bff=1"}),
+        ("a.avi", "mpeg2video", {"flags": "+ildct+ilme"}),
+    ],
+)
+def test_fields_of_two_times_become_frames_of_one(tmp_path, name, codec, options):
+    """A bright bar that moves 8 pixels a field: woven, each second row shows it elsewhere."""
+    fields = np.full((21, 64, 128, 3), 40, np.uint8)
+    for t, field in enumerate(fields):
+        field[:, 4 * t : 4 * t + 24] = 220
+    woven = fields[:-1:2].copy()
+    first = int("bff" in str(options))
+    woven[:, 1 - first :: 2] = fields[1::2, 1 - first :: 2]
+    path = _written(tmp_path / name, woven, codec, "yuv420p", options)
+    footage = open_footage(str(path), None)
+    seen = np.stack(list(footage.frames)).astype(int)
+    assert len(seen) == len(woven) and footage.remarks == ["interlaced: deinterlaced (bwdif)"]
+    comb = lambda x: np.abs(np.diff(x.astype(int), axis=1)).mean()
+    assert comb(seen) < comb(woven) / 2
+
+
+# ---- times and counts ----
+
+
+def _timed(path, frames, codec, pixels, times, tick):
+    """Frames at these times, in ticks."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=round(1 / tick))
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pixels
+        stream.time_base = stream.codec_context.time_base = tick
+        for frame, time in zip(frames, times):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts, picture.time_base = time, tick
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("name, codec, pixels", [("a.mkv", "ffv1", "bgr0"), ("a.mp4", "mpeg4", "yuv420p"), ("a.gif", "gif", "rgb8")])
+@pytest.mark.parametrize("times", [[0, 1, 2, 3, 4, 9, 14, 19], [0, 20, 21, 22, 23], [0, 1, 2, 3, 23, 24, 25, 26]])
+def test_frames_of_uneven_times_are_held(tmp_path, name, codec, pixels, times):
+    grey = 16 + 28 * np.arange(len(times))
+    frames = np.broadcast_to(grey[:, None, None, None], (len(times), 32, 32, 3)).astype(np.uint8)
+    _timed(tmp_path / name, frames, codec, pixels, times, Fraction(1, 10))
+    fps, read, remarks = open_footage(str(tmp_path / name), None)
+    seen = [int(np.abs(frame.mean() - grey).argmin()) for frame in read]
+    held = [max(i for i, time in enumerate(times) if time / 10 <= k / fps + 0.02) for k in range(len(seen))]
+    assert seen == held and len(set(np.diff(seen))) > 1
+    assert abs(len(seen) / fps - (times[-1] + np.median(np.diff(times))) / 10) < 0.6 + 1 / fps
+    assert len(remarks) == 1 and f"resampled to {fps:.4g} a second" in remarks[0]
+
+
+@pytest.mark.parametrize("name, fps", [("a.webm", 30), ("a.mkv", Fraction(30000, 1001)), ("a.gif", 30), ("a.gif", 40), ("a.webm", 144), ("a.mp4", 59.94)])
+def test_times_that_were_rounded_are_even(tmp_path, scene, name, fps):
+    from digan_jax.host.video_files import write_video
+
+    target = tmp_path / name.replace(".mkv", ".mp4")
+    write_video(target, scene(24, 32, 32), fps)
+    path = _remuxed(target, tmp_path / name) if name.endswith("mkv") else target
+    footage = open_footage(str(path), 8)
+    assert len(list(footage.frames)) == 24 and footage.remarks == []
+    assert abs(footage.fps / float(fps) - 1) < 0.2  # FFmpeg guesses 33.3 for 30 of a GIF
+
+
+@pytest.mark.parametrize("cut", [0.5, 1.5, 2.9])
+def test_frames_that_an_edit_cuts_off_do_not_count(tmp_path, scene, write_clip, cut):
+    path = write_clip(tmp_path / "a.mp4", scene(40, 48, 64), "libx264", "yuv420p")
+
+    def earlier(packet):
+        packet.pts, packet.dts = (time - int(cut / packet.time_base) for time in (packet.pts, packet.dts))
+
+    _remuxed(path, tmp_path / "cut.mp4", earlier)
+    with av.open(str(tmp_path / "cut.mp4")) as container:
+        assert sum(packet.size > 0 for packet in container.demux(video=0)) == 40
+    assert len(list(open_footage(str(tmp_path / "cut.mp4"), None).frames)) == 40 - round(10 * cut)
+
+
+@pytest.mark.parametrize("hidden", [(3,), (5, 6), (2, 7, 11)])
+def test_frames_that_are_only_referred_to_do_not_count(tmp_path, scene, hidden):
+    """VP8 has frames that are never shown: the bit 4 of their first byte is 0 (RFC 6386, 9.1)."""
+    path, numbers = _written(tmp_path / "a.webm", scene(16, 48, 64), "libvpx", "yuv420p"), itertools.count()
+
+    def hide(packet):
+        if next(numbers) not in hidden:
+            return packet
+        data = bytearray(bytes(packet))
+        data[0] &= ~0x10
+        concealed = av.Packet(bytes(data))
+        concealed.pts, concealed.dts, concealed.time_base = packet.pts, packet.dts, packet.time_base
+        return concealed
+
+    _remuxed(path, tmp_path / "b.webm", hide)
+    footage = open_footage(str(tmp_path / "b.webm"), None)
+    with av.open(str(tmp_path / "b.webm")) as container:
+        assert len(list(container.decode(video=0))) == 16 - len(hidden)
+    assert len(list(footage.frames)) in range(16 - len(hidden), 17)
