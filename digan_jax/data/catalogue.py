@@ -50,7 +50,8 @@ class Catalogue:
 
     @property
     def stamp(self) -> str:
-        """Of names, sizes, times, splits and classes: equal only if nobody touched the files."""
+        """Of names, sizes, times, splits and classes: equal only if nobody touched the files. (Programs set a file's
+        time of change as they like, but not that of its inode.)"""
         return _digest(sorted((v.name, v.stamp, v.split, v.label) for v in self.videos))
 
     @functools.cached_property
@@ -169,7 +170,7 @@ def _look(path: epath.Path) -> _Entry:
     folder, file = stat.S_ISDIR(info.st_mode), stat.S_ISREG(info.st_mode)
     problem = "" if folder or file else "a pipe, a socket or a device, no file"
     identity = (info.st_dev, info.st_ino) if info.st_ino else ()
-    return _Entry(path, folder, file, link, problem, identity, (info.st_size, info.st_mtime_ns))
+    return _Entry(path, folder, file, link, problem, identity, (info.st_size, info.st_mtime_ns, info.st_ctime_ns))
 
 
 # ---- the walk ----

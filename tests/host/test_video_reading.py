@@ -228,9 +228,9 @@ def test_metadata_that_are_no_utf8_do_not_matter(tmp_path, scene, write_clip, su
     assert len(list(open_footage(str(marked), 8).frames)) == 5
 
 
-@pytest.mark.parametrize("suffix, tag", [(".mp4", b"mp4v"), (".avi", b"FMP4"), (".mkv", b"V_MPEG4/ISO/ASP")])
+@pytest.mark.parametrize("suffix, tag", [(".mp4", b"avc1"), (".mov", b"avc1"), (".avi", b"H264")])
 def test_a_codec_that_nobody_knows_is_named(tmp_path, scene, write_clip, suffix, tag):
-    path = write_clip(tmp_path / f"a{suffix}", scene(5, 32, 32), "mpeg4", "yuv420p")
+    path = write_clip(tmp_path / f"a{suffix}", scene(5, 32, 32), "libx264", "yuv420p")
     assert tag in path.read_bytes()
     path.write_bytes(path.read_bytes().replace(tag, b"Z" + tag[1:-1] + b"Q"))
     with pytest.raises(UnusableVideo, match="no decoder"):
@@ -366,20 +366,20 @@ def _timed(path, frames, codec, pixels, times, tick):
 
 
 @pytest.mark.parametrize("name, codec, pixels", [("a.mkv", "ffv1", "bgr0"), ("a.mp4", "mpeg4", "yuv420p"), ("a.gif", "gif", "rgb8")])
-@pytest.mark.parametrize("times", [[0, 1, 2, 3, 4, 9, 14, 19], [0, 20, 21, 22, 23], [0, 1, 2, 3, 23, 24, 25, 26]])
+@pytest.mark.parametrize("times", [[0, 1, 2, 3, 4, 9, 14, 19], [0, 8, 9, 10, 11, 12], [0, 1, 2, 3, 23, 24, 25, 26]])
 def test_frames_of_uneven_times_are_held(tmp_path, name, codec, pixels, times):
     grey = 16 + 28 * np.arange(len(times))
     frames = np.broadcast_to(grey[:, None, None, None], (len(times), 32, 32, 3)).astype(np.uint8)
     _timed(tmp_path / name, frames, codec, pixels, times, Fraction(1, 10))
     fps, read, remarks = open_footage(str(tmp_path / name), None)
     seen = [int(np.abs(frame.mean() - grey).argmin()) for frame in read]
-    held = [max(i for i, time in enumerate(times) if time / 10 <= k / fps + 0.02) for k in range(len(seen))]
+    held = [max(i for i, time in enumerate(times) if time / 10 <= k / fps + 0.011) for k in range(len(seen))]
     assert seen == held and len(set(np.diff(seen))) > 1
     assert abs(len(seen) / fps - (times[-1] + np.median(np.diff(times))) / 10) < 0.6 + 1 / fps
     assert len(remarks) == 1 and f"resampled to {fps:.4g} a second" in remarks[0]
 
 
-@pytest.mark.parametrize("name, fps", [("a.webm", 30), ("a.mkv", Fraction(30000, 1001)), ("a.gif", 30), ("a.gif", 40), ("a.webm", 144), ("a.mp4", 59.94)])
+@pytest.mark.parametrize("name, fps", [("a.webm", 30), ("a.mkv", 30000 / 1001), ("a.gif", 30), ("a.gif", 40), ("a.webm", 144), ("a.mp4", 59.94)])
 def test_times_that_were_rounded_are_even(tmp_path, scene, name, fps):
     from digan_jax.host.video_files import write_video
 
@@ -388,12 +388,12 @@ def test_times_that_were_rounded_are_even(tmp_path, scene, name, fps):
     path = _remuxed(target, tmp_path / name) if name.endswith("mkv") else target
     footage = open_footage(str(path), 8)
     assert len(list(footage.frames)) == 24 and footage.remarks == []
-    assert abs(footage.fps / float(fps) - 1) < 0.2  # FFmpeg guesses 33.3 for 30 of a GIF
+    assert abs(footage.fps / fps - 1) < 0.2  # FFmpeg guesses 33.3 for 30 of a GIF
 
 
-@pytest.mark.parametrize("cut", [0.5, 1.5, 2.9])
+@pytest.mark.parametrize("cut", [0.5, 1.0, 1.5])
 def test_frames_that_an_edit_cuts_off_do_not_count(tmp_path, scene, write_clip, cut):
-    path = write_clip(tmp_path / "a.mp4", scene(40, 48, 64), "libx264", "yuv420p")
+    path = write_clip(tmp_path / "a.mp4", scene(40, 48, 64), "libx264", "yuv420p")  # one group of pictures
 
     def earlier(packet):
         packet.pts, packet.dts = (time - int(cut / packet.time_base) for time in (packet.pts, packet.dts))
@@ -422,4 +422,4 @@ def test_frames_that_are_only_referred_to_do_not_count(tmp_path, scene, hidden):
     footage = open_footage(str(tmp_path / "b.webm"), None)
     with av.open(str(tmp_path / "b.webm")) as container:
         assert len(list(container.decode(video=0))) == 16 - len(hidden)
-    assert len(list(footage.frames)) in range(16 - len(hidden), 17)
+    assert len(list(footage.frames)) == 16 - len(hidden)
