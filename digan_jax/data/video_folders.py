@@ -24,7 +24,7 @@ from digan_jax.errors import InputError
 from digan_jax.host import video_reading
 from digan_jax.host.names import natural_order
 from digan_jax.host.showing import UnusableVideo, shown
-from digan_jax.host.still_pictures import IMAGE_SUFFIXES, check_regular, reason_of
+from digan_jax.host.still_pictures import check_regular, reason_of
 from digan_jax.host.video_files import spread
 from digan_jax.host.video_reading import VIDEO_SUFFIXES
 
@@ -148,7 +148,7 @@ def _look_into(videos: Sequence[Video]) -> list[tuple[list[Item], str, Sequence[
 
     def look(video: Video):
         try:
-            if video.path.lower().endswith(ARRAY_SUFFIXES):
+            if video.path.lower().endswith(ARRAY_SUFFIXES) and not epath.Path(video.path).is_dir():
                 clips = _arrays(video.path)
                 _check_numbers(clips, video.path)
                 return [Item(video.name, video.path, i, *clip.shape[:3]) for i, clip in enumerate(clips)], "", ()

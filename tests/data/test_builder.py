@@ -257,7 +257,12 @@ def test_examples_are_read_while_they_are_decoded(two_classes, tmp_path):
 
 def test_no_file_ends_a_prepare(prepare, two_classes, write_clip, scene, monkeypatch):
     """Whatever is raised while a file is looked at is a line of the report; --strict fails with the same words."""
-    errors = [UnicodeDecodeError("utf8", b"x", 0, 1, "bad"), AttributeError("no context"), MemoryError(), ValueError("odd")]
+    errors = [
+        UnicodeDecodeError("utf8", b"x", 0, 1, "bad"),
+        AttributeError("no context"),
+        MemoryError(),
+        ValueError("odd"),
+    ]
     for number in range(len(errors)):
         write_clip(two_classes / "a" / f"bad{number}.mkv", scene(20, 24, 24))
     opened = av.open

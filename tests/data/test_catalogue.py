@@ -127,11 +127,13 @@ def test_a_stray_image_does_not_take_the_classes_away(tree, names, stray):
     assert [name for name, _ in stock.skipped] == stray and "an image beside" in stock.skipped[0][1]
 
 
-@pytest.mark.parametrize("names", [("cat/1.mp4", "dog/2.mp4", "3.mp4"), ("cat/1.mp4", "c/1.png", "c/2.png"), ("a/b/1.gif", "2.gif")])
+@pytest.mark.parametrize(
+    "names", [("cat/1.mp4", "dog/2.mp4", "3.mp4"), ("cat/1.mp4", "c/1.png", "c/2.png"), ("a/b/1.gif", "2.gif")]
+)
 def test_classes_are_not_lost_without_a_word(tree, names):
     stock = take_stock(tree(*names))
     assert stock.class_names == () and len(stock.videos) >= 2
-    (file, remark), = stock.remarks
+    ((file, remark),) = stock.remarks
     assert "no classes" in remark and "beside the folders" in remark and file in [v.name for v in stock.videos]
 
 
@@ -213,7 +215,16 @@ def test_what_is_no_file_is_named_and_not_opened(tree, tmp_path):
     assert len(stock.fingerprint) == len(stock.stamp) == 16  # a pipe among images is not read for it either
 
 
-@pytest.mark.parametrize("name", [b"caf\xe9/\xff.mp4", b"a/new\nline\t\x1b[31m.mp4", "①/②.mp4".encode(), b"a/back\\slash.mp4", "a/\u2028.mp4".encode()])
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"caf\xe9/\xff.mp4",
+        b"a/new\nline\t\x1b[31m.mp4",
+        "①/②.mp4".encode(),
+        b"a/back\\slash.mp4",
+        "a/\u2028.mp4".encode(),
+    ],
+)
 def test_any_name_is_written_down_so_that_it_can_be_printed(tmp_path, name):
     for place in (name, b"other/b.mp4"):
         file = tmp_path / os.fsdecode(place)

@@ -84,7 +84,10 @@ def _save(name, array):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (_save("b.npz", lambda c: np.where(c == 7, np.nan, c / 255).astype(np.float32)), r"b\.npz: \d+ numbers are NaN"),
+        (
+            _save("b.npz", lambda c: np.where(c == 7, np.nan, c / 255).astype(np.float32)),
+            r"b\.npz: \d+ numbers are NaN",
+        ),
         (_save("b.npz", lambda c: c.astype(np.float32)), "floats from 0 to 255; give"),
         (_save("b.npz", lambda c: c.astype(np.int32)), "of type int32"),
         (_save("b.npz", lambda c: c[..., :1]), "has shape"),
@@ -158,10 +161,20 @@ def test_nothing_usable_is_an_error(tmp_path):
             FolderSource(tmp_path)
 
 
-@pytest.mark.parametrize("rotation, aspect, size", [(90, None, (32, 24)), (-90, None, (32, 24)), (180, None, (24, 32)), (0, 2, (24, 64)), (90, 2, (64, 24))])
+@pytest.mark.parametrize(
+    "rotation, aspect, size",
+    [(90, None, (32, 24)), (-90, None, (32, 24)), (180, None, (24, 32)), (0, 2, (24, 64)), (90, 2, (64, 24))],
+)
 def test_sizes_are_those_of_the_frames_as_seen(tmp_path, rotation, aspect, size):
     frames = scene(4, 24, 32)
-    write(tmp_path / "a.mp4", frames, "libx264rgb", "rgb24", rotation=rotation, aspect=Fraction(aspect) if aspect else None)
+    write(
+        tmp_path / "a.mp4",
+        frames,
+        "libx264rgb",
+        "rgb24",
+        rotation=rotation,
+        aspect=Fraction(aspect) if aspect else None,
+    )
     source = FolderSource(tmp_path)
     assert (source.height, source.width) == size == source.read_frames(0, [0, 3]).shape[1:3]
 
@@ -234,7 +247,9 @@ def test_too_few_clips_name_the_data():
 def test_a_prepared_set_knows_its_videos(tmp_path):
     for number, name in enumerate(["a/one.mkv", "a/two.mkv", "b/three.mkv"]):
         write(tmp_path / "videos" / name, scene(20 + number, 24, 24, seed=number))
-    builder.prepare(str(tmp_path / "videos"), "two", 24, piece_frames=16, frames=4, data_dir=str(tmp_path / "sets"), workers=1)
+    builder.prepare(
+        str(tmp_path / "videos"), "two", 24, piece_frames=16, frames=4, data_dir=str(tmp_path / "sets"), workers=1
+    )
     real = opening_sides.open_real("two", None, str(tmp_path / "sets"), None, None)
     assert real.split == "train" and sorted(set(real.source.video_names())) == ["a/one.mkv", "a/two.mkv", "b/three.mkv"]
     assert len(real.source.video_names()) == len(real.source) > 3
@@ -258,7 +273,9 @@ def test_clips_of_a_model_do_not_depend_on_how_they_are_asked_for(tiny_model):
     many = list(fake.read(np.arange(21), "cut"))
     np.testing.assert_array_equal(some, [many[3], many[20]])
     drawn = tiny_model.sample([20], np.arange(4) / 15)[0]
-    np.testing.assert_array_equal(some[1], np.clip(drawn * np.float32(127.5) + np.float32(127.5), 0, 255).astype(np.uint8))
+    np.testing.assert_array_equal(
+        some[1], np.clip(drawn * np.float32(127.5) + np.float32(127.5), 0, 255).astype(np.uint8)
+    )
 
 
 def test_what_a_path_is(tiny_run, tmp_path, clips):

@@ -62,7 +62,16 @@ def png16(path, pixels, significant=None):
 
 @pytest.mark.parametrize(
     ("factor", "significant", "bits"),
-    [(257, None, 16), (16, None, 12), (4, None, 10), (64, None, 14), (1, None, 8), (16, 12, 12), (257, 12, 16), (16, 14, 14)],
+    [
+        (257, None, 16),
+        (16, None, 12),
+        (4, None, 10),
+        (64, None, 14),
+        (1, None, 8),
+        (16, 12, 12),
+        (257, 12, 16),
+        (16, 14, 14),
+    ],
 )
 @pytest.mark.parametrize("colours", [False, True])
 def test_grey_and_colours_of_16_bits_are_scaled_by_their_depth(tmp_path, factor, significant, bits, colours):
@@ -148,7 +157,10 @@ def _cut_short(path):
         (_bomb(2**31 - 1), r"2\.png"),
         (_cut_short, r"2\.png is not a readable image"),
         (lambda path: path.write_bytes(b""), r"2\.png is not a readable image"),
-        (lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), r"2\.png is not a readable"),
+        (
+            lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
+            r"2\.png is not a readable",
+        ),
         (os.mkfifo, r"2\.png: is a pipe, a socket or a device"),
         (lambda path: path.symlink_to("nowhere"), r"2\.png is not a readable image: No such file"),
         (lambda path: path.symlink_to("/dev/zero"), r"2\.png: is a pipe, a socket or a device"),
@@ -163,7 +175,9 @@ def test_what_cannot_be_shown_is_named(tmp_path, make, reason):
         read(tmp_path)
 
 
-@pytest.mark.parametrize("error", [MemoryError(), AttributeError("no"), UnicodeDecodeError("utf8", b"x", 0, 1, "bad"), RuntimeError])
+@pytest.mark.parametrize(
+    "error", [MemoryError(), AttributeError("no"), UnicodeDecodeError("utf8", b"x", 0, 1, "bad"), RuntimeError]
+)
 def test_whatever_a_decoder_raises_is_about_the_picture(tmp_path, monkeypatch, error):
     def broken(*_, **__):
         raise error

@@ -253,7 +253,10 @@ def test_whatever_a_library_raises_is_about_the_file(tmp_path, scene, write_clip
         open_footage(path, 8)
 
 
-@pytest.mark.parametrize("name", ["clips:v1/a.gif", "concat:a.gif", "-.gif", "a%d.gif", "a%03d.gif", "file:a.gif", "pipe:.gif", "[0-9]*?.gif"])
+@pytest.mark.parametrize(
+    "name",
+    ["clips:v1/a.gif", "concat:a.gif", "-.gif", "a%d.gif", "a%03d.gif", "file:a.gif", "pipe:.gif", "[0-9]*?.gif"],
+)
 def test_no_name_is_a_protocol_or_a_pattern(tmp_path, scene, write_clip, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     clip = write_clip(tmp_path / "plain.gif", scene(6, 32, 32), "gif", "rgb8")
@@ -275,7 +278,9 @@ def test_pipes_are_never_opened(tmp_path):
 # ---- as players show it ----
 
 
-@pytest.mark.parametrize("matrix", [(0, 1, -1, 0), (0, -1, 1, 0), (-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)])
+@pytest.mark.parametrize(
+    "matrix", [(0, 1, -1, 0), (0, -1, 1, 0), (-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)]
+)
 @pytest.mark.parametrize("size", [None, 24])
 def test_mirrored_and_turned_files(tmp_path, scene, matrix, size):
     frames = scene(3, 24, 32)
@@ -297,7 +302,9 @@ def _written(path, frames, codec, pixels, options=()):
         stream = container.add_stream(codec, rate=10, options=dict(options))
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pixels
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgba" if frame.shape[-1] == 4 else "rgb24")))
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(frame, format="rgba" if frame.shape[-1] == 4 else "rgb24"))
+            )
         container.mux(stream.encode())
     return path
 
@@ -317,10 +324,18 @@ def test_hidden_colours_of_videos_stay_hidden(tmp_path, scene, name, codec, pixe
     frames = scene(4, 64, 64)
     alpha = np.full((4, 64, 64, 1), 255, np.uint8)
     alpha[:, :, :32] = 0
-    _written(tmp_path / name, np.concatenate([frames, alpha], -1), codec, pixels, {"auto-alt-ref": "0"} if "webm" in name else {})
+    _written(
+        tmp_path / name,
+        np.concatenate([frames, alpha], -1),
+        codec,
+        pixels,
+        {"auto-alt-ref": "0"} if "webm" in name else {},
+    )
     footage = open_footage(str(tmp_path / name), None)
     seen = np.stack(list(footage.frames)).astype(int)
-    assert seen[:, :, :28].mean() < 2 and np.abs(seen[:, :, 36:] - frames[:, :, 36:]).mean() < 8  # levels lost to codecs
+    assert (
+        seen[:, :, :28].mean() < 2 and np.abs(seen[:, :, 36:] - frames[:, :, 36:]).mean() < 8
+    )  # levels lost to codecs
     assert footage.remarks == ["transparent: shown on black"]
 
 
@@ -365,7 +380,9 @@ def _timed(path, frames, codec, pixels, times, tick):
     return path
 
 
-@pytest.mark.parametrize("name, codec, pixels", [("a.mkv", "ffv1", "bgr0"), ("a.mp4", "mpeg4", "yuv420p"), ("a.gif", "gif", "rgb8")])
+@pytest.mark.parametrize(
+    "name, codec, pixels", [("a.mkv", "ffv1", "bgr0"), ("a.mp4", "mpeg4", "yuv420p"), ("a.gif", "gif", "rgb8")]
+)
 @pytest.mark.parametrize("times", [[0, 1, 2, 3, 4, 9, 14, 19], [0, 8, 9, 10, 11, 12], [0, 1, 2, 3, 23, 24, 25, 26]])
 def test_frames_of_uneven_times_are_held(tmp_path, name, codec, pixels, times):
     grey = 16 + 28 * np.arange(len(times))
@@ -379,7 +396,10 @@ def test_frames_of_uneven_times_are_held(tmp_path, name, codec, pixels, times):
     assert len(remarks) == 1 and f"resampled to {fps:.4g} a second" in remarks[0]
 
 
-@pytest.mark.parametrize("name, fps", [("a.webm", 30), ("a.mkv", 30000 / 1001), ("a.gif", 30), ("a.gif", 40), ("a.webm", 144), ("a.mp4", 59.94)])
+@pytest.mark.parametrize(
+    "name, fps",
+    [("a.webm", 30), ("a.mkv", 30000 / 1001), ("a.gif", 30), ("a.gif", 40), ("a.webm", 144), ("a.mp4", 59.94)],
+)
 def test_times_that_were_rounded_are_even(tmp_path, scene, name, fps):
     from digan_jax.host.video_files import write_video
 
