@@ -21,6 +21,7 @@ from PIL import Image, PngImagePlugin
 
 from digan_jax.errors import InputError
 from digan_jax.host.files import moved_in
+from digan_jax.host.frame_rates import check_rate
 from digan_jax.shapes import Array
 
 
@@ -41,9 +42,6 @@ ENCODINGS = {
     (".webm", "standard"): Encoding("libvpx-vp9", "yuv420p", _VP9 | {"crf": "20"}),
     (".webm", "lossless"): Encoding("libvpx-vp9", "gbrp", _VP9 | {"lossless": "1"}),
 }
-# Slowest and fastest. .gif: a frame stays 655.35 s at most, and players take less than 0.02 s for 0.1 s. .webm counts
-# milliseconds, .mp4 ticks of 32 bits.
-RATES = {".gif": (1 / 655.35, 50), ".webm": (0.001, 1000), ".mp4": (0.001, 1e6)}
 
 
 def write_video(
@@ -57,7 +55,7 @@ def write_video(
       frames: [t h w 3], or any iterable of [h w 3], which is then read as it is written and never held whole (but for
         .png and .npz): float in [-1, 1], clamped, or uint8 in [0, 255]. Odd sizes get their last row or column twice in
         .mp4 and .webm.
-      fps: frames a second, within RATES of the suffix. GIF counts hundredths of a second: others are right on average.
+      fps: frames a second, within `frame_rates.RATES` of the suffix. GIF counts hundredths of a second: others are right on average.
       metadata: what the clip is made of, kept as JSON in a comment of the file; `read_metadata` gives it back.
       quality: of .mp4 and .webm. "standard"; "10-bit": steps four times as fine, from frames that are floats, .mp4
         alone; "lossless": each 8-bit pixel exact, large, and for players such as VLC and mpv, not for browsers.
@@ -69,7 +67,7 @@ def write_video(
     path = epath.Path(path)
     write = _WRITERS[check_suffix(path)]
     check_encoder(path, quality)
-    rate = check_rate(path, fps)
+    rate = check_rate(check_suffix(path), fps)
     frames = iter(frames)
     first = next(frames, None)
     if first is None:
@@ -84,22 +82,6 @@ def check_suffix(path: epath.PathLike) -> str:
     if suffix not in _WRITERS:
         raise InputError(f"{os.fspath(path)}: cannot write {suffix!r} files; choose one of {list(_WRITERS)}.")
     return suffix
-
-
-def check_rate(path: epath.PathLike, fps: float) -> Fraction:
-    """`fps` as a fraction of small numbers. Raises `InputError` when files of this suffix cannot hold it, or players show
-    it otherwise."""
-    suffix = check_suffix(path)
-    if not 0 < fps < float("inf"):
-        raise InputError(f"fps={fps}: must be a number above 0.")
-    slowest, fastest = RATES.get(suffix, (0, float("inf")))
-    if not slowest <= fps <= fastest:
-        raise InputError(
-            f"fps={fps:g}: {suffix} files show {slowest:.2g} to {fastest:g} frames a second; choose such a rate"
-            f"{'' if suffix == '.mp4' else ', or .mp4'}."
-        )
-    small = lambda number: Fraction(number).limit_denominator(1001)
-    return small(fps) if fps >= 1 else 1 / small(1 / fps)
 
 
 def check_encoder(path: epath.PathLike, quality: str) -> None:
