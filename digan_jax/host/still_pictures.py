@@ -17,7 +17,7 @@ from digan_jax.host.names import natural_order, printable
 from digan_jax.host.showing import TOO_LARGE, FrameOf, UnusableVideo, View, check_pixels, on_black, shown
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP")  # whatever the suffix says; none that starts a program
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # whatever the suffix says; none that starts a program
 _ORIENTATION = 274  # Exif's tag
 _DEPTHS = (8, 10, 12, 14, 16)
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -192,3 +192,10 @@ def test_a_folder_named_as_a_picture_is_none(tmp_path):
     Image.fromarray(COLOURS).save(tmp_path / "1.png")
     (tmp_path / "2.png").mkdir()
     assert len(read(tmp_path)[0]) == 1
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "GIF", "BMP", "JPEG", "PNG", "MPO"])
+def test_the_suffix_does_not_matter(tmp_path, kind):
+    """Downloads bear whatever name they were given."""
+    Image.new("RGB", (16, 16), (200, 100, 50)).save(tmp_path / "1.png", kind)
+    assert np.abs(read(tmp_path)[0].astype(int) - (200, 100, 50)).max() < 8
