@@ -57,7 +57,7 @@ class Report:
         if self.class_names:
             few = ", ".join(self.class_names[:5]) + (", …" if len(self.class_names) > 5 else "")
             lines.append(f"  {len(self.class_names)} classes: {few}")
-        for word, told in (("skipped", self.skipped), ("with a remark", self.remarks)):
+        for word, told in (("skipped", catalogue.worst_first(self.skipped)), ("with a remark", self.remarks)):
             lines += [f"  {len(told)} {word}:"] if told else []
             lines += [f"    {file}: {reason}" for file, reason in told[:20]]
             lines += [f"    … and {len(told) - 20} more, in {PREPARED_FILE}"] if len(told) > 20 else []

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import os
 import stat
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from etils import epath
@@ -87,6 +88,11 @@ def contents(path: str) -> str:
     return made.hexdigest()
 
 
+def worst_first(skipped: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Videos that cannot be used before files that are none, for lists that are cut short."""
+    return sorted(skipped, key=lambda row: row[1].startswith(NO_VIDEO))
+
+
 def _digest(rows: list) -> str:
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
@@ -118,9 +124,8 @@ def take_stock(source: str, val_fraction: float = 0.0, suffixes: tuple[str, ...]
     except OSError as error:
         raise InputError(f"source {source!r}: cannot be listed ({reason_of(error)}).") from None
     if folders and val_fraction:
-        raise InputError(
-            f"--val-fraction={val_fraction}: {source!r} has folders {sorted(p.name for p in folders)} already; leave it out."
-        )
+        names = sorted(p.name for p in folders)
+        raise InputError(f"--val-fraction={val_fraction}: {source!r} has folders {names} already; leave it out.")
     walk = _Walk(root, suffixes)
     walk.go(folders)
     found = walk.found

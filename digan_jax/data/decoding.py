@@ -97,7 +97,7 @@ def local(
 
 @contextlib.contextmanager
 def _mapper(workers: int):
-    """`ordered_map(function, argument tuples)`: results in order, and only so many ahead that scratch files stay few."""
+    """`ordered_map(function, argument tuples)`: results in order, so few ahead that scratch files stay few."""
     if workers == 1:
         yield itertools.starmap
         return

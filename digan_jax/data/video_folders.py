@@ -71,13 +71,11 @@ class FolderSource:
         if not is_there(root):
             raise InputError(f"{root}: there is no such file or folder.")
         stock = catalogue.take_stock(str(root), suffixes=VIDEO_SUFFIXES + ARRAY_SUFFIXES)
-        looked = _look_into(stock.videos)
-        self.items = [item for items, _, _ in looked for item in items]
-        self.skipped = [
-            *stock.skipped,
-            *((v.name, reason) for v, (_, reason, _) in zip(stock.videos, looked) if reason),
-        ]
-        self.remarks = [(v.name, remark) for v, (_, _, remarks) in zip(stock.videos, looked) for remark in remarks]
+        videos = sorted(stock.videos, key=lambda video: natural_order(video.name))
+        looked = list(zip((video.name for video in videos), _look_into(videos)))
+        self.items = [item for _, (items, _, _) in looked for item in items]
+        self.skipped = [*stock.skipped, *((name, reason) for name, (_, reason, _) in looked if reason)]
+        self.remarks = [(name, remark) for name, (_, _, remarks) in looked for remark in remarks]
         bad = [f"{file}: {reason}" for file, reason in self.skipped if not reason.startswith(catalogue.NO_VIDEO)]
         if not self.items or strict and bad:
             raise InputError(f"{folder}: {'; '.join(bad[:5])}; mend or remove {'it' if len(bad) == 1 else 'them'}.")
@@ -160,7 +158,7 @@ def _look_into(videos: Sequence[Video]) -> list[tuple[list[Item], str, Sequence[
             return [], "too large for the memory there is", ()
 
     with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
-        return list(threads.map(look, sorted(videos, key=lambda v: natural_order(v.name))))
+        return list(threads.map(look, videos))
 
 
 @functools.lru_cache(maxsize=4096)

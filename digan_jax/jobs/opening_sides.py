@@ -10,6 +10,7 @@ from etils import epath
 
 from digan_jax.data import sources
 from digan_jax.data.bouncing import BouncingSource
+from digan_jax.data.catalogue import worst_first
 from digan_jax.data.records import find_set
 from digan_jax.data.video_folders import ARRAY_SUFFIXES, FolderSource, is_there
 from digan_jax.errors import InputError
@@ -91,7 +92,7 @@ def open_fake(
 
 def _tell(source: FolderSource, folder: epath.PathLike) -> None:
     """On stderr, what of a folder is not used as it lies; the report holds it too."""
-    for word, told in (("skipped", source.skipped), ("with a remark", source.remarks)):
+    for word, told in (("skipped", worst_first(source.skipped)), ("with a remark", source.remarks)):
         lines = [f"  {file}: {reason}" for file, reason in told[:_TOLD]]
         lines += [f"  … and {len(told) - _TOLD} more"] if len(told) > _TOLD else []
         if told:

@@ -14,6 +14,7 @@ from digan_jax.data.video_folders import FolderSource, quantised
 from digan_jax.errors import InputError
 from digan_jax.evaluation import sides
 from digan_jax.evaluation.protocols import Plan
+from digan_jax.host.names import natural_order
 from digan_jax.host.video_files import write_video
 from digan_jax.jobs import opening_sides
 from tests.data.conftest import scene, write
@@ -152,6 +153,17 @@ def test_arrays_that_cannot_be_read_are_skipped(tmp_path, clips):
     assert fake.total == 3
     skipped = dict(fake.describe()["skipped_files"])
     assert skipped.keys() == {"zip.npz", "empty.npy", "objects.npy", "lying.npy"}
+
+
+def test_what_is_told_is_told_of_the_right_file(tmp_path):
+    """Whatever the order in which folders and names come."""
+    for name in ("a/x.mkv", "a b/x.mkv", "a.mkv", "a-1/x.mkv", "a10.mkv", "a2.mkv"):
+        write(tmp_path / name, scene(4, 24, 24))
+    for name in ("a b/bad.mkv", "a/bad.mkv", "a3.mkv"):
+        (tmp_path / name).write_bytes(b"rubbish")
+    source = FolderSource(tmp_path)
+    assert [name for name, _ in source.skipped] == sorted(("a b/bad.mkv", "a/bad.mkv", "a3.mkv"), key=natural_order)
+    assert len(source.items) == 6 and not {i.name for i in source.items} & dict(source.skipped).keys()
 
 
 def test_nothing_usable_is_an_error(tmp_path):
