@@ -32,8 +32,8 @@ def reason_of(error: BaseException) -> str:
 
 
 def check_regular(path: epath.Path) -> int:
-    """Length of a file. Raises `UnusableVideo` for pipes, sockets and devices, which are never opened: that may wait for
-    ever; `OSError` for what cannot be looked at."""
+    """Length of a file. Raises `UnusableVideo` for pipes, sockets and devices, which are never opened: that may wait
+    for ever; `OSError` for what cannot be looked at."""
     if "://" in os.fspath(path):
         return path.stat().length
     info = os.stat(path)

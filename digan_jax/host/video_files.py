@@ -55,7 +55,8 @@ def write_video(
       frames: [t h w 3], or any iterable of [h w 3], which is then read as it is written and never held whole (but for
         .png and .npz): float in [-1, 1], clamped, or uint8 in [0, 255]. Odd sizes get their last row or column twice in
         .mp4 and .webm.
-      fps: frames a second, within `frame_rates.RATES` of the suffix. GIF counts hundredths of a second: others are right on average.
+      fps: frames a second, within `frame_rates.RATES` of the suffix. GIF counts hundredths of a second: rates between
+        are right on average.
       metadata: what the clip is made of, kept as JSON in a comment of the file; `read_metadata` gives it back.
       quality: of .mp4 and .webm. "standard"; "10-bit": steps four times as fine, from frames that are floats, .mp4
         alone; "lossless": each 8-bit pixel exact, large, and for players such as VLC and mpv, not for browsers.
@@ -230,8 +231,8 @@ def _tag_bt709(context) -> None:
 
 
 def _write_gif(path, frames, fps, metadata, _):
-    """One palette for all frames, chosen from their colours, so that still parts do not flicker. They are read once, and
-    wait on disk, without loss, until the palette is known."""
+    """One palette for all frames, chosen from their colours, so that still parts do not flicker. They are read once
+    and wait on disk, without loss, until the palette is known."""
     with tempfile.TemporaryDirectory(prefix=".digan_", dir=os.path.dirname(os.path.abspath(path))) as folder:
         waiting, plain = os.path.join(folder, "frames.mkv"), os.path.join(folder, "frames.gif")
         palette = _spool(waiting, _pictures(frames), fps)

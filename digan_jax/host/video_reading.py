@@ -234,7 +234,7 @@ def _evenly(shows: list[tuple[int | None, int | None]], stated: float, tick: flo
 
 
 def _uneven(shows: list[tuple[int, int | None]], stated: float, tick: float) -> Timing:
-    """At the stated rate, if it is about that of the frames: an average of the whole file, which an edit may have cut."""
+    """At the stated rate, if it is about that of the frames: an average of the file, which an edit may have cut."""
     times = np.array([time - shows[0][0] for time, _ in shows]) * tick
     apart = np.diff(times)
     if apart.min() < 0 or times[-1] <= 0:
