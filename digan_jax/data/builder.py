@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
+import os
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -20,6 +22,7 @@ from digan_jax.host import files
 from digan_jax.host.progress import Progress
 
 VERSION = "1.0.0"
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 PREPARED_FILE = "digan.json"  # beside the shards: how the set was made, and from what
 
 
@@ -33,6 +36,7 @@ class PreparedSet:
       splits: {split: {"videos": …, "records": …, "frames": …}}.
       class_names: of the class folders; empty without.
       skipped: (file, reason) of what was left out.
+      remarks: (file, what was done to show it as viewers do, or what else is to be known of it).
       reused: it was there already and nothing was done.
       seconds: taken.
     """
@@ -44,6 +48,7 @@ class PreparedSet:
     skipped: tuple[tuple[str, str], ...]
     reused: bool
     seconds: float
+    remarks: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         done = "was prepared already" if self.reused else f"prepared in {self.seconds:.0f} s"
@@ -53,10 +58,10 @@ class PreparedSet:
         if self.class_names:
             few = ", ".join(self.class_names[:5]) + (", …" if len(self.class_names) > 5 else "")
             lines.append(f"  {len(self.class_names)} classes: {few}")
-        if self.skipped:
-            lines.append(f"  {len(self.skipped)} skipped:")
-            lines += [f"    {file}: {reason}" for file, reason in self.skipped[:20]]
-            lines += [f"    … and {len(self.skipped) - 20} more, in {PREPARED_FILE}"] if len(self.skipped) > 20 else []
+        for word, told in (("skipped", catalogue.worst_first(self.skipped)), ("with a remark", self.remarks)):
+            lines += [f"  {len(told)} {word}:"] if told else []
+            lines += [f"    {file}: {reason}" for file, reason in told[:20]]
+            lines += [f"    … and {len(told) - 20} more, in {PREPARED_FILE}"] if len(told) > 20 else []
         return "\n".join(lines)
 
 
@@ -137,19 +142,22 @@ def prepare(
     check(name, recipe, val_fraction, workers)
     stock = catalogue.take_stock(source, val_fraction)
     decoding.fail_if_strict(strict, stock.skipped)
-    made = dataclasses.asdict(recipe) | {"val_fraction": val_fraction, "source_fingerprint": stock.fingerprint}
+    made = dataclasses.asdict(recipe) | {"val_fraction": val_fraction}
     root = records.data_folder(data_dir)
     folder = root / name / VERSION
-    told = f"{root}: no space left on the device; free some, or choose another place (`data_dir`)."
-    with files.on_full_disk(lambda reason: InputError(told)), _alone(root, name):
+    if folder.exists() and not overwrite:  # before the lock, which wants to be written
+        return _reuse(name, folder, made, stock)
+    with _disk_told(root), _alone(root, name):
         if folder.exists() and not overwrite:
-            return _reuse(name, folder, made)
+            return _reuse(name, folder, made, stock)
+        _check_replaceable(folder)
+        made |= {"source_stamp": stock.stamp, "source_fingerprint": stock.fingerprint}
         staging = root / f".{name}.incomplete"
         _remove(staging)  # what a killed prepare left
         staging.mkdir(parents=True)
         try:
-            skipped = _build(name, recipe, stock, staging, workers, strict, beam_options, progress)
-            report = _finish(name, folder, stock, skipped, staging / name / VERSION, made)
+            found = _build(name, recipe, stock, staging, workers, strict, beam_options, progress)
+            report = _finish(name, folder, stock, found, staging / name / VERSION, made)
         finally:
             _remove(staging)
     return dataclasses.replace(report, seconds=time.monotonic() - started)
@@ -167,10 +175,12 @@ def check(name: str, recipe: Recipe, val_fraction: float = 0.0, workers: int = 0
         raise InputError(f"val_fraction={val_fraction}: must lie in [0, 1).")
 
 
-def _finish(name, folder, stock, skipped, built, made) -> PreparedSet:
+def _finish(name, folder, stock, found, built, made) -> PreparedSet:
     """Says beside the shards how the set was made, and moves it to `folder`."""
-    splits = _count(stock, skipped, built, records.build_index(built))
-    report = PreparedSet(name, str(folder), splits, stock.class_names, (*stock.skipped, *skipped), False, 0.0)
+    splits = _count(stock, found.skipped, built, records.build_index(built))
+    skipped = (*stock.skipped, *found.skipped)
+    remarks = (*stock.remarks, *stock.without_videos(found.skipped), *found.remarks)
+    report = PreparedSet(name, str(folder), splits, stock.class_names, skipped, False, 0.0, remarks)
     (built / PREPARED_FILE).write_text(json.dumps({"made": made, "report": dataclasses.asdict(report)}, indent=1))
     _remove(folder)
     folder.parent.mkdir(exist_ok=True)
@@ -178,42 +188,42 @@ def _finish(name, folder, stock, skipped, built, made) -> PreparedSet:
     return report
 
 
-def _build(name, recipe, stock, staging, workers, strict, beam_options, progress) -> decoding.Skipped:
-    """Write the set below `staging`; returns what was skipped."""
+def _build(name, recipe, stock, staging, workers, strict, beam_options, progress) -> decoding.Findings:
+    """Write the set below `staging`; returns what is to be said of the videos."""
     tfds.disable_progress_bar()  # ours tells more
     common = {"name": name, "size": recipe.size, "class_names": stock.class_names, "data_dir": str(staging)}
     if beam_options is not None:
-        return _build_on_beam(common, recipe, stock, staging / "skipped", strict, beam_options)
-    skipped: decoding.Skipped = []
+        return _build_on_beam(common, recipe, stock, staging / "told", strict, beam_options)
+    found = decoding.Findings()
     with (
         progress.of(f"prepare {name}", len(stock.videos), "videos") as advance,
         contextlib.redirect_stdout(None),  # TFDS tells of downloads there are none of
-        decoding.local(stock, recipe, workers, strict, advance, skipped) as examples,
+        decoding.local(stock, recipe, workers, strict, advance, found) as examples,
     ):
         if not examples:
-            raise InputError(_nothing_usable(skipped))
+            raise InputError(_nothing_usable(found.skipped))
         ClipsBuilder(examples=examples, **common).download_and_prepare()
-    return skipped
+    return found
 
 
-def _build_on_beam(common, recipe, stock, skipped_folder, strict, beam_options) -> decoding.Skipped:
+def _build_on_beam(common, recipe, stock, told_folder, strict, beam_options) -> decoding.Findings:
     try:
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError as error:
         raise InputError("`beam_options`: Apache Beam is not installed; pip install 'digan-jax[beam]'.") from error
-    skipped_folder.mkdir()
-    builder = ClipsBuilder(examples=decoding.on_beam(stock, recipe, strict, skipped_folder), **common)
+    told_folder.mkdir()
+    builder = ClipsBuilder(examples=decoding.on_beam(stock, recipe, strict, told_folder), **common)
     config = tfds.download.DownloadConfig(beam_options=PipelineOptions(list(beam_options)))
     try:
         builder.download_and_prepare(download_config=config)
     except Exception as error:
-        skipped = decoding.reasons_from_beam(skipped_folder)
+        skipped = decoding.findings_from_beam(told_folder).skipped
         decoding.fail_if_strict(strict, skipped)
         for split in stock.splits:  # Beam cannot write a split that turns out empty
             if {v.name for v in stock.split(split)} <= {file for file, _ in skipped}:
                 raise InputError(f"split {split!r}: {_nothing_usable(skipped)}") from error
         raise
-    return decoding.reasons_from_beam(skipped_folder)
+    return decoding.findings_from_beam(told_folder)
 
 
 def _nothing_usable(skipped: decoding.Skipped) -> str:
@@ -221,21 +231,28 @@ def _nothing_usable(skipped: decoding.Skipped) -> str:
     return f"nothing usable, all {len(skipped)} videos were skipped ({reasons}); give other videos or fewer `frames`."
 
 
-def _reuse(name: str, folder: epath.Path, made: dict) -> PreparedSet:
+def _reuse(name: str, folder: epath.Path, made: dict, stock: catalogue.Catalogue) -> PreparedSet:
     file = folder / PREPARED_FILE
     if not file.exists():
         raise InputError(f"name={name}: {folder} holds a set that `digan prepare` did not make; choose another name.")
     there = json.loads(file.read_text())
-    differences = [
-        f"{k}: {there['made'].get(k)!r} there, {v!r} asked for" for k, v in made.items() if there["made"].get(k) != v
-    ]
+    before = there["made"]
+    if "source_stamp" not in before:
+        raise InputError(
+            f"name={name}: {folder} was made by an earlier version, which knew the files by name and length alone; "
+            "`overwrite` makes it again; or choose another name."
+        )
+    if before["source_stamp"] != stock.stamp:  # files that were touched or copied may be the same all the same
+        made = made | {"source_fingerprint": stock.fingerprint}
+    differences = [f"{k}: {before.get(k)!r} there, {v!r} asked for" for k, v in made.items() if before.get(k) != v]
     if differences:
         raise InputError(
             f"name={name}: {folder} was made otherwise ({'; '.join(differences)}); "
             "choose another name, or `overwrite` to replace it."
         )
     stored = there["report"]
-    stored |= {"skipped": tuple(map(tuple, stored["skipped"])), "class_names": tuple(stored["class_names"])}
+    stored |= {told: tuple(map(tuple, stored[told])) for told in ("skipped", "remarks")}
+    stored |= {"class_names": tuple(stored["class_names"])}
     return PreparedSet(**stored | {"folder": str(folder), "reused": True})
 
 
@@ -243,6 +260,13 @@ def prepared_size(folder: epath.Path) -> int | None:
     """Pixels a side of a set that `prepare` made; None for other sets."""
     file = folder / PREPARED_FILE
     return json.loads(file.read_text())["made"]["size"] if file.exists() else None
+
+
+def _check_replaceable(folder: epath.Path) -> None:
+    """Before the work, not after it."""
+    for place in (folder, folder.parent):
+        if place.exists() and "://" not in str(place) and not os.access(place, os.W_OK):
+            raise InputError(f"`overwrite`: {place} may not be written; choose another name or place (`data_dir`).")
 
 
 def _remove(folder: epath.Path) -> None:
@@ -271,6 +295,25 @@ def _alone(root: epath.Path, name: str) -> Iterator[None]:
         yield
         return
     root.mkdir(parents=True, exist_ok=True)
-    with open(root / f".{name}.lock", "w") as lock:
+    file = root / f".{name}.lock"
+    try:
+        lock = open(file, "w")
+    except PermissionError:
+        if not file.exists():
+            raise
+        lock = open(file)  # somebody else's; a lock needs no more
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def _disk_told(root: epath.Path) -> Iterator[None]:
+    cure = "choose another place (`data_dir`)"
+    try:
+        with files.on_full_disk(lambda _: InputError(f"{root}: no space left on the device; free some, or {cure}.")):
+            yield
+    except OSError as error:
+        if error.errno not in _NOT_WRITABLE:
+            raise
+        raise InputError(f"{error.filename or root}: may not be written ({error.strerror}); {cure}.") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import dataclasses
 import functools
 import itertools
 import json
@@ -24,6 +25,18 @@ from digan_jax.errors import InputError
 
 Example = tuple[str, dict]  # key and features
 Skipped = list[tuple[str, str]]  # (file, reason)
+
+
+@dataclasses.dataclass
+class Findings:
+    """What is to be said of the videos: (file, reason) of what was skipped, (file, remark) of what was used."""
+
+    skipped: Skipped = dataclasses.field(default_factory=list)
+    remarks: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    def add(self, file: str, told: pieces.Told) -> None:
+        self.skipped += [(file, told.reason)] if told.reason else []
+        self.remarks += [(file, remark) for remark in told.remarks]
 
 
 def _examples(video: Video, scratch: str) -> Iterator[Example]:
@@ -47,9 +60,9 @@ def fail_if_strict(strict: bool, skipped: Sequence[tuple[str, str]]) -> None:
 
 @contextlib.contextmanager
 def local(
-    stock: Catalogue, recipe: Recipe, workers: int, strict: bool, advance: Callable[[], None], skipped: Skipped
+    stock: Catalogue, recipe: Recipe, workers: int, strict: bool, advance: Callable[[], None], found: Findings
 ) -> Iterator[dict[str, Iterator[Example]]]:
-    """{split: examples in the order of the catalogue}, decoded while they are read. Fills `skipped`, and leaves splits
+    """{split: examples in the order of the catalogue}, decoded while they are read. Fills `found`, and leaves splits
     without a usable video out.
 
     Args:
@@ -65,11 +78,11 @@ def local(
             videos = stock.split(split)
             files = [os.path.join(scratch, f"{split}_{number}") for number in range(len(videos))]
             jobs = ((video.path, recipe, file, threads) for video, file in zip(videos, files))
-            for video, file, reason in zip(videos, files, ordered_map(pieces.spool, jobs)):
+            for video, file, told in zip(videos, files, ordered_map(pieces.spool, jobs)):
                 advance()
-                if reason:
-                    skipped.append((video.name, reason))
-                    fail_if_strict(strict, skipped)
+                found.add(video.name, told)
+                if told.reason:
+                    fail_if_strict(strict, found.skipped)
                 else:
                     yield from _examples(video, file)
 
@@ -84,7 +97,7 @@ def local(
 
 @contextlib.contextmanager
 def _mapper(workers: int):
-    """`ordered_map(function, argument tuples)`: results in order, and only so many ahead that scratch files stay few."""
+    """`ordered_map(function, argument tuples)`: results in order, so few ahead that scratch files stay few."""
     if workers == 1:
         yield itertools.starmap
         return
@@ -113,29 +126,33 @@ def _leave_interrupts_to_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def on_beam(stock: Catalogue, recipe: Recipe, strict: bool, skipped_folder: epath.Path) -> dict:
-    """{split: Beam transform of the same examples}. Workers leave their reasons as files in `skipped_folder`."""
+def on_beam(stock: Catalogue, recipe: Recipe, strict: bool, told_folder: epath.Path) -> dict:
+    """{split: Beam transform of the same examples}. Workers leave what is to be said as files in `told_folder`."""
     import apache_beam as beam
 
-    decode = functools.partial(_decode_on_worker, recipe=recipe, strict=strict, skipped_folder=str(skipped_folder))
+    decode = functools.partial(_decode_on_worker, recipe=recipe, strict=strict, told_folder=str(told_folder))
     return {
         split: beam.Create(stock.split(split), reshuffle=True) | f"Decode{split}" >> beam.FlatMap(decode)
         for split in stock.splits
     }
 
 
-def _decode_on_worker(video: Video, recipe: Recipe, strict: bool, skipped_folder: str) -> Iterator[Example]:
+def _decode_on_worker(video: Video, recipe: Recipe, strict: bool, told_folder: str) -> Iterator[Example]:
     with tempfile.TemporaryDirectory(prefix="digan_") as scratch:
         file = os.path.join(scratch, "pieces")
-        reason = pieces.spool(video.path, recipe, file)
-        if reason:
+        told = pieces.spool(video.path, recipe, file)
+        if told.reason or told.remarks:
             # Named by the video, so that a worker who repeats the work writes the same file.
-            note = epath.Path(skipped_folder) / f"{zlib.crc32(video.name.encode()):08x}.json"
-            note.write_text(json.dumps([video.name, reason]))
-            fail_if_strict(strict, [(video.name, reason)])
+            note = epath.Path(told_folder) / f"{zlib.crc32(video.name.encode()):08x}.json"
+            note.write_text(json.dumps([video.name, told]))
+        if told.reason:
+            fail_if_strict(strict, [(video.name, told.reason)])
         else:
             yield from _examples(video, file)
 
 
-def reasons_from_beam(skipped_folder: epath.Path) -> Skipped:
-    return sorted(tuple(json.loads(note.read_text())) for note in skipped_folder.glob("*.json"))
+def findings_from_beam(told_folder: epath.Path) -> Findings:
+    found = Findings()
+    for file, told in sorted(json.loads(note.read_text()) for note in told_folder.glob("*.json")):
+        found.add(file, pieces.Told(*told))
+    return found

@@ -14,7 +14,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from digan_jax.data import clips
-from digan_jax.host.video_reading import UnusableVideo, square_frames
+from digan_jax.host.showing import UnusableVideo
+from digan_jax.host.video_reading import open_footage
 
 # Of the colour histograms of two neighbouring frames, the mass that must differ to call it a cut. Motion within a
 # shot stays below 0.3 even when a third of the picture changes; different scenes share less than half their colours.
@@ -88,8 +89,15 @@ def split(frames: Iterable[np.ndarray], recipe: Recipe) -> Iterator[tuple[int, l
         yield start, piece
 
 
-def spool(video: str, recipe: Recipe, file: str, threads: int = 1) -> str:
-    """Write the pieces of a video to a scratch file, one pickle after another; "" or the reason why there are none.
+class Told(NamedTuple):
+    """What is to be said of a video: the reason why it gave no piece, or "", and what was done to show its frames."""
+
+    reason: str
+    remarks: tuple[str, ...] = ()
+
+
+def spool(video: str, recipe: Recipe, file: str, threads: int = 1) -> Told:
+    """Write the pieces of a video to a scratch file, one pickle after another.
 
     A file is used whole or not at all: what a broken video gave before it broke is thrown away. Pieces go through a
     file, not through memory, because a long video is larger than memory.
@@ -102,19 +110,21 @@ def spool(video: str, recipe: Recipe, file: str, threads: int = 1) -> str:
             yield frame
 
     try:
-        fps, frames = square_frames(video, recipe.size, threads)
+        fps, frames, remarks = open_footage(video, recipe.size, threads)
         with open(file, "wb") as out:
             for n_pieces, (start, encoded) in enumerate(split(counted(frames), recipe), 1):
                 pickle.dump(Piece(start, fps, encoded), out, pickle.HIGHEST_PROTOCOL)
         if n_pieces:
-            return ""
+            return Told("", tuple(remarks))
         shot = " in one shot" if recipe.cuts and n_frames >= recipe.shortest else ""
         reason = f"too short: {n_frames} frames, a clip needs {recipe.shortest}{shot}" if n_frames else "no frames"
     except UnusableVideo as error:
         reason = str(error)
+    except MemoryError:
+        reason = "too large for the memory there is"
     if os.path.exists(file):
         os.remove(file)
-    return reason
+    return Told(reason)
 
 
 def unspool(file: str) -> Iterator[Piece]:

@@ -16,7 +16,7 @@ from digan_jax.data.bouncing import N_CLIPS, BouncingSource
 from digan_jax.data.records import Features, Records, find_set
 from digan_jax.errors import InputError
 from digan_jax.host.progress import TerminalProgress
-from digan_jax.host.video_reading import square
+from digan_jax.host.showing import shown
 
 
 @runtime_checkable
@@ -79,7 +79,7 @@ class PreparedSource:
     def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:
         encoded = self._records.encoded_frames(record)
         frames = [pieces.decode(encoded[int(n)]) for n in numbers]
-        return np.stack([square(f, self.size) for f in frames] if self._to_fit else frames)
+        return np.stack([shown(f, self.size) for f in frames] if self._to_fit else frames)
 
 
 def open_source(data: DataConfig, model: FamilyConfig) -> Source:

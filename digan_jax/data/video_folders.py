@@ -6,28 +6,31 @@ Arrays are .npz or .npy files of one clip [t h w 3] or several [n t h w 3]: uint
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import functools
 import hashlib
 import itertools
 import threading
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import av
 import numpy as np
 from etils import epath
 from jaxtyping import Float, UInt8
-from PIL import Image
 
 from digan_jax.data import catalogue
+from digan_jax.data.catalogue import Video
 from digan_jax.errors import InputError
 from digan_jax.host import video_reading
+from digan_jax.host.names import natural_order
+from digan_jax.host.showing import UnusableVideo, shown
+from digan_jax.host.still_pictures import check_regular, reason_of
 from digan_jax.host.video_files import spread
-from digan_jax.host.video_reading import IMAGE_SUFFIXES, VIDEO_SUFFIXES, UnusableVideo, natural_order
+from digan_jax.host.video_reading import VIDEO_SUFFIXES
 
 ARRAY_SUFFIXES = (".npz", ".npy")
 MEMORY_BYTES = 2**30  # of decoded videos
+THREADS = 8  # that look at files
 
 
 class Item(NamedTuple):
@@ -44,20 +47,38 @@ class Item(NamedTuple):
 class FolderSource:
     """Videos of a folder, in natural order of their names; a record is a video.
 
+    Attributes:
+      skipped: (file, reason) of what cannot be used, as `digan prepare` skips and names it.
+      remarks: (file, what was done to show it as viewers do).
+      array_range: "" or type, smallest and largest number of the arrays.
+
     Args:
       folder: or one file.
-      size: pixels a side that frames are cropped and resized to; None: as they are, and then all must be of one size.
+      size: pixels a side that frames are cropped and resized to; None: as they are seen, and then all must be of one
+        size.
+      strict: fail on the first file that cannot be used; what is no video at all is skipped all the same.
 
     Raises:
-      InputError: nothing there, a file that cannot be read, sizes that differ, NaN.
+      InputError: nothing usable there, sizes that differ, numbers in arrays that are no clips.
     """
 
     class_names = ()
-    fingerprint_covers = "names, frame counts and sizes of files"
+    fingerprint_covers = "names and contents of files"
 
-    def __init__(self, folder: epath.PathLike, size: int | None = None):
+    def __init__(self, folder: epath.PathLike, size: int | None = None, strict: bool = False):
         self._square = size
-        self.items = _items(epath.Path(folder).expanduser())
+        root = epath.Path(folder).expanduser()
+        if not is_there(root):
+            raise InputError(f"{root}: there is no such file or folder.")
+        stock = catalogue.take_stock(str(root), suffixes=VIDEO_SUFFIXES + ARRAY_SUFFIXES)
+        videos = sorted(stock.videos, key=lambda video: natural_order(video.name))
+        looked = list(zip((video.name for video in videos), _look_into(videos)))
+        self.items = [item for _, (items, _, _) in looked for item in items]
+        self.skipped = [*stock.skipped, *((name, reason) for name, (_, reason, _) in looked if reason)]
+        self.remarks = [(name, remark) for name, (_, _, remarks) in looked for remark in remarks]
+        bad = [f"{file}: {reason}" for file, reason in self.skipped if not reason.startswith(catalogue.NO_VIDEO)]
+        if not self.items or strict and bad:
+            raise InputError(f"{folder}: {'; '.join(bad[:5])}; mend or remove {'it' if len(bad) == 1 else 'them'}.")
         first = self.items[0]
         for item in self.items if size is None else ():
             if (item.height, item.width) != (first.height, first.width):
@@ -69,8 +90,9 @@ class FolderSource:
         self.size = self.height
         self.frame_counts = np.array([item.frames for item in self.items], np.int64)
         self.labels = np.zeros(len(self.items), np.int64)
-        told = [(i.name, i.index, i.frames, i.height, i.width, _bytes(i.path)) for i in self.items]
-        self.fingerprint = hashlib.sha256(repr((told, size)).encode()).hexdigest()[:16]
+        self.array_range = _range([item.path for item in self.items if item.index is not None])
+        told = [tuple(item._replace(path="")) for item in self.items]
+        self.fingerprint = hashlib.sha256(repr((told, stock.fingerprint, size)).encode()).hexdigest()[:16]
         self._decoded: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
         self._lock = threading.Lock()
 
@@ -93,7 +115,7 @@ class FolderSource:
             frames = _arrays(item.path)[item.index][numbers]
             if frames.dtype != np.uint8:
                 frames = quantised(frames, quantise, item.name)
-            return np.stack([video_reading.square(f, self._square) for f in frames]) if self._square else frames
+            return np.stack([shown(f, self._square) for f in frames]) if self._square else frames
         with self._lock:
             if record not in self._decoded or len(self._decoded[record]) <= numbers.max():
                 self._decoded[record] = self._decode(item, int(numbers.max()) + 1)
@@ -106,7 +128,7 @@ class FolderSource:
         """All frames of a video, or a good part of a long one, at least `least`."""
         wanted = max(least, min(item.frames, MEMORY_BYTES // (4 * 3 * self.height * self.width)))
         try:
-            _, frames = video_reading.square_frames(item.path, self._square)
+            frames = video_reading.open_footage(item.path, self._square).frames
             decoded = np.stack(list(itertools.islice(frames, wanted)))
         except (UnusableVideo, ValueError) as error:
             raise InputError(f"{item.path}: {error}; mend or remove it.") from None
@@ -119,80 +141,59 @@ def is_there(path: epath.PathLike) -> bool:
     return epath.Path(path).expanduser().exists()
 
 
-def _items(root: epath.Path) -> list[Item]:
-    if not root.exists():
-        raise InputError(f"{root}: there is no such file or folder.")
-    files = [root] if not root.is_dir() else list(_walk(root))
-    arrays = [p for p in files if p.suffix.lower() in ARRAY_SUFFIXES]
-    found = []
-    for path in arrays:
-        clips = _arrays(str(path))
-        _check_finite(clips, path)
-        found += [Item(_name(path, root), str(path), i, *clip.shape[:3]) for i, clip in enumerate(clips)]
-    kinds = VIDEO_SUFFIXES + IMAGE_SUFFIXES
-    if any(p.suffix.lower() in kinds for p in files):
-        stock = catalogue.take_stock(str(root))
-        found += [Item(v.name, v.path, None, *_inspect(v.path)) for v in stock.videos]
-    if not found:
-        raise InputError(
-            f"{root}: no video ({' '.join(VIDEO_SUFFIXES)}), no folder of frames and no array "
-            f"({' '.join(ARRAY_SUFFIXES)}) in it."
-        )
-    return sorted(found, key=lambda item: (natural_order(item.name), item.index or 0))
+def _look_into(videos: Sequence[Video]) -> list[tuple[list[Item], str, Sequence[str]]]:
+    """(items, "" or why there are none, remarks) of each."""
+
+    def look(video: Video):
+        try:
+            if video.path.lower().endswith(ARRAY_SUFFIXES) and not epath.Path(video.path).is_dir():
+                clips = _arrays(video.path)
+                _check_numbers(clips, video.path)
+                return [Item(video.name, video.path, i, *clip.shape[:3]) for i, clip in enumerate(clips)], "", ()
+            extent = _extent(video.path, video.stamp)
+            return [Item(video.name, video.path, None, *extent[:3])], "", extent[3]
+        except UnusableVideo as error:
+            return [], str(error), ()
+        except MemoryError:
+            return [], "too large for the memory there is", ()
+
+    with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
+        return list(threads.map(look, videos))
 
 
-def _walk(folder: epath.Path) -> Iterator[epath.Path]:
-    for path in folder.iterdir():
-        if path.name.startswith("."):
-            continue
-        if path.is_dir():
-            yield from _walk(path)
-        else:
-            yield path
-
-
-def _name(path: epath.Path, root: epath.Path) -> str:
-    return path.relative_to(root).as_posix() if path != root else path.name
-
-
-def _bytes(path: str) -> int:
-    place = epath.Path(path)
-    return 0 if place.is_dir() else place.stat().length
-
-
-def _inspect(path: str) -> tuple[int, int, int]:
-    """Frames, height and width of a video, without decoding it."""
-    place = epath.Path(path)
-    try:
-        if place.is_dir():
-            images = [p for p in place.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
-            with min(images, key=lambda p: natural_order(p.name)).open("rb") as file:
-                width, height = Image.open(file).size
-            return len(images), height, width
-        with av.open(path) as container:
-            stream = container.streams.video[0]
-            frames = sum(packet.size > 0 for packet in container.demux(stream))
-            return frames, stream.codec_context.height, stream.codec_context.width
-    except (av.FFmpegError, OSError, IndexError, ValueError) as error:
-        raise InputError(f"{path}: is not a readable video ({error}); mend or remove it.") from None
+@functools.lru_cache(maxsize=4096)
+def _extent(path: str, stamp: str) -> tuple[int, int, int, tuple[str, ...]]:
+    """Frames that come out of a video, height and width as seen, and remarks. Decodes it: headers do not know."""
+    footage = video_reading.open_footage(path, None)
+    count, height, width = 0, 0, 0
+    for count, frame in enumerate(footage.frames, 1):
+        height, width = frame.shape[:2]
+    if not count:
+        raise UnusableVideo("no frames")
+    return count, height, width, tuple(footage.remarks)
 
 
 @functools.lru_cache(maxsize=2)
 def _arrays(path: str) -> np.ndarray:
-    """Clips [n t h w 3] of an array file."""
+    """Clips [n t h w 3] of an array file.
+
+    Raises:
+      UnusableVideo: it cannot be read. InputError: it can, and holds something else.
+    """
     try:
-        stored = np.load(path, allow_pickle=False)
-        if isinstance(stored, np.lib.npyio.NpzFile):
-            with stored:
-                arrays = {key: stored[key] for key in stored.files}
-            clips = [a for a in arrays.values() if a.ndim in (4, 5)]
-            if len(clips) != 1:
-                raise InputError(f"{path}: holds {sorted(arrays)}; give one array of clips [n t h w 3] in a file.")
-            stored = clips[0]
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: is not a readable array ({error}); write it again with numpy.savez.") from None
+        if not check_regular(epath.Path(path)):
+            raise UnusableVideo("empty file")
+        with epath.Path(path).open("rb") as file:
+            stored = np.load(file, allow_pickle=False)
+            arrays = {"": stored} if isinstance(stored, np.ndarray) else {key: stored[key] for key in stored.files}
+    except UnusableVideo:
+        raise
+    except Exception as error:  # NumPy, zip and zlib each have their own
+        raise UnusableVideo(f"is not a readable array ({reason_of(error)}); write it again with numpy.savez") from error
+    clips = [a for a in arrays.values() if a.ndim in (4, 5)] if "" not in arrays else [arrays[""]]
+    if len(clips) != 1:
+        raise InputError(f"{path}: holds {sorted(arrays)}; give one array of clips [n t h w 3] in a file.")
+    stored = clips[0]
     clips = stored[None] if stored.ndim == 4 else stored
     if clips.ndim != 5 or clips.shape[-1] != 3 or not clips.size:
         raise InputError(f"{path}: has shape {list(stored.shape)}; give clips [n t h w 3] or one clip [t h w 3].")
@@ -201,13 +202,26 @@ def _arrays(path: str) -> np.ndarray:
     return clips
 
 
-def _check_finite(clips: np.ndarray, path: epath.PathLike) -> None:
+def _check_numbers(clips: np.ndarray, path: str) -> None:
     if clips.dtype == np.uint8:
         return
     if bad := int((~np.isfinite(clips)).sum()):
         raise InputError(f"{path}: {bad} numbers are NaN or infinite; look at what made the clips.")
+    told = f"{path}: floats from {clips.min():.3g} to {clips.max():.3g}"
     if np.abs(clips).max() > 4:  # generators overshoot a little; [0, 255] as float is a mistake
-        raise InputError(f"{path}: floats from {clips.min():.3g} to {clips.max():.3g}; give [-1, 1], or uint8.")
+        raise InputError(f"{told}; give [-1, 1], or uint8.")
+    if clips.min() >= 0:  # [0, 1] would be taken for the brighter half
+        raise InputError(f"{told}, none below 0, where [-1, 1] is meant: give 2 x - 1 of clips in [0, 1], or uint8.")
+
+
+def _range(paths: Sequence[str]) -> str:
+    """What numbers the arrays hold, in words."""
+    found: dict[str, list] = {}
+    for path in dict.fromkeys(paths):
+        clips = _arrays(path)
+        low, high = found.get(clips.dtype.name, (clips.min(), clips.max()))
+        found[clips.dtype.name] = [min(low, clips.min()), max(high, clips.max())]
+    return ", ".join(f"{kind} from {low:z.3g} to {high:z.3g}" for kind, (low, high) in found.items())
 
 
 def quantised(frames: Float[np.ndarray, "*axes"], how: str, name: str) -> UInt8[np.ndarray, "*axes"]:

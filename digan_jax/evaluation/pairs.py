@@ -43,7 +43,7 @@ def evaluate(
       InputError: other counts, lengths or sizes; clips that cannot be read; weights that are missing or others.
     """
     fidelity.library()
-    a, b = FolderSource(fake, size), FolderSource(originals, size)
+    a, b = (FolderSource(folder, size, strict=True) for folder in (fake, originals))  # a file less would shift pairs
     _check(a, b, fake, originals)
     weights, units, checksums = {"st_lpips": stlpips.load()}, UNITS, {"st_lpips": stlpips.SOURCE.sha256}
     if lpips_files:
@@ -130,6 +130,6 @@ def table(report: dict) -> str:
     lines = [f"{report['pairs']} pairs, {report['generated']} against {report['originals']}"]
     for name, unit in report["units"].items():
         mean, deviation = report["mean"][name], report["deviation"][name]
-        value = "infinite" if mean is None else f"{mean:.4f}" + ("" if deviation is None else f" ± {deviation:.4f}")
+        value = "infinite" if mean is None else f"{mean:z.4f}" + ("" if deviation is None else f" ± {deviation:z.4f}")
         lines.append(f"  {name:28}{value:24}{unit}")
     return "\n".join(lines)

@@ -71,7 +71,14 @@ class RealClips:
             "size": source.size,
             "fingerprint": source.fingerprint,
             "fingerprint_covers": source.fingerprint_covers,
+            **(_of_files(source) if isinstance(source, FolderSource) else {}),
         }
+
+
+def _of_files(source: FolderSource) -> dict:
+    """What of a folder was not used as it lies."""
+    told = {"skipped_files": [list(row) for row in source.skipped], "remarks": [list(row) for row in source.remarks]}
+    return told | ({"array_range": source.array_range} if source.array_range else {})
 
 
 def _through_jpeg(frame: np.ndarray, quality: int) -> np.ndarray:
@@ -126,7 +133,8 @@ class FolderClips:
         return _ahead(lambda i: self.source.read_frames(int(i), numbers, quantise), [(i,) for i in ids])
 
     def describe(self) -> dict:
-        return {"name": self.name, "kind": "folder", "clips": self.total, "fingerprint": self.source.fingerprint}
+        found = {"name": self.name, "kind": "folder", "clips": self.total, "fingerprint": self.source.fingerprint}
+        return found | _of_files(self.source)
 
 
 class GeneratedClips:

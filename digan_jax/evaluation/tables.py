@@ -33,6 +33,10 @@ def table(report: dict) -> str:
             f"{p['resize']}; {p['quantise']}; real frames {_stored(p)}. {p['source']}."
         )
     lines += [f"left out: {name}: {reason}" for name, reason in report["skipped"].items()]
+    for side in (subject, real):
+        if skipped := side.get("skipped_files"):
+            few = ", ".join(file for file, _ in skipped[:3]) + (", …" if len(skipped) > 3 else "")
+            lines.append(f"not used of {side['name']}: {len(skipped)} files: {few}")
     return "\n".join(lines)
 
 
@@ -51,13 +55,13 @@ def _rows(report: dict) -> list[list[str]]:
     for name, p in report["protocols"].items():
         references = p.get("references", {})
         row = [name, _spread(p["fvd"]), _spread(p["kvd"], 3)]
-        row += [f"{references[k]:.1f}" if k in references else _DASH for k in ("real", "frozen", "shuffled")]
-        row += [f"{p['coverage'][k]:.3f}" for k in ("precision", "recall", "density", "coverage")]
+        row += [f"{references[k]:z.1f}" if k in references else _DASH for k in ("real", "frozen", "shuffled")]
+        row += [f"{p['coverage'][k]:z.3f}" for k in ("precision", "recall", "density", "coverage")]
         for judge in judges:
-            row += [f"{p[judge]['frechet']:.3f}", f"{p[judge]['kid']:.5f}"] if judge in p else [_DASH, _DASH]
+            row += [f"{p[judge]['frechet']:z.3f}", f"{p[judge]['kid']:z.5f}"] if judge in p else [_DASH, _DASH]
         if scored:
             score = p["inception_score"]
-            row += [_spread(score, 2), _DASH if score["real"] is None else f"{score['real']:.2f}"]
+            row += [_spread(score, 2), _DASH if score["real"] is None else f"{score['real']:z.2f}"]
         rows.append(row)
     return rows
 
@@ -67,8 +71,8 @@ def _is_judge(value) -> bool:
 
 
 def _spread(value: dict, digits: int = 1) -> str:
-    mean = f"{value['mean']:.{digits}f}"
-    return mean if value["deviation"] is None else f"{mean} ± {value['deviation']:.{digits}f}"
+    mean = f"{value['mean']:z.{digits}f}"
+    return mean if value["deviation"] is None else f"{mean} ± {value['deviation']:z.{digits}f}"
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:
@@ -113,11 +117,11 @@ def comparison(reports: Sequence[dict]) -> str:
         for report in sorted(reports, key=lambda r: r["protocols"][name]["fvd"]["mean"]):
             p = report["protocols"][name]
             row = [report["subject"]["name"], _spread(p["fvd"]), _spread(p["kvd"], 3)]
-            row += [f"{p['coverage'][k]:.3f}" for k in ("precision", "recall", "density", "coverage")]
+            row += [f"{p['coverage'][k]:z.3f}" for k in ("precision", "recall", "density", "coverage")]
             rows.append(row + [_spread(p["inception_score"], 2)] if scored else row)
         for kind, value in reports[0]["protocols"][name].get("references", {}).items():
             label = "other real clips" if kind == "real" else f"real clips, {kind}"
-            rows.append([f"({label})", f"{value:.1f}"] + [_DASH] * (len(rows[0]) - 2))
+            rows.append([f"({label})", f"{value:z.1f}"] + [_DASH] * (len(rows[0]) - 2))
         lines += [*_aligned(rows), ""]
     return "\n".join(lines[:-1])
 

@@ -22,9 +22,9 @@ def taps(
     return first, np.minimum(first + 1, n - 1), position - first
 
 
-def bilinear(image: UInt8[np.ndarray, "h w 3"], size: int) -> UInt8[np.ndarray, "{size} {size} 3"]:
-    """An image resized to size × size, rounded."""
-    (top, bottom, down), (left, right, across) = (taps(n, size) for n in image.shape[:2])
+def bilinear(image: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> UInt8[np.ndarray, "{height} {width} 3"]:
+    """An image resized to height × width, rounded."""
+    (top, bottom, down), (left, right, across) = taps(image.shape[0], height), taps(image.shape[1], width)
     upper, lower = image[top], image[bottom]
     down, across = down.astype(np.float32)[:, None, None], across.astype(np.float32)[:, None]
 

@@ -100,6 +100,14 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
 
 
 def write_json(path: epath.PathLike, data: object) -> None:
-    """Raises as `moved_in`."""
+    """0.0 stands for -0.0. Raises as `moved_in`."""
     with moved_in(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
-        file.write(json.dumps(data, indent=1) + "\n")
+        file.write(json.dumps(_without_negative_zeros(data), indent=1) + "\n")
+
+
+def _without_negative_zeros(data: object) -> object:
+    if isinstance(data, dict):
+        return {key: _without_negative_zeros(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_without_negative_zeros(value) for value in data]
+    return data + 0.0 if isinstance(data, float) else data

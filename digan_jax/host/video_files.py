@@ -6,6 +6,8 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
@@ -18,6 +20,7 @@ from PIL import Image, PngImagePlugin
 
 from digan_jax.errors import InputError
 from digan_jax.host.files import moved_in
+from digan_jax.host.frame_rates import check_rate
 from digan_jax.host.video_formats import DEFAULT_FPS, ENCODINGS, Encoding, check_quality, check_suffix
 from digan_jax.shapes import Array
 
@@ -30,28 +33,28 @@ def write_video(
     Args:
       path: .mp4 (H.264) and .webm (VP9) hold BT.709 video in yuv420p, which browsers play; .gif loops, in 256 colours of
         its own; .png is a strip of the frames from left to right; .npz keeps the numbers as they are ("frames", "fps").
-      frames: [t h w 3], or any iterable of [h w 3], which is then read as it is written and never held whole: float
-        in [-1, 1], clamped, or uint8 in [0, 255]. Odd sizes get their last row or column twice in .mp4 and .webm.
-      fps: frames a second.
+      frames: [t h w 3], or any iterable of [h w 3], which is then read as it is written and never held whole (but for
+        .png and .npz): float in [-1, 1], clamped, or uint8 in [0, 255]. Odd sizes get their last row or column twice in
+        .mp4 and .webm.
+      fps: frames a second, within `frame_rates.RATES` of the suffix. GIF counts hundredths of a second: rates between
+        are right on average.
       metadata: what the clip is made of, kept as JSON in a comment of the file; `read_metadata` gives it back.
       quality: of .mp4 and .webm. "standard"; "10-bit": steps four times as fine, from frames that are floats, .mp4
         alone; "lossless": each 8-bit pixel exact, large, and for players such as VLC and mpv, not for browsers.
 
     Raises:
       InputError: an unknown suffix or quality, an encoder that this PyAV lacks, no frames, frames of another shape, not
-        finite frames, fps not above 0.
+        finite frames, a rate that such files cannot hold or players do not show.
     """
     path = epath.Path(path)
     write = _WRITERS[check_suffix(path)]
     check_encoder(path, quality)
-    if not 0 < fps < float("inf"):
-        raise InputError(f"fps={fps}: must be a number above 0.")
+    rate = check_rate(check_suffix(path), fps)
     frames = iter(frames)
     first = next(frames, None)
     if first is None:
         raise InputError(f"{path}: there are no frames to write.")
     with moved_in(path) as unfinished:
-        rate = Fraction(fps).limit_denominator(1001)
         write(unfinished, itertools.chain([first], frames), rate, metadata or {}, quality)
 
 
@@ -89,7 +92,7 @@ def read_metadata(path: epath.PathLike) -> dict:
 
 
 def _comment_of_video(path: epath.Path) -> str:
-    with av.open(os.fspath(path)) as container:
+    with av.open(os.path.abspath(path), metadata_errors="replace") as container:
         return {key.lower(): value for key, value in container.metadata.items()}["comment"]
 
 
@@ -153,7 +156,7 @@ def _encode(path, frames, fps, metadata, encoding: Encoding, container_options):
     codec, pixels, options = encoding
     rgb = pixels in ("rgb24", "gbrp")
     source, to_pixels = ("rgb48le", to_uint16) if pixels.endswith("10le") else ("rgb24", to_uint8)
-    with av.open(path, "w", options=container_options) as container:
+    with _container(path, options=container_options) as container:
         container.metadata["comment"] = json.dumps(metadata)
         stream = None
         for i, picture in enumerate(_pictures(frames, to_pixels)):
@@ -179,6 +182,12 @@ def _encode(path, frames, fps, metadata, encoding: Encoding, container_options):
         container.mux(stream.encode(None))
 
 
+def _container(path: str, **options) -> av.container.OutputContainer:
+    """Absolute and of a named format, so that FFmpeg takes no part of a name for a protocol or a number to fill in."""
+    suffix = os.path.splitext(path)[1].lower()
+    return av.open(os.path.abspath(path), "w", format={".mkv": "matroska"}.get(suffix, suffix[1:]), **options)
+
+
 def _tag_bt709(context) -> None:
     """Without tags players guess BT.601 for small pictures, which shifts reds and greens."""
     context.color_range = ColorRange.MPEG
@@ -188,44 +197,84 @@ def _tag_bt709(context) -> None:
 
 
 def _write_gif(path, frames, fps, metadata, _):
-    """One palette for all frames, chosen from their colours, so that still parts do not flicker."""
-    pictures = _pictures(frames)
-    first = next(pictures)
-    height, width, _ = first.shape
+    """One palette for all frames, chosen from their colours, so that still parts do not flicker. They are read once
+    and wait on disk, without loss, until the palette is known."""
+    with tempfile.TemporaryDirectory(prefix=".digan_", dir=os.path.dirname(os.path.abspath(path))) as folder:
+        waiting, plain = os.path.join(folder, "frames.mkv"), os.path.join(folder, "frames.gif")
+        palette = _spool(waiting, _pictures(frames), fps)
+        with av.open(waiting) as source, _container(plain) as container:
+            height, width = source.streams.video[0].height, source.streams.video[0].width
+            stream = container.add_stream("gif", rate=fps)
+            stream.width, stream.height, stream.pix_fmt = width, height, "pal8"
+            for frame in _in_colours_of(palette, source.decode(video=0), width, height, fps):
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        _copy_with_comment(plain, path, json.dumps(metadata).encode())
+
+
+def _spool(path: str, pictures: Iterator[UInt8[np.ndarray, "h w 3"]], fps: Fraction) -> av.VideoFrame:
+    """Writes them to a lossless video; gives their palette."""
+    graph = stream = None
+    with _container(path) as container:
+        for i, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = i, 1 / fps
+            if graph is None:
+                stream = container.add_stream("ffv1", rate=fps)
+                stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], "bgr0"
+                graph = av.filter.Graph()
+                source = _buffer(graph, stream.width, stream.height, "rgb24", fps)
+                chosen, sink = graph.add("palettegen"), graph.add("buffersink")
+                source.link_to(chosen)
+                chosen.link_to(sink)
+                graph.configure()
+            graph.push(frame)
+            with contextlib.suppress(BlockingIOError):  # so that it takes the frame in now
+                graph.pull()
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    graph.push(None)
+    return graph.pull()
+
+
+def _buffer(graph: av.filter.Graph, width: int, height: int, pixels: str, fps: Fraction):
+    return graph.add_buffer(width=width, height=height, format=pixels, time_base=1 / fps)
+
+
+def _in_colours_of(palette: av.VideoFrame, frames: Iterable[av.VideoFrame], width: int, height: int, fps: Fraction):
+    """Dithered frames, one for each."""
     graph = av.filter.Graph()
-    source = graph.add_buffer(width=width, height=height, format="rgb24", time_base=1 / fps)
-    split, palette = graph.add("split"), graph.add("palettegen")
+    source = _buffer(graph, width, height, "rgb24", fps)
+    colours = _buffer(graph, palette.width, palette.height, palette.format.name, fps)
     dither, sink = graph.add("paletteuse", "dither=sierra2_4a"), graph.add("buffersink")
-    source.link_to(split)
-    split.link_to(dither, 0, 0)
-    split.link_to(palette, 1, 0)
-    palette.link_to(dither, 0, 1)
+    source.link_to(dither, 0, 0)
+    colours.link_to(dither, 0, 1)
     dither.link_to(sink)
     graph.configure()
-    for i, picture in enumerate(itertools.chain([first], pictures)):
-        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    palette.pts, palette.time_base = 0, 1 / fps
+    colours.push(palette)
+    colours.push(None)
+    for i, frame in enumerate(frames):
+        frame = frame.reformat(format="rgb24")
         frame.pts, frame.time_base = i, 1 / fps
         source.push(frame)
+        with contextlib.suppress(BlockingIOError):  # it wants the next first
+            yield sink.pull()
     source.push(None)
-    with av.open(path, "w") as container:
-        stream = container.add_stream("gif", rate=fps)
-        stream.width, stream.height, stream.pix_fmt = width, height, "pal8"
-        with contextlib.suppress(EOFError):  # the end of the frames
-            while True:
-                container.mux(stream.encode(sink.pull()))
-        container.mux(stream.encode(None))
-    _add_gif_comment(path, json.dumps(metadata).encode())
+    with contextlib.suppress(EOFError):  # the end of the frames
+        while True:
+            yield sink.pull()
 
 
-def _add_gif_comment(path: str, comment: bytes) -> None:
+def _copy_with_comment(plain: str, path: str, comment: bytes) -> None:
     """FFmpeg writes none: a comment extension of GIF89a, in blocks of at most 255 bytes, behind the header and its
     palette, where readers find it without the frames."""
     blocks = b"".join(bytes([len(part)]) + part for part in (comment[i : i + 255] for i in range(0, len(comment), 255)))
-    with open(path, "r+b") as file:
-        data = file.read()
-        header = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
-        file.seek(header)
-        file.write(b"\x21\xfe" + blocks + b"\0" + data[header:])
+    with open(plain, "rb") as source, open(path, "wb") as file:
+        header = source.read(13)
+        header += source.read(3 << (header[10] & 7) + 1) if header[10] & 0x80 else b""
+        file.write(header + b"\x21\xfe" + blocks + b"\0")
+        shutil.copyfileobj(source, file)
 
 
 def _write_png(path, frames, fps, metadata, _):

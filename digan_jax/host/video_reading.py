@@ -1,116 +1,250 @@
-"""Frames out of video files (PyAV) and folders of images, cropped and resized as the paper's data were (section 4)."""
+"""Frames out of video files (PyAV) and folders of images, as a viewer shows them.
+
+Whatever goes wrong with a file is an `UnusableVideo` that says so: FFmpeg, Pillow and PyAV raise errors of every sort.
+"""
 
 from __future__ import annotations
 
-import re
+import contextlib
+import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from etils import epath
-from jaxtyping import UInt8
-from PIL import Image
 
+from digan_jax.host import still_pictures
 from digan_jax.host.bilinear import bilinear
+from digan_jax.host.showing import FrameOf, UnusableVideo, View, check_pixels, on_black, shown
+from digan_jax.host.still_pictures import reason_of
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".webm", ".mkv", ".mov", ".gif")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-FrameOf = UInt8[np.ndarray, "h w 3"]
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own leave the transparency of WebM out
 
 
-class UnusableVideo(Exception):
-    """A file that gives no clip; the message is the reason, for the report."""
+class Footage(NamedTuple):
+    """A video that is read.
+
+    Attributes:
+      fps: frames per second; 0 where unknown.
+      frames: uint8 [h w 3] each, evenly spaced in time.
+      remarks: what was done to show them so; complete once the frames are read.
+    """
+
+    fps: float
+    frames: Iterator[FrameOf]
+    remarks: list[str]
 
 
-def natural_order(name: str) -> list:
-    """Sort key under which frame2 comes before frame10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+class Timing(NamedTuple):
+    """When frames are shown.
+
+    Attributes:
+      fps: frames a second that come out.
+      repeats: how often each decoded frame comes out; None: once each.
+      remark: "" or what is uneven.
+    """
+
+    fps: float
+    repeats: list[int] | None = None
+    remark: str = ""
 
 
-def square_frames(path: str, size: int | None, threads: int = 1) -> tuple[float, Iterator[FrameOf]]:
-    """Frames per second (0 where unknown) and the frames of a video file or of a folder of images.
+def open_footage(path: str, size: int | None, threads: int = 1) -> Footage:
+    """A video file, or a folder whose images are the frames in natural order of their names.
+
+    Frames are turned, stretched and composed as viewers do, deinterlaced, and held until the time of the next: those
+    of uneven times come out evenly, at the average rate.
 
     Args:
-      path: a video file, or a folder whose images are the frames, in natural order of their names.
-      size: pixels a side of the square frames that come out; None: as they are, turned the way they are seen.
+      path: of the file or folder.
+      size: pixels a side of the square frames that come out; None: as they are seen.
       threads: for decoding.
 
     Raises:
       UnusableVideo: at once or while iterating; nothing that came before is to be trusted then.
     """
-    place = epath.Path(path)
-    try:
+    place, remarks = epath.Path(path), []
+    with _told("cannot be opened"):
         if place.is_dir():
-            return 0.0, _images(place, size)
-        if place.stat().length == 0:
+            return Footage(0.0, still_pictures.frames_of(place, size, remarks), remarks)
+        if still_pictures.check_regular(place) == 0:
             raise UnusableVideo("empty file")
-        container = av.open(place.open("rb") if "://" in path else path)
-    except (av.FFmpegError, OSError) as error:
-        raise UnusableVideo(f"cannot be opened: {_reason(error)}") from error
-    if not container.streams.video:
-        container.close()
-        raise UnusableVideo("holds no video stream")
-    rate = container.streams.video[0].average_rate
-    return float(rate or 0), _decoded(container, size, threads)
+        timing = _timing(path, threads)
+    remarks += [timing.remark] if timing.remark else []
+    return Footage(timing.fps, _frames(path, size, threads, timing, remarks), remarks)
 
 
-def _images(folder: epath.Path, size: int | None) -> Iterator[np.ndarray]:
-    names = [p.name for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
-    shape = None
-    for name in sorted(names, key=natural_order):
-        try:
-            with (folder / name).open("rb") as file:
-                frame = np.asarray(Image.open(file).convert("RGB"))
-        except (OSError, ValueError, SyntaxError) as error:
-            raise UnusableVideo(f"{name} is not a readable image: {_reason(error)}") from error
-        shape = shape or frame.shape
-        if frame.shape != shape:
-            h, w = frame.shape[:2]
-            raise UnusableVideo(f"{name} is {w}x{h}, the frames before it {shape[1]}x{shape[0]}")
-        yield square(frame, size)
-
-
-def _decoded(container: av.container.InputContainer, size: int | None, threads: int) -> Iterator[np.ndarray]:
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO" if threads > 1 else "SLICE"
-    stream.codec_context.thread_count = threads
-    to_rgb = VideoReformatter()  # one for all frames: setting up a conversion costs more than converting
-    number = 0
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
     try:
-        with container:
-            for frame in container.decode(stream):
+        yield
+    except UnusableVideo:
+        raise
+    except Exception as error:
+        raise UnusableVideo(f"{what}: {reason_of(error)}") from error
+
+
+def _opened(path: str) -> av.container.InputContainer:
+    """Absolute, so that FFmpeg takes no part of a name for a protocol."""
+    file = epath.Path(path).open("rb") if "://" in path else os.path.abspath(path)
+    return av.open(file, metadata_errors="replace")
+
+
+def _stream_of(container: av.container.InputContainer, threads: int) -> av.VideoStream:
+    stream = container.streams.best("video")  # not the picture on the cover
+    if stream is None:
+        raise UnusableVideo("holds no video stream")
+    context = stream.codec_context
+    if context is None:
+        raise UnusableVideo("there is no decoder for its video; make an .mp4 of it")
+    check_pixels(context.width, context.height, "a frame")
+    stream.thread_type = "AUTO" if threads > 1 else "SLICE"
+    context.thread_count = threads
+    return stream
+
+
+def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    name = _ALPHA_DECODERS.get(stream.codec_context.name)
+    if name is None or stream.metadata.get("alpha_mode") != "1":
+        yield from container.decode(stream)
+        return
+    decoder = av.CodecContext.create(name, "r")
+    for packet in container.demux(stream):
+        yield from decoder.decode(packet if packet.size else None)
+
+
+def _frames(path: str, size: int | None, threads: int, timing: Timing, remarks: list[str]) -> Iterator[np.ndarray]:
+    number, first = 0, None
+    to_rgb = VideoReformatter()  # one for all frames: setting up a conversion costs more than converting
+    try:
+        with _opened(path) as container:
+            stream = _stream_of(container, threads)
+            for frame in _progressive(_decoded(container, stream), stream, remarks):
                 if frame.is_corrupt:
-                    raise UnusableVideo(f"breaks at frame {number}: damaged data")
-                aspect = stream.sample_aspect_ratio
-                pixels = to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
-                yield square(pixels, size, float(aspect or 1), quarter_turns=round(frame.rotation / 90))
+                    raise UnusableVideo("damaged data")
+                repeats = timing.repeats[number] if timing.repeats and number < len(timing.repeats) else 1
+                if repeats:
+                    picture = shown(_rgb(frame, to_rgb, remarks), size, _view(frame, stream))
+                    first = picture.shape if first is None else first
+                    if picture.shape != first:  # players show a change of size at the size of the first frame
+                        picture = bilinear(picture, *first[:2])
+                for _ in range(repeats):
+                    yield picture
                 number += 1
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise UnusableVideo(f"breaks at frame {number}: {_reason(error)}") from error
+    except Exception as error:
+        raise UnusableVideo(f"breaks at frame {number}: {reason_of(error)}") from error
 
 
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
+def _view(frame: av.VideoFrame, stream: av.VideoStream) -> View:
+    aspect = float(stream.sample_aspect_ratio or 1)
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    return View(aspect=aspect) if matrix is None else View.of_matrix(np.frombuffer(matrix, np.int32).tolist(), aspect)
 
 
-def square(
-    frame: FrameOf, size: int | None, pixel_aspect: float = 1.0, quarter_turns: int = 0
-) -> UInt8[np.ndarray, "_ _ 3"]:
-    """Centre square of a frame as it is meant to be seen, resized to size × size.
+def _rgb(frame: av.VideoFrame, to_rgb: VideoReformatter, remarks: list[str]) -> FrameOf:
+    check_pixels(frame.width, frame.height, "a frame")
+    if not (frame.format.has_palette or any(component.is_alpha for component in frame.format.components)):
+        return to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
+    pixels = to_rgb.reformat(frame, format="rgba", threads=1).to_ndarray()
+    if pixels[..., 3].min() == 255:
+        return np.ascontiguousarray(pixels[..., :3])
+    if (remark := "transparent: shown on black") not in remarks:
+        remarks.append(remark)
+    return on_black(pixels)
+
+
+# ---- interlaced ----
+
+
+def _progressive(
+    frames: Iterator[av.VideoFrame], stream: av.VideoStream, remarks: list[str]
+) -> Iterator[av.VideoFrame]:
+    """Frames whose two fields are of two times become frames of one; the others pass. As many as there were."""
+    graph = None
+    for frame in frames:
+        if graph is None and frame.interlaced_frame:
+            graph = _deinterlacer(frame, stream)
+            remarks.append("interlaced: deinterlaced (bwdif)")
+        if graph is None:
+            yield frame
+            continue
+        graph.push(frame)
+        yield from _pulled(graph)
+    if graph is not None:
+        graph.push(None)
+        yield from _pulled(graph)
+
+
+def _deinterlacer(frame: av.VideoFrame, stream: av.VideoStream) -> av.filter.Graph:
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format.name, time_base=stream.time_base
+    )
+    field, sink = graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")
+    source.link_to(field)
+    field.link_to(sink)
+    graph.configure()
+    return graph
+
+
+def _pulled(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
+    with contextlib.suppress(BlockingIOError, EOFError):  # it wants another frame; it gave the last
+        while True:
+            yield graph.pull()
+
+
+# ---- times ----
+
+
+def _timing(path: str, threads: int) -> Timing:
+    """From the packets, and only where these do not fit an even rate from the frames: some packets show no frame."""
+    with _opened(path) as container:
+        stream = _stream_of(container, threads)
+        stated, tick = float(stream.average_rate or 0), float(stream.time_base or 0)
+        packets = [(p.pts, p.duration) for p in container.demux(stream) if p.size]
+    if _evenly(packets, stated, tick):
+        return Timing(stated)
+    frames = []
+    with contextlib.suppress(Exception), _opened(path) as container:  # what is broken is told when frames are taken
+        stream = _stream_of(container, threads)
+        frames = [(frame.pts, frame.duration) for frame in _decoded(container, stream)]
+    return _evenly(frames, 0, tick) or _uneven(frames, stated, tick)
+
+
+def _evenly(shows: list[tuple[int | None, int | None]], stated: float, tick: float) -> Timing | None:
+    """At the stated rate, or at any where that is 0. True too where no times are known.
 
     Args:
-      frame: [h w 3] as stored.
-      size: pixels a side of the result; None: neither cropped nor resized.
-      pixel_aspect: width of a stored pixel over its height.
-      quarter_turns: counter-clockwise, from stored to seen.
+      shows: (time, duration) of each, in ticks. tick: in seconds.
     """
-    if size is None:
-        return np.ascontiguousarray(np.rot90(frame, quarter_turns % 4))
-    h, w = frame.shape[:2]
-    side = min(h, w * pixel_aspect)
-    height, width = max(1, round(side)), max(1, round(side / pixel_aspect))
-    top, left = (h - height) // 2, (w - width) // 2
-    resized = bilinear(frame[top : top + height, left : left + width], size)
-    # A square may be turned after resizing: the grid of half-pixel centres is symmetric.
-    return np.ascontiguousarray(np.rot90(resized, quarter_turns % 4)) if quarter_turns % 4 else resized
+    if len(shows) < 2 or any(time is None for time, _ in shows) or not tick:
+        return Timing(stated)
+    shows = sorted(shows) if stated else shows  # packets come in the order of decoding
+    times = np.array([time - shows[0][0] for time, _ in shows]) * tick
+    if times[-1] <= 0:
+        return None
+    rate = (len(times) - 1) / times[-1]
+    off = np.abs(times * rate - np.arange(len(times))).max()
+    last = (shows[-1][1] or 0) * tick * rate
+    near = max(0.3, tick * rate)  # frames: what rounding to ticks makes
+    agrees = not stated or abs(stated / rate - 1) < 0.05
+    return Timing(stated or rate) if off <= near and last <= 1.5 + near and agrees else None
+
+
+def _uneven(shows: list[tuple[int, int | None]], stated: float, tick: float) -> Timing:
+    """At the stated rate, if it is about that of the frames: an average of the file, which an edit may have cut."""
+    times = np.array([time - shows[0][0] for time, _ in shows]) * tick
+    apart = np.diff(times)
+    if apart.min() < 0 or times[-1] <= 0:
+        return Timing(0.0, None, "times of its frames run backwards or stand still: taken as evenly spaced")
+    last = (shows[-1][1] or 0) * tick or float(np.median(apart))
+    average = len(times) / (times[-1] + last)
+    rate = stated if average / 2 <= stated <= average * 2 else average
+    early = min(0.5, tick * rate)  # of a frame: what rounding to ticks makes
+    total = max(1, round((times[-1] + last) * rate))
+    starts = np.append(np.ceil(times * rate - early), total).clip(0, total).astype(int)
+    spread = f"{min(*apart, last):.3g} to {max(*apart, last):.3g} s"
+    return Timing(rate, np.diff(starts).tolist(), f"frames are shown for {spread}: resampled to {rate:.4g} a second")

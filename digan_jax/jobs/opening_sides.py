@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 from etils import epath
 
 from digan_jax.data import sources
 from digan_jax.data.bouncing import BouncingSource
+from digan_jax.data.catalogue import worst_first
 from digan_jax.data.records import find_set
 from digan_jax.data.video_folders import ARRAY_SUFFIXES, FolderSource, is_there
 from digan_jax.errors import InputError
 from digan_jax.evaluation.sides import FolderClips, GeneratedClips, RealClips
-from digan_jax.host.video_reading import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from digan_jax.host.still_pictures import IMAGE_SUFFIXES
+from digan_jax.host.video_reading import VIDEO_SUFFIXES
 from digan_jax.interop import model_folder, opening
 from digan_jax.runs import reading
+
+_TOLD = 20  # files a person reads of
 
 
 def open_real(
@@ -43,7 +48,9 @@ def open_real(
     if real == "bouncing":
         return RealClips(BouncingSource(size or 32, 16, split or "train"), real, split or "train")
     if is_there(real):
-        return RealClips(FolderSource(real, size), str(real), "", stride)
+        source = FolderSource(real, size)
+        _tell(source, real)
+        return RealClips(source, str(real), "", stride)
     split = split or (config.data.split if config else "train")
     folder = find_set(real, data_dir)
     stored = sources.builder.prepared_size(folder)
@@ -66,7 +73,9 @@ def open_fake(
     if kind == "any":
         kind = "folder" if _holds_media(epath.Path(path).expanduser()) else "model"
     if kind == "folder":
-        return FolderClips(path, size=size)
+        clips = FolderClips(path, size=size)
+        _tell(clips.source, path)
+        return clips
     config = reading.run_config(path)
     if config is None:
         if step is not None:
@@ -75,6 +84,15 @@ def open_fake(
     step = reading.chosen_step(path, step)
     facts = {"step": step, "kimg": config.train.kimg(step)}
     return GeneratedClips(opening.load(path, step), str(path), config.data.frames, facts=facts)
+
+
+def _tell(source: FolderSource, folder: epath.PathLike) -> None:
+    """On stderr, what of a folder is not used as it lies; the report holds it too."""
+    for word, told in (("skipped", worst_first(source.skipped)), ("with a remark", source.remarks)):
+        lines = [f"  {file}: {reason}" for file, reason in told[:_TOLD]]
+        lines += [f"  … and {len(told) - _TOLD} more"] if len(told) > _TOLD else []
+        if told:
+            print(f"{folder}: {len(told)} {word}:", *lines, sep="\n", file=sys.stderr)
 
 
 def _holds_media(place: epath.Path) -> bool:

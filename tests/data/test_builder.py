@@ -1,14 +1,19 @@
+import builtins
 import errno
 import importlib.util
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import av
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from PIL import Image
 
 from digan_jax.data import builder, decoding, pieces
 from digan_jax.data.catalogue import take_stock
@@ -244,10 +249,151 @@ def test_without_beam_the_cure_is_named(prepare, monkeypatch):
 
 def test_examples_are_read_while_they_are_decoded(two_classes, tmp_path):
     """No video is decoded before those ahead of it are taken, so scratch files stay few."""
-    stock, skipped, done = take_stock(str(two_classes)), [], []
+    stock, found, done = take_stock(str(two_classes)), decoding.Findings(), []
     recipe = pieces.Recipe(24, 4, 1, 8, cuts=False)
-    with decoding.local(stock, recipe, 1, False, lambda: done.append(1), skipped) as splits:
+    with decoding.local(stock, recipe, 1, False, lambda: done.append(1), found) as splits:
         examples = splits["train"]
         next(examples)
         assert len(done) == 1
         assert len(list(examples)) == 8 and len(done) == 3
+
+
+# ---- whatever people bring ----
+
+
+def test_no_file_ends_a_prepare(prepare, two_classes, write_clip, scene, monkeypatch):
+    """Whatever is raised while a file is looked at is a line of the report; --strict fails with the same words."""
+    errors = [
+        UnicodeDecodeError("utf8", b"x", 0, 1, "bad"),
+        AttributeError("no context"),
+        MemoryError(),
+        ValueError("odd"),
+    ]
+    for number in range(len(errors)):
+        write_clip(two_classes / "a" / f"bad{number}.mkv", scene(20, 24, 24))
+    opened = av.open
+
+    def open_some(file, *rest, **options):
+        name = os.path.basename(file)
+        if name.startswith("bad"):
+            raise errors[int(name[3])]
+        return opened(file, *rest, **options)
+
+    monkeypatch.setattr(av, "open", open_some)
+    report = prepare()
+    assert report.splits["train"]["videos"] == 3
+    reasons = dict(report.skipped)
+    assert reasons.keys() == {f"a/bad{number}.mkv" for number in range(4)}
+    assert all(reason.startswith("cannot be opened: ") for reason in reasons.values())
+    assert "AttributeError: no context" in reasons["a/bad1.mkv"] and "MemoryError" in reasons["a/bad2.mkv"]
+    with pytest.raises(InputError) as told:
+        prepare(strict=True, overwrite=True)
+    assert f"a/bad0.mkv: {reasons['a/bad0.mkv']}" in str(told.value)
+
+
+def test_names_that_are_no_text_are_stored(prepare, two_classes, tmp_path, write_clip, scene, capsys):
+    for name in (b"a/\xff\xfe.mkv", b"caf\xe9/1.mkv", b"a/new\nline.mkv", "a/①².mkv".encode()):
+        write_clip(tmp_path / "clip.mkv", scene(20, 24, 24))
+        target = two_classes / os.fsdecode(name)
+        target.parent.mkdir(exist_ok=True)
+        (tmp_path / "clip.mkv").rename(target)
+    report = prepare()
+    print(report)
+    assert report.splits["train"]["videos"] == 7 and report.class_names == ("a", "b", "caf\\udce9")
+    files = {row[0] for row in contents(tmp_path / "data")}
+    assert {"a/\\udcff\\udcfe.mkv", "caf\\udce9/1.mkv", "a/new\\nline.mkv", "a/①².mkv"} < files
+
+
+def test_remarks_are_told_and_kept(prepare, two_classes, scene, write_clip):
+    (two_classes / "a" / "half").mkdir()
+    for number in range(5):
+        Image.new("RGBA", (24, 24), (200, 0, 0, 128)).save(two_classes / "a" / "half" / f"{number}.png")
+    write_clip(two_classes / "c" / "short.mkv", scene(2, 24, 24))
+    report = prepare()
+    assert dict(report.remarks).keys() == {"a/half", "c"} and "black" in dict(report.remarks)["a/half"]
+    assert all(f"    {file}: {remark}" in str(report) for file, remark in report.remarks)
+    again = prepare()
+    assert again.reused and again.remarks == report.remarks and str(again).count("a/half") == 1
+
+
+def test_other_pictures_of_the_same_names_are_another_source(tmp_path):
+    """Of the same length and time, too; a touched or copied folder is the same."""
+    settings = {"frames": 4, "data_dir": str(tmp_path / "data"), "workers": 1}
+    clip = tmp_path / "source" / "clip"
+    clip.mkdir(parents=True)
+    for number in range(6):
+        Image.new("RGB", (24, 24), (40 * number, 9, 9)).save(clip / f"{number}.png", compress_level=0)
+    prepare = lambda: builder.prepare(str(clip.parent), "tiny", 24, **settings)
+    prepare()
+    shutil.copytree(clip.parent, tmp_path / "copy")
+    assert builder.prepare(str(tmp_path / "copy"), "tiny", 24, **settings).reused
+    times = (clip / "3.png").stat()
+    Image.new("RGB", (24, 24), (7, 7, 7)).save(clip / "3.png", compress_level=0)
+    os.utime(clip / "3.png", ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert (clip / "3.png").stat().st_size == times.st_size
+    with pytest.raises(InputError, match="made otherwise.*source_fingerprint"):
+        prepare()
+
+
+def test_a_set_of_an_earlier_version_says_so(prepare, tmp_path):
+    prepare()
+    file = tmp_path / "data" / "tiny" / builder.VERSION / builder.PREPARED_FILE
+    made = json.loads(file.read_text())
+    del made["made"]["source_stamp"]
+    file.write_text(json.dumps(made))
+    with pytest.raises(InputError, match="earlier version.*`overwrite`"):
+        prepare()
+    assert not prepare(overwrite=True).reused
+
+
+# ---- where one may not write ----
+
+
+def _refused(monkeypatch, places):
+    """Nothing may be written below these; root may always, so it is said by the calls themselves."""
+    opened, made = builtins.open, os.mkdir
+    below = lambda path: any(str(path).startswith(str(place)) for place in places)
+
+    def checked_open(file, mode="r", *rest, **options):
+        if set(mode) & set("wax+") and below(file):
+            raise PermissionError(errno.EACCES, "Permission denied", str(file))
+        return opened(file, mode, *rest, **options)
+
+    def checked_mkdir(path, *rest, **options):
+        if below(path) and not os.path.isdir(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return made(path, *rest, **options)
+
+    monkeypatch.setattr(builtins, "open", checked_open)
+    monkeypatch.setattr(os, "mkdir", checked_mkdir)
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: not (mode & os.W_OK and below(path)))
+
+
+def test_a_finished_set_is_used_where_one_may_not_write(prepare, tmp_path, monkeypatch):
+    prepare()
+    (tmp_path / "data" / ".tiny.lock").unlink()
+    _refused(monkeypatch, [tmp_path / "data"])
+    assert prepare().reused
+
+
+def test_a_lock_of_somebody_else_is_no_obstacle(prepare, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / ".tiny.lock").touch()
+    _refused(monkeypatch, [tmp_path / "data" / ".tiny.lock"])
+    assert not prepare().reused
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_where_one_may_not_write_is_told_before_the_work(prepare, tmp_path, monkeypatch, overwrite):
+    if overwrite:
+        prepare()
+    monkeypatch.setattr(decoding, "local", None)
+    _refused(monkeypatch, [tmp_path / "data" / "tiny"] if overwrite else [tmp_path / "data"])
+    with pytest.raises(InputError, match="may not be written.*choose another"):
+        prepare(overwrite=overwrite)
+
+
+def test_a_file_where_a_folder_should_be_is_told(prepare, tmp_path):
+    (tmp_path / "data").write_text("")
+    with pytest.raises(InputError, match="may not be written"):
+        prepare()

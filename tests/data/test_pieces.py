@@ -74,7 +74,7 @@ def test_motion_is_no_cut(scene):
 def test_spool_and_back(tmp_path, scene, write_clip):
     frames = scene(11, SIZE + 8, SIZE + 8)
     video, scratch = write_clip(tmp_path / "a.mkv", frames), tmp_path / "scratch"
-    assert pieces.spool(str(video), recipe(size=SIZE + 8), str(scratch)) == ""
+    assert pieces.spool(str(video), recipe(size=SIZE + 8), str(scratch)) == ("", ())
     found = list(pieces.unspool(str(scratch)))
     assert [p.start for p in found] == [0] and found[0].fps == 10
     np.testing.assert_array_equal([pieces.decode(png) for p in found for png in p.frames], frames)
@@ -84,12 +84,12 @@ def test_spool_and_back(tmp_path, scene, write_clip):
 def test_spool_leaves_nothing_of_a_video_it_cannot_use(tmp_path, scene, write_clip):
     scratch = tmp_path / "scratch"
     short = write_clip(tmp_path / "a.mkv", scene(3))
-    assert pieces.spool(str(short), recipe(), str(scratch)) == "too short: 3 frames, a clip needs 4"
+    assert pieces.spool(str(short), recipe(), str(scratch)).reason == "too short: 3 frames, a clip needs 4"
     assert not scratch.exists()
     broken = write_clip(tmp_path / "b.mkv", scene(40, 64, 64))
     data = bytearray(broken.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 400] = np.random.default_rng(0).bytes(400)
     broken.write_bytes(data)
-    assert "breaks at frame" in pieces.spool(str(broken), recipe(), str(scratch))
+    assert "breaks at frame" in pieces.spool(str(broken), recipe(), str(scratch)).reason
     assert not scratch.exists()

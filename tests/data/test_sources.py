@@ -10,7 +10,7 @@ from PIL import Image
 from digan_jax.config import ModelConfig
 from digan_jax.data import builder, records, sources
 from digan_jax.errors import InputError
-from digan_jax.host.video_reading import square
+from digan_jax.host.showing import shown
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_frames_are_those_of_the_videos(open_source, scene, prepared):
     for record, row in enumerate(rows):
         assert source.frame_counts[record] == len(row["video"]) and source.labels[record] == row["label"]
         number = source.frame_counts[record] - 20
-        video = [square(f, 32) for f in scene(20 + number, 24, 24, seed=number)]
+        video = [shown(f, 32) for f in scene(20 + number, 24, 24, seed=number)]
         np.testing.assert_array_equal(source.read_frames(record, [7, 2, 2]), np.stack(video)[[7, 2, 2]])
 
 

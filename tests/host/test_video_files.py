@@ -2,6 +2,8 @@
 
 import errno
 import json
+import subprocess
+import sys
 
 import av
 import jax.numpy as jnp
@@ -210,4 +212,118 @@ def test_a_failure_while_writing_leaves_nothing(tmp_path, clip, monkeypatch):
     monkeypatch.setitem(video_files._WRITERS, ".mp4", full)
     with pytest.raises(OSError, match=r"No space left on device: '.*clip\.mp4'"):
         write_video(tmp_path / "clip.mp4", clip)
+    assert not list(tmp_path.iterdir())
+
+
+# ---- rates ----
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "webm"])
+@pytest.mark.parametrize("fps", [0.001, 0.3, 1000 / 1001, 23.976, 29.97, 30000 / 1001, 59.94, 240, 1000])
+def test_rates_are_those_asked_for(tmp_path, clip, suffix, fps):
+    write_video(tmp_path / f"clip.{suffix}", clip, fps)
+    with av.open(tmp_path / f"clip.{suffix}") as container:
+        stream = container.streams.video[0]
+        times = np.array([float(frame.pts * frame.time_base) for frame in container.decode(stream)])
+        rate = float(stream.average_rate)
+    tick = 1e-3 if suffix == "webm" else 0
+    assert abs(rate / fps - 1) < 1e-4 and len(times) == len(clip)
+    np.testing.assert_allclose(times, np.arange(len(clip)) / fps, rtol=1e-5, atol=tick)
+    assert (np.diff(times) > 0).all()
+
+
+@pytest.mark.parametrize("fps", [1 / 655, 0.01, 0.3, 1000 / 1001, 7, 12.5, 23.976, 29.97, 33, 40, 49, 50])
+def test_gif_shows_its_rate_in_hundredths(tmp_path, clip, fps):
+    write_video(tmp_path / "clip.gif", clip, fps)
+    with Image.open(tmp_path / "clip.gif") as image:
+        delays = []
+        for number in range(image.n_frames):
+            image.seek(number)
+            delays.append(image.info["duration"] / 10)
+    assert len(delays) == len(clip) and min(delays) >= 2  # below, players wait ten
+    np.testing.assert_allclose(np.cumsum(delays), 100 / fps * np.arange(1, len(clip) + 1), rtol=1e-3, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "fps"),
+    [
+        ("a.gif", 50.5),
+        ("a.gif", 60),
+        ("a.gif", 100),
+        ("a.gif", 1e6),
+        ("a.gif", 0.001),
+        ("a.webm", 1001),
+        ("a.webm", 1e6),
+    ]
+    + [
+        ("a.webm", 1e-5),
+        ("a.mp4", 1e-4),
+        ("a.mp4", 1e7),
+        ("a.mp4", float("inf")),
+        ("a.png", float("nan")),
+        ("a.npz", -1.0),
+    ],
+)
+def test_rates_that_no_player_shows_are_refused_before_a_frame_is_drawn(tmp_path, name, fps):
+    def drawn():
+        raise AssertionError("drawn")
+        yield
+
+    with pytest.raises(InputError, match=r"fps=.*(choose such a rate|above 0)"):
+        write_video(tmp_path / name, drawn(), float(fps))
+    assert not list(tmp_path.iterdir())
+
+
+# ---- names, length ----
+
+
+@pytest.mark.parametrize("name", ["take:1", "concat:a", "-", "a%d", "a%03d", "file:a", "[1]*?"])
+@pytest.mark.parametrize("suffix", ["mp4", "webm", "gif", "png", "npz"])
+def test_any_name_is_written(tmp_path, clip, monkeypatch, name, suffix):
+    monkeypatch.chdir(tmp_path)
+    write_video(f"{name}.{suffix}", clip, metadata={"ids": [3]})
+    assert [p.name for p in tmp_path.iterdir()] == [f"{name}.{suffix}"]
+    assert video_files.read_metadata(f"{name}.{suffix}") == {"ids": [3]}
+
+
+def test_the_memory_of_a_gif_does_not_grow_with_its_length(tmp_path):
+    program = """
+import resource, sys
+import numpy as np
+from digan_jax.host.video_files import write_video
+def frames(n):
+    for i in range(n):
+        frame = np.zeros((256, 256, 3), np.uint8)
+        frame[:, i % 200 : i % 200 + 20] = (200, i % 256, 90)
+        yield frame
+peaks = []
+for n in (40, 440):
+    write_video(sys.argv[1], frames(n), 25)
+    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peaks[1] - peaks[0])
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "a.gif"], capture_output=True, text=True, check=True
+    )
+    grown = int(ran.stdout.split()[-1]) / 1024
+    assert grown < 20  # MiB; 400 frames are 75
+    assert [p.name for p in tmp_path.iterdir()] == ["a.gif"]
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 30])
+def test_every_frame_of_a_gif_is_there(tmp_path, clip, length):
+    frames = np.concatenate([clip] * 5)[:length]
+    write_video(tmp_path / "clip.gif", (frame for frame in frames), 10)
+    decoded = decode(tmp_path / "clip.gif")[0]
+    assert len(decoded) == length
+    assert np.abs(decoded.astype(float) - frames).mean() < 12  # dither
+
+
+def test_a_gif_that_fails_halfway_leaves_nothing(tmp_path, clip):
+    def broken():
+        yield clip[0]
+        yield clip[0, :4]
+
+    with pytest.raises(InputError, match="all of one size"):
+        write_video(tmp_path / "clip.gif", broken())
     assert not list(tmp_path.iterdir())

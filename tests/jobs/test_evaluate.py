@@ -66,7 +66,7 @@ def test_a_report_says_everything_that_moves_the_number(ask, folder):
     assert found["versions"]["jax"] and found["date"] and found["seconds"] > 0 and "cpu" in found["device"].lower()
     assert quick["fvd"]["mean"] > quick["references"]["real"] and quick["fvd"]["deviation"] is None
     text = tables.table(found)
-    for word in ("quick", "(of names, frame counts and sizes of files)", "a" * 12, "frozen", f"{quick['fvd']['mean']:.1f}", "versions"):
+    for word in ("quick", "(of names and contents of files)", "a" * 12, "frozen", f"{quick['fvd']['mean']:.1f}", "versions"):
         assert word in text
     json.dumps(found)
 

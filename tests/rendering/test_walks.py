@@ -46,6 +46,19 @@ def test_stations_are_the_ids(tiny_model, space, of):
     np.testing.assert_array_equal(at.motion, np.broadcast_to(motion, at.motion.shape))
 
 
+@pytest.mark.parametrize("space", walks.SPACES)
+@pytest.mark.parametrize("ids", [[3, 9, 3], [5, 5], [1, 2, 4, 8, 1]])
+def test_a_walk_that_ends_where_it_began_closes(tiny_model, space, ids):
+    walk = tiny_model.walk(ids, STEPS, space=space, truncation=0.7)
+    last = len(walk) - 1
+    for frames in ([0, last], [last, 0, 1]):  # whatever is asked for with it
+        at = walk.latents(frames)
+        first, end = frames.index(0), frames.index(last)
+        for name in ("content", "motion"):
+            rows = np.asarray(getattr(at, name))
+            assert rows[first].tobytes() == rows[end].tobytes()
+
+
 def test_steps_in_w_are_equal(tiny_model):
     content = np.asarray(tiny_model.walk([3, 9], STEPS).latents(range(STEPS + 1)).content)[:, 0]
     steps = np.diff(content, axis=0)
