@@ -152,14 +152,9 @@ def prepare(
             return _reuse(name, folder, made, stock)
         _check_replaceable(folder)
         made |= {"source_stamp": stock.stamp, "source_fingerprint": stock.fingerprint}
-        staging = root / f".{name}.incomplete"
-        _remove(staging)  # what a killed prepare left
-        staging.mkdir(parents=True)
-        try:
+        with _staging(root / f".{name}.incomplete") as staging:
             found = _build(name, recipe, stock, staging, workers, strict, beam_options, progress)
             report = _finish(name, folder, stock, found, staging / name / VERSION, made)
-        finally:
-            _remove(staging)
     return dataclasses.replace(report, seconds=time.monotonic() - started)
 
 
@@ -267,6 +262,17 @@ def _check_replaceable(folder: epath.Path) -> None:
     for place in (folder, folder.parent):
         if place.exists() and "://" not in str(place) and not os.access(place, os.W_OK):
             raise InputError(f"`overwrite`: {place} may not be written; choose another name or place (`data_dir`).")
+
+
+@contextlib.contextmanager
+def _staging(folder: epath.Path) -> Iterator[epath.Path]:
+    """An empty folder, removed afterwards; what a killed prepare left in it goes first."""
+    _remove(folder)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        _remove(folder)
 
 
 def _remove(folder: epath.Path) -> None:

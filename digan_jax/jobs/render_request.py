@@ -7,7 +7,8 @@ import math
 from typing import Literal
 
 from digan_jax.errors import InputError
-from digan_jax.host.video_formats import DEFAULT_FPS, check_quality
+from digan_jax.host.frame_rates import check_rate
+from digan_jax.host.video_formats import DEFAULT_FPS, check_quality, check_suffix
 from digan_jax.jobs.requests import Request
 
 Region = tuple[float, float, float, float]  # (x0, y0, x1, y1); the trained frame is (-1, -1, 1, 1), x right, y up
@@ -66,6 +67,7 @@ class RenderRequest(Request):
     def check(self) -> None:
         self._check_numbers()
         check_quality(self.out, self.quality)
+        check_rate(check_suffix(self.out), self.fps)
         self._check_film()
         self._check_times()
         self._check_picture()
