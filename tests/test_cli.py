@@ -1,5 +1,6 @@
 """What a person types, what they get, and what they are told when it cannot be."""
 
+import argparse
 import errno
 import json
 import re
@@ -13,6 +14,7 @@ from PIL import Image
 
 from digan_jax import cli
 from digan_jax.errors import TrainingDiverged
+from digan_jax.verbs import arguments
 
 
 @pytest.fixture(autouse=True)
@@ -318,3 +320,11 @@ def test_a_defect_shows_its_traceback(monkeypatch):
     monkeypatch.setattr(loop, "train", train)
     with pytest.raises(ZeroDivisionError):
         cli.main(["train", "--config", "configs/bouncing.py"])
+
+
+@pytest.mark.parametrize("text", ["²", "①", "1²", "v2"])
+def test_digits_that_are_no_numbers_are_text(text):
+    """Unicode knows digits that int() does not."""
+    assert arguments.labels(text) == [text]
+    with pytest.raises(argparse.ArgumentTypeError, match="no step"):
+        arguments.step(text)

@@ -105,7 +105,7 @@ def labels(text: str) -> str | list[int | str]:
     try:
         return whole_numbers(text)
     except argparse.ArgumentTypeError:
-        return [int(part) if part.strip().isdigit() else part.strip() for part in text.split(",")]
+        return [int(part) if part.strip().isdecimal() else part.strip() for part in text.split(",")]
 
 
 def add_step(parser: argparse.ArgumentParser) -> None:
@@ -114,7 +114,7 @@ def add_step(parser: argparse.ArgumentParser) -> None:
 
 
 def step(text: str) -> int | str:
-    if text != "best" and not text.isdigit():
+    if text != "best" and not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no step; give a whole number, or best")
     return text if text == "best" else int(text)
 
