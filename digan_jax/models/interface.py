@@ -47,7 +47,7 @@ class Trained(Protocol):
 
 @runtime_checkable
 class Family(Protocol):
-    """A kind of model. `config.schema.MODELS` has its configuration fields, `rendering.samplers.SAMPLERS` its sampler."""
+    """A kind of model. Its configuration fields are in `config.schema.MODELS`, its sampler in `rendering.samplers`."""
 
     def init(self, key: Key[Array, ""], config: RunConfig) -> State:
         """A fresh state."""

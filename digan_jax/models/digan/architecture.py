@@ -38,7 +38,7 @@ def blocks(config: ModelConfig) -> dict[int, list[Layer]]:
 
 
 def blocks_on(config: ModelConfig, grid: grids.Grid) -> Iterator[tuple[int, list[Layer], grids.Level]]:
-    """(resolution, layers, grid level) of each block. Blocks 4 to 32 share a level; blocks beyond the grid are left out."""
+    """(resolution, layers, grid level) of each block. Blocks 4 to 32 share a level; the grid may have fewer levels."""
     for r, layers in blocks(config).items():
         index = max(0, (r // grids.BASE).bit_length() - 1)
         if index < len(grid.levels):
@@ -46,5 +46,5 @@ def blocks_on(config: ModelConfig, grid: grids.Grid) -> Iterator[tuple[int, list
 
 
 def n_layers(config: ModelConfig) -> int:
-    """Number of copies of w: one per FMM layer and one for the last toRGB. Other toRGBs use the next FMM layer's copy."""
+    """Copies of w: one per FMM layer and one for the last toRGB. Any other toRGB uses the next FMM layer's copy."""
     return sum(map(len, blocks(config).values())) + 1

@@ -28,7 +28,7 @@ class Digan:
         return init_state(key, config)
 
     def adopt(self, key: Key[Array, ""], config: RunConfig, found: Trained) -> GanState:
-        """The initial state for fine-tuning. Weights without critics get fresh ones, and the EMA generator is trained on.
+        """The initial state for fine-tuning. Without critics, it has new ones and continues from the EMA generator.
 
         Raises:
           InputError: the weights have another architecture.
@@ -65,7 +65,7 @@ class Digan:
     def scores(
         self, config: RunConfig, state: GanState, clips: Float[Array, "b t h w c"], condition: Condition | None
     ) -> Mapping[str, np.ndarray]:
-        """Scores of each clip's first and last frame. Clips that fill no whole minibatch-deviation group are dropped."""
+        """Scores of each clip's first and last frame. Drops clips that fill no whole minibatch-deviation group."""
         group = config.train.mbstd_group_size
         n = len(clips) // group * group or len(clips)
         label = None if condition is None else condition.label[:n]

@@ -39,9 +39,9 @@ class FourierFeatures(nn.Module):
 
 
 class FMMLayer(nn.Module):
-    """1x1 layer with factorised multiplicative modulation: W ⊙ (A B / sqrt(rank) + 1), each output's weights normalised.
+    """1x1 layer with factorised multiplicative modulation (INR-GAN, Skorokhodov et al. 2021).
 
-    A and B come from w (INR-GAN, Skorokhodov et al. 2021).
+    Its matrix is W ⊙ (A B / sqrt(rank) + 1), A and B affine functions of w, with unit norm for each output.
     """
 
     layer: Layer
@@ -80,7 +80,7 @@ class ToRGB(nn.Module):
 
 
 class Block(nn.Module):
-    """The layers of one resolution: upsample, concatenate Fourier features (not in blocks 8 to 32), FMM layers, toRGB."""
+    """Layers of one resolution: upsample, concatenate Fourier features (not in blocks 8 to 32), FMM layers, toRGB."""
 
     layers: tuple[Layer, ...]
     config: ModelConfig
@@ -88,7 +88,7 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, h: Pixels | None, rgb, latents: Latents, times: Float[Array, "b t"], level: grids.Level):
-        """Returns (features, RGB summed over blocks). `latents.content`: a copy of w per FMM layer and one for toRGB."""
+        """(features, RGB summed over blocks). `latents.content` has a copy of w per FMM layer and one for toRGB."""
         w = latents.content
         if self.layers[0].n_fourier:
             v = FourierFeatures(self.config.n_frequencies, name="fourier")(w[:, 0], latents.motion, times, level)

@@ -35,7 +35,7 @@ class GanState:
 def optimizer(config: TrainConfig, interval: int | None) -> optax.GradientTransformation:
     """Adam, corrected for lazy regularisation every `interval` iterations (None: no regulariser).
 
-    The regulariser is an extra step every `interval` iterations, so with c = interval / (interval + 1) the learning rate
+    The regulariser is an extra step every `interval` iterations. With c = interval / (interval + 1), the learning rate
     is multiplied by c and the decay rates are raised to the power c (Karras et al. 2020, appendix B).
     """
     c = interval / (interval + 1) if interval else 1.0

@@ -28,7 +28,8 @@ GRADIENT_LIMIT = 1e5  # replaces infinite gradients (authors' release)
 
 def apply_gradients(optimizer: optax.GradientTransformation, gradients, optimizer_state, params):
     """One optimizer update. NaN gradients become 0, infinite ones ±1e5 (authors' release)."""
-    gradients = jax.tree.map(lambda g: jnp.nan_to_num(g, nan=0.0, posinf=GRADIENT_LIMIT, neginf=-GRADIENT_LIMIT), gradients)
+    finite = lambda g: jnp.nan_to_num(g, nan=0.0, posinf=GRADIENT_LIMIT, neginf=-GRADIENT_LIMIT)
+    gradients = jax.tree.map(finite, gradients)
     updates, optimizer_state = optimizer.update(gradients, optimizer_state, params)
     return optax.apply_updates(params, updates), optimizer_state
 
@@ -87,13 +88,14 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
     labels = stack(label_of(batch))
     draws = augment.draw(rng.stream(key, "augment"), train.batch_size, setting.config.model.resolution)
     augmented = augment.augment(reals, draws, train.augment)
+    critics = networks_of(setting.config).critic
 
     def loss(params):
         def score(motion_inputs, frames):
             pair = jnp.stack([motion_inputs[..., :3], motion_inputs[..., 3:6]], axis=1)
             pair = augment.augment(pair, draws, train.augment)
             seen = jnp.concatenate([pair[:, 0], pair[:, 1], motion_inputs[..., 6:]], axis=-1)
-            motion, image = networks_of(setting.config).critic.apply_batches(params, seen[:, None], frames[:, None], labels)
+            motion, image = critics.apply_batches(params, seen[:, None], frames[:, None], labels)
             return motion.sum() + image.sum()
 
         motion, image = losses.squared_gradients(score, motion_input(reals, deltas(batch.times)), augmented)

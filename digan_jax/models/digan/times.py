@@ -1,6 +1,6 @@
 """Times of the two frames of a pair: t1 ~ Beta(2, 1) and t2 ~ Beta(1, 2), sorted (paper, section 3.3 and appendix).
 
-Generated pairs use these times as they are; real pairs use the nearest frames that a clip has.
+Generated pairs use these times as they are; real pairs use the clip's frames at these times.
 """
 
 from __future__ import annotations
