@@ -1,10 +1,10 @@
-"""Bouncing shapes, 64 x 64, drawn on the fly: for trying things out without any data, and for benchmarks.
+"""Bouncing shapes, 64 x 64, synthetic: for trying things out without data, and for benchmarks.
 
-Data      none: 4096 clips of textured shapes; the true frame at any time and size is `data.bouncing.render`.
-          Three classes (disc, square, ring); --config.model.n_classes=3 conditions on them.
+Data      none needed: 4096 synthetic clips of textured shapes; `data.bouncing.render` gives the true frame at any time
+          and size. Three classes (disc, square, ring); --config.model.n_classes=3 conditions on them.
 Command   digan train --config bouncing --workdir runs/bouncing
 Hardware  one GPU; a laptop with --config.model.resolution=32 --config.model.channel_base=1024.
-Cost      1000 thousand frame pairs: 1000 x the seconds per kimg that the console line shows.
+Cost      1,000 kimg (thousands of frame pairs): 1,000 x the seconds per kimg in the training log.
 Published none.
 """
 

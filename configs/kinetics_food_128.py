@@ -1,11 +1,11 @@
 """Kinetics-food (the food classes of Kinetics-600), unconditional, 128 x 128, 16 consecutive frames.
 
-Data      the train videos of the food classes, in class folders or not:
+Data      the training videos of the food classes, with or without class folders:
             digan prepare kinetics_food/train --name kinetics_food_128 --size 128 --frames 16 --cuts
-          --cuts, because web videos are edited: without it clips span two shots.
+          --cuts splits edited web videos at cuts; without it, clips may span two shots.
 Command   digan train --config kinetics_food_128 --workdir runs/kinetics_food_128
-Hardware  the release: 8 GPUs, 8 clips each. Any number of devices that divides 64 gives the same run.
-Cost      25,000 thousand frame pairs: 25,000 x the seconds per kimg that the console line shows.
+Hardware  the release: 8 GPUs with 8 clips each. Any number of devices that divides 64 gives the same run.
+Cost      25,000 kimg (thousands of frame pairs): 25,000 x the seconds per kimg in the training log.
 Published FVD and KVD in the main table of Yu et al. 2022 (protocol `digan`).
 """
 

@@ -1,26 +1,29 @@
-"""Two short real videos at 32x32, on two CPU cores, from `bash scripts/quickstart.sh`.
+"""Two short real videos, 32 x 32, on two CPU cores: the quickstart.
 
-Command:  digan train --config quickstart --workdir runs/quickstart
-Hardware: two CPU cores, 2 GB of memory. No published number: this shows the way, not the method's best.
+Data      downloaded and prepared by `bash scripts/quickstart.sh`.
+Command   digan train --config quickstart --workdir runs/quickstart
+Hardware  two CPU cores, 2 GB of memory.
+Cost      100 kimg (thousands of frame pairs): 100 x the seconds per kimg in the training log.
+Published none: this shows the steps, not the quality of the method.
 
-What made it work is content noise of two numbers. Frequencies and phases follow the content vector, so every content
-draws with a basis of its own, and with 128 or 512 independent numbers no two samples share a coordinate system: a
-layout has to be learnt anew for each. Normalised noise of two numbers is a point on a circle; the scenes fit on it.
+The important setting is z_dim = 2. Frequencies and phases of the Fourier features depend on the content vector, so each
+content has its own basis. With 128 or 512 independent dimensions no two samples share a coordinate system, and the
+layout must be learnt for each of them. Normalised two-dimensional noise lies on a circle, which the few scenes share.
 
-Tried on these clips (kimg at which it was looked at; G the generator's loss, even play is 1.4):
+Settings tried on these clips (G: generator loss at the given kimg; 1.4 is balanced against the critics):
   z 128 or 512, with flips, batch 16 or 8, three clips
     R1 0.05, color + translation                       G 3.7 at 10: coloured noise; 4.6 at 70, 80: slanted stripes
-    R1 0.5, translation or nothing                     G 3.9 to 5.9 at 5: the critic wins
+    R1 0.5, translation or no augmentation             G 3.9 to 5.9 at 5: the critics win
     R1 1, color + translation                          G 2.4 at 43, 100: soft shapes in scene colours, lattice
     R1 2, 5, 6, two clips                              G 2.4 to 3.1 at 54: face-coloured spot in a car, lattice
-  z 128, no flips, one clip, R1 1, rate 0.0025 / 0.001 G 5.7 / 8.1 at 7: the critic wins
-  z 128, no flips, one clip, R1 20 / 100               G 2.3 / 1.7 at 15: a pattern of its own for each sample
+  z 128, no flips, one clip, R1 1, rate 0.0025 / 0.001 G 5.7 / 8.1 at 7: the critics win
+  z 128, no flips, one clip, R1 20 / 100               G 2.3 / 1.7 at 15: a different pattern in each sample
   z 2, no flips, one clip, R1 5                        G 1.5 at 10: face, suit and window; 15: tie, blue stripes
   z 4, no flips, three clips, R1 5                     G 1.5 at 11: stripes in scene colours
-  z 2, no flips, three clips, R1 2                     G 1.4 at 100: rabbit, man; bicycles less so (cuts, and a fence
+  z 2, no flips, three clips, R1 2                     G 1.4 at 100: rabbit, man; bicycles worse (cuts, and a fence
                                                        that aliases at this size)
-  z 2, no flips, two clips, R1 5                       G 1.4 at 10: rabbit's meadow, man in a car; 95: the rabbit
-                                                       gets up, the man turns his head; this is taken
+  z 2, no flips, two clips, R1 5 (chosen)              G 1.4 at 10: rabbit's meadow, man in a car; 95: the rabbit
+                                                       gets up, the man turns his head
 """
 
 from configs import base

@@ -1,10 +1,10 @@
-"""TaiChi-HD, unconditional, 128 x 128, 16 frames, every 4th of the source.
+"""TaiChi-HD, unconditional, 128 x 128, 16 frames, every 4th source frame.
 
-Data      the data set's train folder of videos (or of frame folders):
+Data      the dataset's training folder of videos or frame folders:
             digan prepare taichi/train --name taichi_128 --size 128 --frames 16 --stride 4
 Command   digan train --config taichi_128 --workdir runs/taichi_128
-Hardware  the release: 8 GPUs, 8 clips each. Any number of devices that divides 64 gives the same run.
-Cost      25,000 thousand frame pairs: 25,000 x the seconds per kimg that the console line shows.
+Hardware  the release: 8 GPUs with 8 clips each. Any number of devices that divides 64 gives the same run.
+Cost      25,000 kimg (thousands of frame pairs): 25,000 x the seconds per kimg in the training log.
 Published FVD: see the paper (Yu et al. 2022); protocol `digan`.
 """
 

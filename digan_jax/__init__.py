@@ -1,4 +1,4 @@
-"""digan-jax: a video as a function of (x, y, t), after DIGAN (Yu et al., ICLR 2022), in JAX.
+"""digan-jax: videos as functions of (x, y, t). DIGAN (Yu et al., ICLR 2022) in JAX.
 
     import digan_jax as digan
     model = digan.load("runs/sky")
@@ -6,7 +6,7 @@
     digan.write_video("a.mp4", clip[0], fps=8)
     digan.render(digan.RenderRequest("runs/sky", "b.mp4", ids=range(4), size=(512, 512)))
 
-Names are imported when first used (PEP 562): importing the package is quick and starts no accelerator.
+Names are imported on first use (PEP 562), so importing the package is fast and starts no accelerator.
 """
 
 import importlib

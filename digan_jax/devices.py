@@ -1,4 +1,4 @@
-"""One mesh of all devices, axes `data` and `model`, and the shardings that live on it."""
+"""The mesh of all devices, with axes `data` and `model`, and the shardings on it."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from digan_jax.shapes import Batch, Params
 
 
 def make_mesh(model_parallel: int = 1) -> Mesh:
-    """All devices of all processes, `model_parallel` of them to a copy of the parameters.
+    """The mesh [data, model] of all devices of all processes. `model_parallel` devices share a copy of the parameters.
 
     Raises:
-      InputError: the number of devices is no multiple of `model_parallel`.
+      InputError: `model_parallel` does not divide the number of devices.
     """
     devices = jax.device_count()
     if devices % model_parallel:
         raise InputError(f"mesh.model={model_parallel}: does not divide the {devices} devices; use a divisor.")
-    axes = (AxisType.Auto, AxisType.Auto)  # explicit axes refuse the reshape of the minibatch statistics
+    axes = (AxisType.Auto, AxisType.Auto)  # explicit axes do not support the reshape of the minibatch deviation
     return jax.make_mesh((devices // model_parallel, model_parallel), ("data", "model"), axis_types=axes)
 
 
 def by_batch(mesh: Mesh) -> NamedSharding:
-    """The first axis over the data-parallel devices."""
+    """Sharding of the batch: first axis over mesh axis `data`."""
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
+    """A full copy on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def of_state(mesh: Mesh, state):
-    """A sharding for each array of a state: replicated, or with mesh.model > 1 matrices split along their outputs."""
+    """A sharding for each array of a state: replicated; with mesh.model > 1, matrices are split over their outputs."""
     parts = mesh.shape["model"]
 
     def of_array(x):
@@ -47,7 +48,11 @@ def of_state(mesh: Mesh, state):
 
 
 def check_batch(batch_size: int, mesh: Mesh) -> None:
-    """Raises InputError when the global batch does not split evenly over devices and processes."""
+    """Checks that the global batch splits evenly over the data-parallel devices.
+
+    Raises:
+      InputError: it does not.
+    """
     devices = mesh.shape["data"]
     if batch_size % devices:
         nearest = max(devices, batch_size // devices * devices)
@@ -57,29 +62,29 @@ def check_batch(batch_size: int, mesh: Mesh) -> None:
 
 
 def place_batch(batch: Batch, mesh: Mesh) -> Batch:
-    """Arrays of this process's share of a batch to global arrays, sharded by batch."""
+    """This process's shard of a batch to global arrays, sharded by batch."""
     sharding = by_batch(mesh)
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), batch)
 
 
 def local_mesh() -> jax.sharding.Mesh:
-    """All devices of this process along one axis; other processes draw clips of their own."""
+    """All devices of this process along axis `data`, for rendering: each process draws its own clips."""
     devices = jax.local_devices()
     return jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def replicate(params: Params) -> Params:
-    """A copy on every local device, made once for all clips."""
+    """Copies the parameters to every device of this process."""
     return jax.device_put(params, NamedSharding(local_mesh(), PartitionSpec()))
 
 
-# Not YNNPACK's convolutions, XLA:CPU's choice by default: Eigen's take half their time. Products and sums stay.
+# YNNPACK for matrix products and sums only: its convolutions, XLA:CPU's default, take twice the time of Eigen's.
 CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"}
 
 
 @cache
 def compiler_options(platform: str) -> dict[str, str] | None:
-    """For `jax.jit`. None where there are none, or the installed jaxlib does not know them."""
+    """Options for `jax.jit`: `CPU_OPTIONS` on CPU if the installed jaxlib knows them, otherwise None."""
     if platform != "cpu":
         return None
     try:

@@ -1,4 +1,4 @@
-"""The exceptions a person meets, and the one way to recognise a full disk."""
+"""Exceptions for users, and the test for a full disk."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ FULL_DISK = ("No space left on device", "Disk quota exceeded")
 
 
 class InputError(ValueError):
-    """Input that cannot be used. The message says the value, the reason and the cure.
+    """Invalid input. The message gives the value, the reason and the cure.
 
-    The command line prints the message alone and exits with status 2; from Python it is an ordinary `ValueError`.
+    The command line prints the message without a traceback and exits with status 2; in Python it is a `ValueError`.
     """
 
 
 class TrainingDiverged(RuntimeError):
-    """A loss or a weight is no longer finite. The message says the step, the term and the last good checkpoint."""
+    """A loss or a weight is not finite. The message gives the step, the term and the last good checkpoint."""
 
 
 def full_disk(error: BaseException | None) -> str | None:
-    """Which of `FULL_DISK` an error, or one that led to it, says; None if it is about something else.
+    """The entry of `FULL_DISK` that an error or one of its causes reports; None for any other error.
 
-    Python raises OSError with an errno, TensorStore a ValueError with the words.
+    Python raises OSError with an errno; TensorStore raises ValueError with the text in its message.
     """
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

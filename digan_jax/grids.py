@@ -1,7 +1,7 @@
-"""Where each level of the generator looks.
+"""Coordinate grids: the points (x, y) at which each level of the generator is evaluated.
 
-The plane of a frame: the trained frame spans [-1, 1] edge to edge, x to the right, y up. A trained r-grid has its
-nodes on the left and lower corners of its cells, so the node of a pixel centred at (X, Y) is (X - 1/r, Y - 1/r).
+The trained frame spans [-1, 1] from edge to edge, x to the right, y up. The trained grid of resolution r has its nodes
+at the lower left corners of pixels, so the node of a pixel centred at (X, Y) is (X - 1/r, Y - 1/r).
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from jaxtyping import Float
 from digan_jax.errors import InputError
 from digan_jax.shapes import Array
 
-BASE = 32  # the blocks of resolution 4, 8, 16 and 32 share one grid of this many nodes a side
+BASE = 32  # blocks 4, 8, 16 and 32 share one grid of 32 x 32 nodes
 FULL = (-1.0, -1.0, 1.0, 1.0)  # (x0, y0, x1, y1) of the trained frame
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["x", "y"], meta_fields=["repeat"])
 @dataclasses.dataclass(frozen=True)
 class Level:
-    """The nodes of one level, evenly spaced, and how often the level before is repeated along each axis to reach it.
+    """The evenly spaced nodes of one level, and the upsampling factor from the level below.
 
-    With a leading axis each clip has nodes of its own, as when a camera moves and every frame is drawn as a clip.
+    With a leading axis each clip has its own nodes, as when a camera moves and every frame is drawn as its own clip.
     """
 
-    x: Float[Array, "*clips w"]  # of columns, left to right
-    y: Float[Array, "*clips h"]  # of rows, top to bottom
-    repeat: int  # 2: nearest upsampling; 1: the level before has the same nodes
+    x: Float[Array, "*clips w"]  # columns, left to right
+    y: Float[Array, "*clips h"]  # rows, top to bottom
+    repeat: int  # 2: nearest-neighbour upsampling from the level below; 1: same nodes as the level below
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["levels"], meta_fields=["enlarge"])
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """A pyramid of levels 32, 64, ... R. Its coordinates are data: grids of equal sizes share one compiled program.
+    """A pyramid of levels 32, 64, ... R. Coordinates are data, so grids of equal sizes share one compiled program.
 
-    A pyramid may stop early; `enlarge` then says how often each pixel of its last level is repeated along each axis.
+    If the pyramid stops below R, `enlarge` is the factor by which the last level's frames are upsampled.
     """
 
     levels: tuple[Level, ...]
@@ -48,18 +48,18 @@ class Grid:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) of the picture."""
+        """(width, height) of the frame, in pixels."""
         last = self.levels[-1]
         return last.x.shape[-1] * self.enlarge, last.y.shape[-1] * self.enlarge
 
     def up_to(self, resolution: int) -> Grid:
-        """The same picture from the levels up to `resolution` alone: quicker and coarser."""
+        """The same frame size from the levels up to `resolution` only: faster and coarser."""
         kept = self.levels[: len(pyramid(resolution))]
         return Grid(kept, self.enlarge * math.prod(level.repeat for level in self.levels[len(kept) :]))
 
 
 def stack(grids: Sequence[Grid]) -> Grid:
-    """One grid with a leading axis, grid i for clip i; all of one size and mode."""
+    """One grid whose nodes have a leading clip axis, from one grid per clip; all of one size and mode."""
     return jax.tree.map(lambda *nodes: np.stack(nodes), *grids)
 
 
@@ -69,12 +69,16 @@ def pyramid(resolution: int) -> list[int]:
 
 
 def native(resolution: int) -> Grid:
-    """The trained pyramid (paper's release: column j at 2j/r - 1, row i at 2(r-1-i)/r - 1)."""
+    """The trained pyramid (authors' release: column j at 2j/r - 1, row i at 2(r-1-i)/r - 1)."""
     return scaled(resolution, 1)
 
 
 def scaled(resolution: int, s: int) -> Grid:
-    """The trained pyramid with s times the nodes at every level; s = 1 is `native`, bit for bit."""
+    """The trained pyramid with s times the nodes along each axis of every level; s = 1 is `native`, bit for bit.
+
+    Raises:
+      InputError: s is below 1.
+    """
     if s < 1:
         raise InputError(f"scale {s}: a scaled grid needs a whole factor of 1 or more.")
     levels = []
@@ -85,8 +89,16 @@ def scaled(resolution: int, s: int) -> Grid:
 
 
 def smooth(resolution: int, width: int, height: int, region: tuple[float, float, float, float] = FULL) -> Grid:
-    """Every level at every pixel of a width x height picture of `region`: no upsampling is left, each pixel is a
-    function of its own (x, y, t), and windows and tiles of one picture agree."""
+    """Every level at every pixel of a width x height frame of `region`, without upsampling.
+
+    Each pixel is a function of its own (x, y, t), so crops and tiles of a frame agree.
+
+    Args:
+      region: (x0, y0, x1, y1); the trained frame is (-1, -1, 1, 1), and larger regions extrapolate.
+
+    Raises:
+      InputError: a size below 1, or a region that is empty or not finite.
+    """
     x0, y0, x1, y1 = region
     if width < 1 or height < 1:
         raise InputError(f"size {width}x{height}: a picture needs at least one pixel a side.")
@@ -96,7 +108,7 @@ def smooth(resolution: int, width: int, height: int, region: tuple[float, float,
 
 
 def _centres(width: int, height: int, region) -> tuple[np.ndarray, np.ndarray]:
-    """Of the columns and rows of pixels."""
+    """Centres (x of columns, y of rows) of pixels."""
     x0, y0, x1, y1 = region
     x = x0 + (x1 - x0) * (np.arange(width) + 0.5) / width
     y = y1 - (y1 - y0) * (np.arange(height) + 0.5) / height
@@ -108,5 +120,5 @@ def _nodes(r: int, centres: Float[Array, "n"]) -> Float[Array, "n"]:
 
 
 def at_centres(resolution: int, x: Float[Array, "w"], y: Float[Array, "h"]) -> Grid:
-    """Every level at pixels with these centres on the plane."""
+    """Every level at pixels with these centres, without upsampling."""
     return Grid(tuple(Level(_nodes(r, x), _nodes(r, y), repeat=1) for r in pyramid(resolution)))

@@ -1,11 +1,11 @@
-"""Array types with named axes, the batch of training, and the glossary of axes.
+"""Array types with named axes, training batches, latents, and the glossary of axes.
 
 Axes, everywhere in this project:
   b       clips                     t   frames of a clip           h w   rows and columns of pixels
   c       colour channels (3)       r   resolution of one level    R     resolution of the model
   layers  copies of w, one a layer  w   width of the content vector      m   width of the motion vector
-A pair is two frames of one clip: axis of length 2 where `t` would stand.
-Frames are float32 in [-1, 1] or uint8 in [0, 255]; times are in clips, 0 its first frame and 1 its last.
+A pair is two frames of one clip: an axis of length 2 in place of `t`.
+Frames are float32 in [-1, 1] or uint8 in [0, 255]. Times are in clips: 0 is the clip's first frame, 1 its last.
 """
 
 from __future__ import annotations
@@ -22,40 +22,40 @@ Params = dict  # nested dict of arrays, named as in the authors' release
 
 Frames = Float[Array, "b t h w c"]
 Pair = Float[Array, "b 2 h w c"]
-Motion = object  # a tree of arrays [b ...] that only the motion code looks into
+Motion = object  # a tree of arrays [b ...] whose structure only the motion code knows
 
 
 class Condition(NamedTuple):
-    """What a generator and its critics are given beside noise; None where there is nothing of the kind."""
+    """Conditioning of generator and critics; None for what a model does not use."""
 
     label: Float[Array, "b classes"] | None = None  # one-hot
-    maps: Float[Array, "b s H W c"] | None = None  # pictures at s times
+    maps: Float[Array, "b s H W c"] | None = None  # images at s times
     at: Float[Array, "b s"] | None = None  # times of the maps, in clips
 
 
 class Batch(NamedTuple):
-    """Some frames of real clips, as the loader hands them to a step."""
+    """A training batch: k frames of each of b real clips."""
 
-    frames: UInt8[Array, "b k h w c"]  # uint8 until on the device; DIGAN sees pairs: k = 2
-    times: Float[Array, "b k"]  # position in the clip, in [0, 1], ascending
+    frames: UInt8[Array, "b k h w c"]  # converted to float on the device; DIGAN trains on pairs, k = 2
+    times: Float[Array, "b k"]  # in [0, 1], ascending
     condition: Condition | None = None
 
 
 class Latents(NamedTuple):
-    """What makes a clip: the content of each layer and the motion."""
+    """The latents of b clips: a content vector per layer, and the motion."""
 
     content: Float[Array, "b layers w"]
-    motion: Motion  # of DIGAN's linear code a vector [b m]
+    motion: Motion  # a vector [b m] for DIGAN's linear motion code
 
 
 def leaves(tree) -> dict[str, object]:
-    """{"synthesis.b4.torgb.bias": x, ...}: the leaves of a tree by dotted name, in jax's order."""
+    """The leaves of a tree by dotted name, as {"synthesis.b4.torgb.bias": x}, in jax's order."""
     name = lambda path: jax.tree_util.keystr(path, simple=True, separator=".")
     return {name(path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}
 
 
 def nested(flat: Mapping[str, object]) -> Params:
-    """{"a.b": x} as {"a": {"b": x}}: the inverse of `leaves` for nested dicts."""
+    """{"a.b": x} to {"a": {"b": x}}: the inverse of `leaves` for nested dicts."""
     tree: Params = {}
     for name, value in flat.items():
         *path, last = name.split(".")

@@ -1,4 +1,4 @@
-"""Configurations: their fields and checks (`schema`), their records in JSON (`records`), files and flags (`files`)."""
+"""Configurations: fields and checks (`schema`), JSON records (`records`), Python files and flags (`files`)."""
 
 from digan_jax.config.records import differences, from_json, record, to_json, upgraded
 from digan_jax.config.schema import (
@@ -20,7 +20,7 @@ from digan_jax.config.schema import (
 )
 
 __all__ = [
-    "MODELS", "RESOLUTIONS", "CheckpointConfig", "DataConfig", "EvalConfig", "FamilyConfig", "LogConfig", "MeshConfig", "ModelConfig",
-    "RunConfig", "TrainConfig", "check_dtype", "differences", "family_of", "from_json", "parse", "parse_model", "record",
-    "to_json", "upgraded",
+    "MODELS", "RESOLUTIONS", "CheckpointConfig", "DataConfig", "EvalConfig", "FamilyConfig", "LogConfig", "MeshConfig",
+    "ModelConfig", "RunConfig", "TrainConfig", "check_dtype", "differences", "family_of", "from_json", "parse",
+    "parse_model", "record", "to_json", "upgraded",
 ]  # fmt: skip

@@ -1,8 +1,8 @@
-"""Configuration files, shipped and own, and what the command line changes in them, by ml_collections' own flags.
+"""Loads configuration files, with overrides through the flags of ml_collections.
 
-The shipped ones lie in configs/ of a checkout and in digan_jax/configs/ once installed, where they cannot collide with
-another project's package of that name. A configuration file says `from configs import base` in both: while one loads,
-and only then, `configs` is the shipped folder.
+Shipped files are in configs/ of a checkout and in digan_jax/configs/ of an installed package, where they do not collide
+with another package named configs. Configuration files write `from configs import base` in both cases: while a file
+loads, `configs` is the shipped folder.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)")
 
 
 def load(name: str, overrides: Sequence[str] = ()) -> config.RunConfig:
-    """The checked configuration of a file.
+    """Loads and checks a configuration file.
 
     Args:
-      name: a shipped one, such as "quickstart", or the path of a Python file with `get_config() -> ConfigDict`. It may
-        say `from configs import base`, wherever it lies; in a folder named configs, its neighbours come first.
+      name: a shipped configuration, such as "quickstart", or the path of a Python file with `get_config() ->
+        ConfigDict`. The file may use `from configs import base`; in a folder named configs, its neighbours come first.
       overrides: as on the command line, ["--config.train.batch_size=32", "--config.data.flip=false"].
 
     Raises:
-      InputError: a name that is not shipped, a file that is missing or fails, an override of a field that is not there
-        or of another type, or a configuration that `config.parse` refuses.
+      InputError: an unknown name, a file that is missing or fails, an override of an unknown field or with a wrong
+        type, or a configuration that `config.parse` rejects.
     """
     path = _path(name)
     fields = _fields(_parsed(path, ()))
@@ -53,13 +53,13 @@ def load(name: str, overrides: Sequence[str] = ()) -> config.RunConfig:
 
 
 def shipped() -> dict[str, str]:
-    """{name: first line of its docstring} of the configurations that come with this package."""
+    """{name: first line of the docstring} of the shipped configurations."""
     files = (path for path in sorted(_FOLDER.glob("*.py")) if path.stem != "__init__")
     return {path.stem: ast.get_docstring(ast.parse(path.read_text("utf-8"))).partition("\n")[0] for path in files}
 
 
 def _path(name: str) -> str:
-    """A plain word is the name of a shipped configuration; all else is a path."""
+    """A plain word is the name of a shipped configuration; anything else is a path."""
     if not re.fullmatch(r"\w+", name):
         return name
     if (path := _FOLDER / f"{name}.py").exists():
@@ -67,7 +67,7 @@ def _path(name: str) -> str:
     close = difflib.get_close_matches(name, shipped(), 3, cutoff=0.5)
     cure = f"did you mean {' or '.join(close)}?" if close else f"choose one of {list(shipped())}"
     raise InputError(
-        f"--config {name}: is not shipped; {cure} (see: digan config --list). A file is named by its path."
+        f"--config {name}: is not shipped; {cure} (see: digan config --list). For your own file, give its path."
     )
 
 
@@ -88,7 +88,7 @@ def _parsed(path: str, overrides: Sequence[str]) -> ConfigDict:
         with _configs_importable(Path(path).resolve().parent):
             rest = known(arguments)[1:]
             tree = known.config
-            tree.keys()  # a file that could not be opened says so only now
+            tree.keys()  # a file that cannot be opened raises only now
     except (flags.Error, config_flags.config_flags.FlagOrderError) as error:
         raise InputError(_about_value(str(error), path)) from None
     except OSError:
@@ -103,9 +103,9 @@ def _parsed(path: str, overrides: Sequence[str]) -> ConfigDict:
 
 
 def _about_value(message: str, path: str) -> str:
-    """absl's "flag --config.train.batch_size=many: invalid literal …" in our words."""
+    """Rewrites absl's "flag --config.train.batch_size=many: invalid literal …" with the expected type."""
     found = re.match(r"flag --config\.([\w.]+)=(.*?): (.*)", message, re.DOTALL)
-    if found is None:  # the file's own TypeError or ValueError, which absl passes on as a traceback
+    if found is None:  # a TypeError or ValueError in the file, which absl reports as a traceback
         return f"--config {path}: the file fails with {message.strip().splitlines()[-1]}"
     default = _parsed(path, ())
     for name in found[1].split("."):
@@ -117,8 +117,10 @@ def _about_value(message: str, path: str) -> str:
 
 @contextlib.contextmanager
 def _configs_importable(folder: Path) -> Iterator[None]:
-    """In the block `configs` is the shipped package, after the file's own `folder` if that is named so; whatever else
-    a program calls `configs` is back after it."""
+    """In this context, `configs` is the shipped package, extended by `folder` if that is named configs.
+
+    Restores any other module named configs afterwards.
+    """
     package = types.ModuleType("configs")
     package.__path__ = [str(folder)] * (folder.name == "configs") + [str(_FOLDER)]
     others = _forget_configs()

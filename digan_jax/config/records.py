@@ -1,4 +1,4 @@
-"""The JSON records that runs and exports keep of their configuration: written, read in every format so far, compared."""
+"""JSON records of configurations, as saved by runs and exports: writes, reads (all formats) and compares them."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ import json
 
 from digan_jax.config.schema import RunConfig, parse, require
 
-FORMAT = 2  # of the config.json of runs and exports; a field that is added, renamed or means something else raises it
-# Format -> fields that came with it, and the value that a record from before then stands for.
+FORMAT = 2  # of config.json; increase it when a field is added, renamed or changes its meaning
+# Format -> {field added in it: value that older records imply}.
 ADDED: dict[int, dict[str, object]] = {2: {"family": "digan", "eval.every_kimg": 0.0, "eval.weights": ""}}
 
 
 def record(config: RunConfig) -> dict:
-    """What a run keeps of its configuration; JSON holds it."""
+    """A configuration as a dict for JSON, with the format number."""
     return {"format": FORMAT, **dataclasses.asdict(config)}
 
 
 def to_json(config: RunConfig) -> str:
-    """`record` as text."""
+    """`record` as JSON text."""
     return json.dumps(record(config), indent=1)
 
 
 def from_json(text: str) -> RunConfig:
-    """The inverse of `to_json`, for records of every format so far; raises as `parse` and `upgraded`."""
+    """The inverse of `to_json`, for records of this and older formats. Raises as `parse` and `upgraded`."""
     return parse(upgraded(json.loads(text)))
 
 
 def upgraded(record: dict) -> dict:
-    """A record of an older format as one of today, without its number: what was added since has its old meaning.
+    """A record of any format as one of the current format, without the format number.
 
-    Records without a number are from before there was one, which was format 1.
+    Added fields get the values that older records imply. Records without a number have format 1.
 
     Raises:
-      InputError: a record of a format that is newer than this version, or of none that exists.
+      InputError: a newer format than this version reads, or an invalid format number.
     """
     found = record.get("format", 1)
     require(type(found) is int and found >= 1, f"format {found!r}: is no format of digan-jax.")
@@ -51,7 +51,7 @@ def upgraded(record: dict) -> dict:
 
 
 def flatten(config: RunConfig) -> dict[str, object]:
-    """{"train.seed": 0, ...}: one entry for each field, named as on the command line."""
+    """{"train.seed": 0, ...}: all fields by their command-line names."""
     flat = {}
     for key, value in dataclasses.asdict(config).items():
         if isinstance(value, dict):
@@ -62,6 +62,6 @@ def flatten(config: RunConfig) -> dict[str, object]:
 
 
 def differences(ours: RunConfig, theirs: RunConfig) -> list[str]:
-    """One line for each field that differs, "train.seed: 0 -> 1"; empty when the configurations are equal."""
+    """One line per differing field, such as "train.seed: 0 -> 1"; empty for equal configurations."""
     a, b = flatten(ours), flatten(theirs)
     return [f"{key}: {a[key]!r} -> {b[key]!r}" for key in a if a[key] != b[key]]

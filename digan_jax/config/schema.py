@@ -1,6 +1,7 @@
-"""ConfigDict -> frozen dataclasses: types, ranges and every check across fields, before anything is compiled.
+"""ConfigDict to frozen dataclasses, with checks of types, ranges and combinations before anything compiles.
 
-The defaults live in `configs/base.py`; `ModelConfig` alone gives some, for people who port weights from Python.
+Defaults, units and sources of all fields are in `configs/base.py`. Only `ModelConfig` repeats some defaults, for use
+from Python without a configuration file. All classes raise `InputError` for invalid values.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def require(ok: bool, message: str) -> None:
 
 @typing.runtime_checkable
 class FamilyConfig(typing.Protocol):
-    """What the group `model` of every family has."""
+    """Fields that every family's `model` group has."""
 
     resolution: int
     n_classes: int  # 0: unconditional
@@ -33,7 +34,7 @@ class FamilyConfig(typing.Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """Architecture of generator and critics (spec of the paper, sections 2 and 3). Units: see `configs/base.py`."""
+    """Architecture of generator and critics; see `configs/base.py`."""
 
     resolution: int
     channel_base: int
@@ -47,9 +48,12 @@ class ModelConfig:
     n_frequencies: int = 128
 
     def __post_init__(self):
-        require(self.resolution in RESOLUTIONS, f"model.resolution={self.resolution}: choose one of {list(RESOLUTIONS)}.")
-        for name in ("channel_base", "channel_max", "z_dim", "w_dim", "motion_dim", "mapping_layers", "rank", "n_frequencies"):
-            require(getattr(self, name) >= 1, f"model.{name}={getattr(self, name)}: must be 1 or more.")
+        known = self.resolution in RESOLUTIONS
+        require(known, f"model.resolution={self.resolution}: choose one of {list(RESOLUTIONS)}.")
+        for field in dataclasses.fields(self):
+            if field.name not in ("resolution", "n_classes"):
+                value = getattr(self, field.name)
+                require(value >= 1, f"model.{field.name}={value}: must be 1 or more.")
         require(self.n_classes >= 0, f"model.n_classes={self.n_classes}: must be 0 (unconditional) or more.")
         require(
             self.channel_base >= self.resolution,
@@ -62,11 +66,13 @@ class ModelConfig:
         return min(self.channel_base // r, self.channel_max)
 
 
-MODELS: dict[str, type] = {"digan": ModelConfig}  # family -> the dataclass that checks its group `model`
+MODELS: dict[str, type] = {"digan": ModelConfig}  # family -> dataclass of its `model` group
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
+    """Source of real clips; see `configs/base.py`."""
+
     source: str
     name: str
     path: str
@@ -96,6 +102,8 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
+    """Optimisation and regularisation; see `configs/base.py`."""
+
     seed: int
     batch_size: int
     total_kimg: float
@@ -135,21 +143,23 @@ class TrainConfig:
         require(not unknown, f"unknown train.augment {unknown}; choose from {list(AUGMENTATIONS)}.")
 
     def kimg(self, step: int) -> float:
-        """Thousands of clips shown in `step` iterations."""
+        """Thousands of clips trained on in `step` iterations."""
         return step * self.batch_size / 1000
 
     def steps(self, kimg: float) -> int:
-        """Iterations that it takes to show `kimg` thousand clips; the last may overshoot."""
+        """Iterations for `kimg` thousand clips, rounded up."""
         return math.ceil(kimg * 1000 / self.batch_size)
 
     def due(self, step: int, every_kimg: float) -> bool:
-        """Whether `step` is the first to reach a multiple of `every_kimg` thousand clips; 0: never."""
+        """Whether `step` is the first to reach another multiple of `every_kimg` thousand clips; 0: never."""
         clips = every_kimg * 1000
         return clips > 0 and step * self.batch_size // clips > (step - 1) * self.batch_size // clips
 
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:
+    """Device mesh; see `configs/base.py`."""
+
     model: int
 
     def __post_init__(self):
@@ -158,6 +168,8 @@ class MeshConfig:
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointConfig:
+    """When checkpoints are saved and kept; see `configs/base.py`."""
+
     every_kimg: float
     keep_last: int
     keep_every_kimg: float
@@ -165,11 +177,14 @@ class CheckpointConfig:
     def __post_init__(self):
         require(self.every_kimg > 0, f"checkpoint.every_kimg={self.every_kimg}: must be more than 0.")
         require(self.keep_last >= 1, f"checkpoint.keep_last={self.keep_last}: must be 1 or more.")
-        require(self.keep_every_kimg >= 0, f"checkpoint.keep_every_kimg={self.keep_every_kimg}: must be 0 (off) or more.")
+        every = self.keep_every_kimg
+        require(every >= 0, f"checkpoint.keep_every_kimg={every}: must be 0 (off) or more.")
 
 
 @dataclasses.dataclass(frozen=True)
 class LogConfig:
+    """When metrics and sample clips are logged; see `configs/base.py`."""
+
     every_kimg: float
     samples_every_kimg: float
     sample_clips: int
@@ -182,6 +197,8 @@ class LogConfig:
 
 @dataclasses.dataclass(frozen=True)
 class EvalConfig:
+    """FVD during training; see `configs/base.py`."""
+
     every_kimg: float
     weights: str
 
@@ -191,11 +208,11 @@ class EvalConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """Everything a run is made of. Two runs with equal RunConfigs on equal data are the same run."""
+    """The complete configuration of a run. Together with the data it determines the run."""
 
     family: str
     compute_dtype: str
-    model: FamilyConfig  # of the class MODELS[family]
+    model: FamilyConfig  # an instance of MODELS[family]
     data: DataConfig
     train: TrainConfig
     mesh: MeshConfig
@@ -208,29 +225,29 @@ class RunConfig:
 
 
 def check_dtype(name) -> str:
-    """`name` if it is a type that activations may have. Raises `InputError` otherwise."""
+    """Returns `name` if it is a valid type of activations. Raises `InputError` otherwise."""
     choices = ["float32", "bfloat16"]
     require(name in choices, f"compute_dtype={name!r}: choose one of {choices}.")
     return name
 
 
-def parse(tree) -> RunConfig:  # untyped: a ConfigDict is no Mapping
+def parse(tree) -> RunConfig:  # untyped, since a ConfigDict is no Mapping
     """A checked `RunConfig` from a ConfigDict or nested dict.
 
     Raises:
-      InputError: an unknown, missing or ill-typed field, or a value out of range; names the field and the cure.
+      InputError: an unknown or missing field, a wrong type, or a value out of range; names field and cure.
     """
     model = _model_class(tree["family"]) if "family" in tree else ModelConfig
     return _parse(RunConfig, tree, "", model=model)
 
 
 def parse_model(tree, family: str) -> FamilyConfig:
-    """The checked group `model` of a family, from a nested dict; raises as `parse`."""
+    """The checked `model` group of a family from a dict. Raises as `parse`."""
     return _parse(_model_class(family), tree, "model.")
 
 
 def family_of(model: FamilyConfig) -> str:
-    """The inverse of `MODELS`."""
+    """The family of a `model` group: the inverse of `MODELS`."""
     return next(family for family, cls in MODELS.items() if type(model) is cls)
 
 
@@ -240,9 +257,9 @@ def _model_class(family) -> type:
     return MODELS[family]
 
 
-def _parse(cls, tree, prefix, **chosen):
-    """`chosen`: the types of fields that depend on the value of another."""
-    hints = typing.get_type_hints(cls) | chosen
+def _parse(cls, tree, prefix, **types_by_field):
+    """`types_by_field` overrides annotations, for fields whose type depends on another field."""
+    hints = typing.get_type_hints(cls) | types_by_field
     fields = {f.name: hints[f.name] for f in dataclasses.fields(cls)}
     for key in tree:
         if key not in fields:

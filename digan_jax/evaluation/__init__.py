@@ -1,4 +1,4 @@
-"""Numbers that say how close generated videos are to real ones.
+"""Evaluation of generated videos: FVD, KVD and other metrics, and the protocols that make them comparable.
 
 digan.evaluation.fvd(real, fake)    # uint8 [n t h w c] each
 """

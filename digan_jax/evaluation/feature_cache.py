@@ -1,7 +1,7 @@
-"""Features kept on disk under the content of the clip they belong to, so that none is ever of other pixels.
+"""A cache of features on disk, keyed by the content of clips.
 
-A clip's name is the hash of its uint8 pixels and its shape; a folder holds the features of one network, one set of
-weights and one way to resize. What changed has another name: nothing can be stale.
+A clip's key is the hash of its uint8 pixels and shape. A folder holds the features of one network, one set of weights
+and one resize mode. Anything that changes has another key, so entries never go stale.
 """
 
 from __future__ import annotations
@@ -24,25 +24,26 @@ _DIGEST = 16  # bytes
 
 
 def default_folder() -> epath.Path:
+    """$XDG_CACHE_HOME/digan-jax/features, by default under ~/.cache."""
     return epath.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "digan-jax" / "features"
 
 
 def digest(clip: np.ndarray) -> bytes:
-    """Name of a clip uint8 [t h w 3]."""
-    made = hashlib.blake2b(repr(clip.shape).encode(), digest_size=_DIGEST)
-    made.update(np.ascontiguousarray(clip))
-    return made.digest()
+    """Hash of a clip, uint8 [t h w 3], by shape and pixels."""
+    digest = hashlib.blake2b(repr(clip.shape).encode(), digest_size=_DIGEST)
+    digest.update(np.ascontiguousarray(clip))
+    return digest.digest()
 
 
 class FeatureCache:
-    """Features by digest, of one `Extractor.key`. Without a folder they are kept for this process alone."""
+    """Features by digest, of one `Extractor.key`. Without a folder they live in memory only."""
 
     def __init__(self, key: str, folder: epath.PathLike | None = None):
         self._folder = None if folder is None else epath.Path(folder).expanduser() / key
         self._rows: dict[bytes, np.ndarray] = {}
         self._unsaved: list[bytes] = []
         for part in sorted(self._folder.glob("*.npz")) if self._folder else ():
-            with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):  # damaged: computed anew
+            with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):  # damaged: recomputed
                 with np.load(io.BytesIO(part.read_bytes())) as stored:
                     names, rows = stored["digests"], stored["features"]
                 self._rows |= {name.tobytes(): row for name, row in zip(names, rows, strict=True)}
@@ -59,7 +60,7 @@ class FeatureCache:
             self._unsaved.append(name)
 
     def save(self) -> None:
-        """Everything added since the last save, as one more file."""
+        """Writes what was added since the last save to a new file."""
         if self._folder is None or not self._unsaved:
             return
         names = np.stack([np.frombuffer(name, np.uint8) for name in self._unsaved])
@@ -70,21 +71,21 @@ class FeatureCache:
         self._unsaved.clear()
 
 
-SAVE_EVERY = 128  # clips: what an interruption costs
+SAVE_EVERY = 128  # clips; an interruption loses at most these
 
 
 class Collector:
-    """Takes clips one by one and gives their features in that order, computing those that the cache lacks.
+    """Collects the features of clips in order, and computes those that the cache lacks.
 
     Args:
-      change: of each clip before it is looked at, such as `motion.frozen`.
+      change: applied to each clip first, such as `motion.frozen`.
     """
 
     def __init__(self, extractor: Extractor, cache: FeatureCache, change: Callable = lambda clip: clip):
         self._extractor, self._cache, self._change = extractor, cache, change
         self._waiting: dict[bytes, np.ndarray] = {}
         self._unsaved = 0
-        self.names: list[bytes] = []  # of the clips, as changed
+        self.names: list[bytes] = []  # digests of the changed clips
 
     def add(self, clip: UInt8[np.ndarray, "t h w 3"]) -> None:
         clip = self._change(clip)
@@ -99,7 +100,7 @@ class Collector:
             self._unsaved = 0
 
     def result(self) -> Float[np.ndarray, "n *d"]:
-        """Features of all clips so far."""
+        """Features of all clips added so far."""
         if self._waiting:
             self._compute()
         self._cache.save()
@@ -112,7 +113,7 @@ class Collector:
 
 
 class Thumbnails:
-    """A `Collector` of the pixels themselves, small: every second frame, means over blocks, at most 16 a side."""
+    """A `Collector` of small clips: every second frame, averaged over blocks to about 16 pixels a side."""
 
     def __init__(self):
         self._rows: list[np.ndarray] = []
@@ -125,12 +126,12 @@ class Thumbnails:
         self._rows.append(blocks.mean((2, 4), dtype=np.float32).ravel())
 
     def result(self) -> Float[np.ndarray, "n d"]:
-        """In grey levels; divide distances by the root of d for a root mean square over pixels."""
+        """Thumbnails in grey levels. A distance divided by sqrt(d) is a root mean square difference over pixels."""
         return np.stack(self._rows)
 
 
 def collect(clips: Iterable[np.ndarray], collectors: Sequence, advance: Callable[[], None] = lambda: None) -> list:
-    """The results of all collectors after one pass over the clips."""
+    """Results of all collectors after one pass over the clips; calls `advance` after each clip."""
     for clip in clips:
         for collector in collectors:
             collector.add(clip)
@@ -139,5 +140,5 @@ def collect(clips: Iterable[np.ndarray], collectors: Sequence, advance: Callable
 
 
 def fingerprint(names: Iterable[bytes]) -> str:
-    """Of a set of clips, whatever their order."""
+    """Fingerprint of a set of clips, independent of their order."""
     return hashlib.sha256(b"".join(sorted(names))).hexdigest()[:16]

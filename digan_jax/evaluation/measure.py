@@ -1,4 +1,4 @@
-"""FVD, KVD and what stands beside them, of one set of generated clips under one protocol."""
+"""FVD, KVD and the other metrics of one set of generated clips under one protocol."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from digan_jax.evaluation.protocols import Protocol, Selection
 from digan_jax.evaluation.sides import FolderClips, GeneratedClips, RealClips
 from digan_jax.host.progress import Progress
 
-COVERED = 2048  # clips of each side at most, for numbers that compare every clip with every other
-FRAMES = np.array([0, 5, 10, 15])  # of a clip whose pictures are judged one by one
+COVERED = 2048  # at most this many clips of each side in metrics that compare all pairs of clips
+FRAMES = np.array([0, 5, 10, 15])  # frames of a clip for the metrics of single frames
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """One protocol on one pair of sides, with every clip chosen.
+    """A protocol with its real and generated clips chosen.
 
     Attributes:
-      selected: real clips of each draw, and of one more draw for the reference line "real".
-      ids: generated clips of each draw.
+      selected: real clips of each draw, and one more draw for the reference "real" if the protocol has a single draw.
+      ids: ids of the generated clips of each draw.
     """
 
     name: str
@@ -38,14 +38,21 @@ class Task:
 
     @property
     def clips(self) -> int:
-        """That a network will see, at most."""
+        """Number of clips that a network sees at most."""
         return sum(len(real.record) for real in self.selected) + sum(map(len, self.ids))
 
 
 def make_task(
     name: str, protocol: Protocol, real: RealClips, fake: GeneratedClips | FolderClips, references: bool
 ) -> Task:
-    """Chooses all clips. Raises InputError when there are too few."""
+    """Chooses all clips of a protocol.
+
+    Args:
+      references: also measure frozen, shuffled and other real clips.
+
+    Raises:
+      InputError: too few clips.
+    """
     again = references and protocol.draws == 1
     selected = [real.select(protocol, draw) for draw in range(protocol.draws + again)]
     ids = [protocols.choose_fakes(protocol.n_fake, fake.total, draw, protocol.draws) for draw in range(protocol.draws)]
@@ -53,14 +60,14 @@ def make_task(
 
 
 class Measure:
-    """Runs tasks. Features are kept by the content of clips, generated clips of equal draws are drawn once.
+    """Runs tasks. Features are cached by clip content; protocols share generated clips of equal draws.
 
     Args:
-      extractor: resize -> the video network.
-      frame_extractors: {name: the network of single frames}; none: frames are not judged.
-      cache_folder: of features; None: not kept.
-      classifier: of IS, whose features are the probabilities of classes; None: no IS.
-      progress: told of each clip.
+      extractor: resize mode -> the video network (I3D).
+      frame_extractors: {name: network of single frames}; None: no metrics of single frames.
+      cache_folder: for features; None: not saved.
+      classifier: network of class probabilities for IS; None: no IS.
+      progress: advanced by each clip.
     """
 
     def __init__(
@@ -77,7 +84,7 @@ class Measure:
         self._drawn: dict[tuple, list] = {}
 
     def run(self, task: Task, real: RealClips, fake: GeneratedClips | FolderClips, references: bool = True) -> dict:
-        """All numbers of a protocol, as in metrics.json."""
+        """All metrics of a protocol, as in metrics.json."""
         p = task.protocol
         reals, fakes = [], []
         for draw, selection in enumerate(task.selected):
@@ -111,9 +118,14 @@ class Measure:
         numbers["coverage"] = _coverage(reals[0], fakes[0])
         return numbers
 
-    def _collect(self, what, clips: Iterable, count: int, resize: str, first: bool, changed: bool, classes: bool) -> dict:
-        """{"video": features, "names": of the clips, ...}; of the first draw also frames and thumbnails, with `changed`
-        the features of frozen and shuffled clips, and with `classes` what the classifier says."""
+    def _collect(
+        self, what: str, clips: Iterable, count: int, resize: str, first: bool, changed: bool, classes: bool
+    ) -> dict:
+        """{"video": features, "names": digests, ...} of clips.
+
+        With `first` (the first draw) also features of single frames and thumbnails, with `changed` the features of
+        frozen and shuffled clips, with `classes` class probabilities.
+        """
         network = self._extractor(resize)
         cache = self._cache(network.key)
         collectors = {"video": Collector(network, cache)}
@@ -128,8 +140,8 @@ class Measure:
             for name, judge in self._frames.items():
                 collectors[name] = Collector(judge, self._cache(judge.key), lambda clip: clip[FRAMES])
         with self._progress.of(what, count, "clips") as advance:
-            found = dict(zip(collectors, collect(clips, list(collectors.values()), advance)))
-        return found | {"names": collectors["video"].names}
+            results = dict(zip(collectors, collect(clips, list(collectors.values()), advance)))
+        return results | {"names": collectors["video"].names}
 
 
 def _over_draws(distance: Callable, reals: list[dict], fakes: list[dict]) -> dict:
@@ -142,7 +154,10 @@ def _summary(draws: list[float]) -> dict:
 
 
 def _coverage(real: dict, fake: dict) -> dict:
-    """Of the first draw. Nearest clips: in feature space as they are, of pixels as a root mean square."""
+    """Precision, recall, density, coverage and nearest real clips of the first draw.
+
+    Distances to nearest clips: Euclidean in feature space; root mean square in grey levels for pixels.
+    """
     few = lambda rows: rows[np.linspace(0, len(rows) - 1, min(len(rows), COVERED)).astype(int)]
     a, b = few(real["video"]), few(fake["video"])
     precision, recall = coverage.precision_recall(a, b)

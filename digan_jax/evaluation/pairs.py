@@ -1,4 +1,4 @@
-"""Clips against the originals they are versions of: reconstruction, super-resolution, interpolation."""
+"""Metrics of clips paired with their originals: for reconstruction, super-resolution and interpolation."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from digan_jax.evaluation.metrics import fidelity, motion
 from digan_jax.host.progress import Progress
 
 UNITS = {
-    "psnr": "dB, higher is closer",
+    "psnr": "dB, higher is better",
     "ssim": "1 is equal (Wang et al. 2004)",
     "st_lpips": "0 is equal (Ghildyal and Liu 2022, alex)",
-    "warping_error": "grey levels; steady clips are near their original's",
+    "warping_error": "grey levels; near the original's for temporally consistent clips",
     "warping_error_of_original": "grey levels",
     "flicker": "grey levels",
     "flicker_of_original": "grey levels",
@@ -33,14 +33,15 @@ def evaluate(
     lpips_files: Sequence[epath.PathLike] = (),
     progress: Progress = Progress(),
 ) -> dict:
-    """The numbers of every pair, with mean and deviation over pairs; a pair is the n-th of each in order of name.
+    """Metrics of every pair, with mean and standard deviation over pairs.
 
     Args:
-      size: pixels a side that frames are cropped and resized to; None: as they are.
-      lpips_files: weights of LPIPS, see `lpips.load`; none: no LPIPS.
+      fake, originals: folders of clips; the n-th clips of both, in order of name, are a pair.
+      size: centre-crop and resize frames to this many pixels a side; None: as they are.
+      lpips_files: weights of LPIPS, see `lpips.load`; empty: no LPIPS.
 
     Raises:
-      InputError: other counts, lengths or sizes; clips that cannot be read; weights that are missing or others.
+      InputError: different numbers, lengths or sizes of clips; unreadable clips; missing or wrong weights.
     """
     fidelity.library()
     a, b = (FolderSource(folder, size, strict=True) for folder in (fake, originals))  # a file less would shift pairs
@@ -70,7 +71,7 @@ def evaluate(
 
 
 def _finite(value: float) -> float | None:
-    """JSON has no infinity: the PSNR of equal clips."""
+    """None instead of infinity (the PSNR of equal clips), which JSON lacks."""
     return float(value) if np.isfinite(value) else None
 
 
@@ -80,10 +81,11 @@ def _deviation(values: list[float]) -> float | None:
 
 def _check(a: FolderSource, b: FolderSource, fake, originals) -> None:
     if len(a) != len(b):
-        raise InputError(f"{fake} holds {len(a)} clips, {originals} {len(b)}: pairs need as many of each.")
+        raise InputError(f"{fake} holds {len(a)} clips and {originals} {len(b)}: pairs need as many of each.")
     if (a.height, a.width) != (b.height, b.width):
         raise InputError(
-            f"frames are {a.width}x{a.height} in {fake} and {b.width}x{b.height} in {originals}: bring them to one size."
+            f"frames are {a.width}x{a.height} in {fake} and {b.width}x{b.height} in {originals}: sizes must agree; "
+            "set `size` to resize both."
         )
     if min(a.height, a.width) < stlpips.MIN_SIZE:
         raise InputError(f"frames are {a.width}x{a.height}: ST-LPIPS needs {stlpips.MIN_SIZE} pixels a side.")
@@ -93,7 +95,7 @@ def _check(a: FolderSource, b: FolderSource, fake, originals) -> None:
 
 
 def numbers(clip: fidelity.Clip, original: fidelity.Clip, weights: dict) -> dict[str, float]:
-    """Of one pair, see UNITS; `weights` by the name of the perceptual distance."""
+    """Metrics of one pair; see UNITS. `weights`: {"st_lpips": ..., "lpips": ...}; the latter is optional."""
     unit = lambda x: x / np.float32(127.5) - 1
     networks = {"st_lpips": stlpips.distance, "lpips": lpips.distance}
     perceived = {name: float(np.mean(networks[name](w, unit(clip), unit(original)))) for name, w in weights.items()}
@@ -110,9 +112,9 @@ def numbers(clip: fidelity.Clip, original: fidelity.Clip, weights: dict) -> dict
 
 
 def flows(clip: fidelity.Clip) -> tuple[Float[np.ndarray, "t_1 h w 2"], Bool[np.ndarray, "t_1 h w"]]:
-    """Motion from each frame to the next, (rows, columns) pixels, and what can be seen in both.
+    """Optical flow from each frame to the next, (rows, columns) in pixels, and the pixels visible in both.
 
-    Iterative Lucas-Kanade of scikit-image on grey levels.
+    Iterative Lucas-Kanade of scikit-image on grey frames.
 
     Raises:
       InputError: scikit-image is missing.
@@ -126,7 +128,7 @@ def flows(clip: fidelity.Clip) -> tuple[Float[np.ndarray, "t_1 h w 2"], Bool[np.
 
 
 def table(report: dict) -> str:
-    """Mean and deviation of each number, a line each."""
+    """Report as text: mean and standard deviation of each metric, one per line."""
     lines = [f"{report['pairs']} pairs, {report['generated']} against {report['originals']}"]
     for name, unit in report["units"].items():
         mean, deviation = report["mean"][name], report["deviation"][name]

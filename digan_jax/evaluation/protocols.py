@@ -1,6 +1,6 @@
-"""Protocols of FVD and KVD: everything that moves the number, one entry each. Data, and the choice of clips they imply.
+"""Protocols of FVD and KVD: every setting that changes the value, and the choice of clips.
 
-Values of two protocols cannot be compared, and neither can two values of one protocol on different real clips.
+Values are comparable only under the same protocol and on the same real clips.
 """
 
 from __future__ import annotations
@@ -31,20 +31,21 @@ QUANTISE = {"cut": "x 127.5 + 127.5, clamped, cut to uint8", "round": "x 127.5 +
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """How a number is made. Clips are of 16 consecutive generated frames from t = 0, and of real frames by `stride`.
+    """Settings of an evaluation. Generated clips are 16 consecutive frames from t = 0; real frames are `stride` apart.
 
     Attributes:
-      n_real, n_fake: clips of one draw.
-      draws: repetitions with other clips; the value is their mean.
+      n_real, n_fake: real and generated clips per draw.
+      draws: repetitions with other clips; the reported value is their mean.
       choice: of real clips, a key of CHOICES.
-      resize: to I3D's 224, a key of RESIZES.
-      quantise: of generated frames, a key of QUANTISE.
-      source: where it is from.
+      resize: to I3D's 224 pixels, a key of RESIZES.
+      quantise: of generated frames to uint8, a key of QUANTISE.
+      source: paper and code that define the protocol.
       stride: source frames from one real frame to the next; None: as trained.
-      strides: those of data sets that have another, by a part of their name.
-      starts: legal first frames of windows, "any" or "disjoint" (every frames x stride).
-      split: of a prepared set; None: the one trained on.
-      jpeg: quality of the JPEG that real frames pass through; 0: none.
+      strides: (part of a dataset's name, its stride), for datasets with another stride.
+      starts: where real clips may begin: "any" frame, or "disjoint" (every frames x stride).
+      split: of a prepared dataset; None: the split trained on.
+      jpeg: JPEG quality that real frames are compressed with; 0: no compression.
+      frames: frames of a clip.
     """
 
     n_real: int
@@ -62,7 +63,7 @@ class Protocol:
     frames: int = 16
 
     def stride_of(self, data_name: str, trained: int) -> int:
-        """Source frames between the frames of a real clip of a data set."""
+        """Stride for a dataset; `trained`: the stride of the training run."""
         named = [stride for part, stride in self.strides if part in data_name.lower()]
         return named[0] if named else self.stride or trained
 
@@ -92,17 +93,17 @@ PROTOCOLS = {
     ),
     "quick": Protocol(
         256, 256, draws=1, choice="spread", resize="crop", quantise="cut",
-        source="this project: the digan protocol in small, for use during training",
+        source="this project: a smaller digan protocol, for use during training",
     ),
     "small": Protocol(
         100, 100, draws=1, choice="spread", resize="crop", quantise="cut",
-        source="this project: quick for sets of fewer than 256 windows; few clips raise FVD, so it compares with no other",
+        source="this project: the quick protocol for datasets of fewer than 256 windows; fewer clips raise FVD",
     ),
 }  # fmt: skip
 
 
 def named(names: str | Sequence[str]) -> dict[str, Protocol]:
-    """Protocols by name; "all" is all of them.
+    """Protocols by name; names may be comma-separated, and "all" selects all.
 
     Raises:
       InputError: an unknown name.
@@ -119,21 +120,25 @@ class Selection(NamedTuple):
     """The real clips of one draw, in order of record."""
 
     record: Int[np.ndarray, "n"]
-    frames: Int[np.ndarray, "n t"]  # numbers of the clip's frames in the record
+    frames: Int[np.ndarray, "n t"]  # indices of the clip's frames in the record
 
 
 def choose(
-    protocol: Protocol, frame_counts: Int[np.ndarray, "records"], stride: int, draw: int, videos: Sequence[str] | None = None
+    protocol: Protocol,
+    frame_counts: Int[np.ndarray, "records"],
+    stride: int,
+    draw: int,
+    videos: Sequence[str] | None = None,
 ) -> Selection:
-    """The real clips of draw 0, 1, ...: a function of the protocol, the data and the draw alone.
+    """The real clips of a draw (0, 1, ...): a function of the protocol, the data and the draw alone.
 
     Args:
-      frame_counts: source frames of each record.
-      videos: name of the video that each record is a piece of, for the choices that count videos. A window lies
-        within one piece.
+      frame_counts: source frames of each record. A clip (window) lies within one record.
+      stride: source frames between frames of a clip.
+      videos: name of the video that each record is a part of, for choices that count videos.
 
     Raises:
-      InputError: too few clips, or too few videos.
+      InputError: too few windows or too few videos.
     """
     windows = clips.windows(frame_counts, protocol.frames, stride, protocol.starts)
     random = np.random.default_rng((zlib.crc32(b"real clips"), draw))
@@ -141,9 +146,9 @@ def choose(
     if protocol.choice in ("windows", "spread"):
         if windows.total < n:
             raise InputError(
-                f"too few real clips: the protocol takes {n}, the data hold {windows.total} windows of {protocol.frames} "
-                f"frames, stride {stride}, {protocol.starts} starts; choose a smaller protocol (small takes 100), or "
-                "more data."
+                f"too few real clips: the protocol takes {n}, the data hold {windows.total} windows of "
+                f"{protocol.frames} frames, stride {stride}, {protocol.starts} starts; choose a smaller protocol "
+                "(small takes 100), or more data."
             )
         if protocol.choice == "spread":
             ids = ((np.arange(n) + random.random()) * windows.total / n).astype(np.int64)
@@ -156,16 +161,17 @@ def choose(
 
 
 def _chosen_videos(protocol, windows, videos, random) -> list[Int[np.ndarray, "_"]]:
-    """The records of each chosen video; videos without a window are dropped."""
-    holds = np.diff(windows.ends, prepend=0) > 0
+    """The records of each chosen video, without videos too short for a window."""
+    has_window = np.diff(windows.ends, prepend=0) > 0
     records: dict[str, list[int]] = {}
-    for i in np.flatnonzero(holds):
+    for i in np.flatnonzero(has_window):
         records.setdefault(videos[i], []).append(int(i))
     names = sorted(records)
     if len(names) < protocol.n_real:
         raise InputError(
-            f"too few videos: the protocol takes one clip of each of {protocol.n_real}, the data hold {len(names)} that "
-            "are long enough; choose a protocol that takes windows (digan, magvit_10k4, quick, small), or more data."
+            f"too few videos: the protocol takes one clip of each of {protocol.n_real} videos, the data hold "
+            f"{len(names)} that are long enough; choose a protocol that takes windows (digan, magvit_10k4, quick, "
+            "small), or more data."
         )
     if protocol.choice == "random_videos":
         names = [names[i] for i in np.sort(random.choice(len(names), protocol.n_real, replace=False))]
@@ -173,24 +179,27 @@ def _chosen_videos(protocol, windows, videos, random) -> list[Int[np.ndarray, "_
 
 
 def _one_of_each(windows, videos, random) -> Int[np.ndarray, "n"]:
+    """A random window of each video, given as the records of the video."""
     counts = np.diff(windows.ends, prepend=0)
     first = windows.ends - counts
     ids = []
     for records in videos:
-        place = random.integers(counts[records].sum())
-        of = np.searchsorted(np.cumsum(counts[records]), place, side="right")
-        ids.append(first[records[of]] + place - counts[records[:of]].sum())
+        window = random.integers(counts[records].sum())
+        part = np.searchsorted(np.cumsum(counts[records]), window, side="right")
+        ids.append(first[records[part]] + window - counts[records[:part]].sum())
     return np.sort(np.array(ids))
 
 
 def choose_fakes(n: int, total: int | None, draw: int, draws: int) -> Int[np.ndarray, "n"]:
-    """Ids of the generated clips of a draw: new ones where there are enough, otherwise a random part of those there are.
+    """Ids of the generated clips of a draw: new clips in each draw if there are enough, otherwise a random subset.
 
     Args:
-      total: clips there are; None: a model, which has as many as one asks for.
+      n: clips per draw.
+      total: available clips; None: unlimited (a model).
+      draw, draws: index and number of draws.
 
     Raises:
-      InputError: fewer than `n`.
+      InputError: fewer than `n` clips.
     """
     if total is not None and total < n:
         raise InputError(f"too few generated clips: the protocol takes {n}, there are {total}; generate more.")

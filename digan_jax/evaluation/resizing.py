@@ -1,5 +1,4 @@
-"""Resizing as evaluations do it, as two matrix products: half-pixel centres, no antialiasing; bilinear, or cubic where
-a classifier was trained so."""
+"""Resizing for evaluation as two matrix products: half-pixel centres, no antialiasing, bilinear or cubic."""
 
 from __future__ import annotations
 
@@ -16,22 +15,22 @@ from digan_jax.shapes import Array
 
 @functools.lru_cache(maxsize=64)
 def matrices(
-    h: int, w: int, size: int, how: str = "crop"
+    h: int, w: int, size: int, mode: str = "crop"
 ) -> tuple[Float[np.ndarray, "{size} {h}"], Float[np.ndarray, "{size} {w}"]]:
-    """The matrices that take rows and columns of an h x w frame to `size`.
+    """The matrices that resize rows and columns of an h x w frame to `size` pixels.
 
     Args:
-      how: "crop": the shorter side becomes `size`, the longer one ⌈longer · size / shorter⌉, of which the centre is
-        kept; "squash": both sides become `size`; "cubic": as squash, by cubic convolution.
+      mode: "crop": bilinear; the shorter side becomes `size`, the longer one ⌈longer · size / shorter⌉, then centre
+        crop. "squash": bilinear; both sides become `size`. "cubic": as "squash", by cubic convolution.
     """
-    if how == "cubic":
+    if mode == "cubic":
         return _cubic(h, size), _cubic(w, size)
-    targets = [math.ceil(length * size / min(h, w)) if how == "crop" else size for length in (h, w)]
+    targets = [math.ceil(length * size / min(h, w)) if mode == "crop" else size for length in (h, w)]
     return bilinear.matrix(h, targets[0], size), bilinear.matrix(w, targets[1], size)
 
 
 def _cubic(source: int, target: int, a: float = -0.75) -> np.ndarray:
-    """The matrix [target source] of cubic convolution (Keys 1981) with OpenCV's a; the border pixel goes on outside."""
+    """The matrix [target source] of cubic convolution (Keys 1981) with OpenCV's a; edge pixels extend outside."""
     positions = (np.arange(target) + 0.5) * source / target - 0.5
     first = np.floor(positions).astype(int) - 1
     matrix = np.zeros((target, source), np.float32)
@@ -46,6 +45,6 @@ def _cubic(source: int, target: int, a: float = -0.75) -> np.ndarray:
 def resize(
     clips: UInt8[Array, "n t h w c"], rows: Float[Array, "p h"], columns: Float[Array, "q w"]
 ) -> Float[Array, "n t p q c"]:
-    """Frames under both matrices, an axis at a time, in [0, 255]."""
+    """Frames resized by both matrices, float32 in [0, 255]."""
     x = jnp.einsum("ph,nthwc->ntpwc", rows, clips.astype(jnp.float32))
     return jnp.einsum("qw,ntpwc->ntpqc", columns, x)

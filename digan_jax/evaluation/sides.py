@@ -1,4 +1,4 @@
-"""The two sides of a comparison: real clips of a source, and clips of a model or of a folder. uint8 throughout."""
+"""The two sides of a comparison: real clips, and generated clips of a model or a folder. uint8 [0, 255] throughout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from digan_jax.evaluation import protocols
 from digan_jax.evaluation.protocols import Protocol, Selection
 
 Clip = UInt8[np.ndarray, "t h w 3"]
-_CHUNK = 16  # clips drawn by a model at a time, always as many, so that one program serves all
+_CHUNK = 16  # clips that a model draws at a time; always the same number, so one program serves all
 
 
 # ---- real ----
@@ -29,12 +29,12 @@ _CHUNK = 16  # clips drawn by a model at a time, always as many, so that one pro
 
 @dataclasses.dataclass(frozen=True)
 class RealClips:
-    """Where real clips come from.
+    """A source of real clips.
 
     Attributes:
-      name: of the set or folder.
-      split: of a prepared set; "" for a folder.
-      trained_stride: source frames between frames of a clip, as the run was trained; 1 without a run.
+      name: of the dataset or folder.
+      split: of a prepared dataset; "" for a folder.
+      trained_stride: the run's stride, source frames between frames of a clip; 1 without a run.
     """
 
     source: Source
@@ -43,7 +43,7 @@ class RealClips:
     trained_stride: int = 1
 
     def select(self, protocol: Protocol, draw: int) -> Selection:
-        """See `protocols.choose`. Raises InputError for too few clips."""
+        """The real clips of a draw, as `protocols.choose`. Raises `InputError` for too few clips."""
         by_video = protocol.choice.endswith("_videos")
         videos = self.source.video_names() if by_video else None
         stride = protocol.stride_of(self.name, self.trained_stride)
@@ -53,7 +53,7 @@ class RealClips:
             raise InputError(f"{self.name}: {error}") from None
 
     def read(self, selection: Selection, jpeg: int = 0) -> Iterator[Clip]:
-        """These clips, decoded a few ahead."""
+        """Yields the selected clips; decodes a few ahead. `jpeg`: quality of JPEG compression; 0: none."""
 
         def clip(record, frames):
             read = self.source.read_frames(int(record), frames)
@@ -88,7 +88,7 @@ def _through_jpeg(frame: np.ndarray, quality: int) -> np.ndarray:
 
 
 def _ahead(function, jobs: Iterable[tuple]) -> Iterator:
-    """function(*job) of each job, in order, some of them being worked on while the caller uses one."""
+    """Yields function(*job) of each job, in order; threads work on the next jobs meanwhile."""
     with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
         yield from in_order(threads, function, jobs, 2 * THREADS)
 
@@ -97,10 +97,13 @@ def _ahead(function, jobs: Iterable[tuple]) -> Iterator:
 
 
 class FolderClips:
-    """Videos that some tool made, the first frames of each.
+    """Generated clips from a folder: the first `frames` frames of each video.
+
+    Args:
+      size: centre-crop and resize frames to this many pixels a side; None: as they are.
 
     Raises:
-      InputError: as `FolderSource`; videos of unequal length, or shorter than a clip.
+      InputError: as `FolderSource`; videos of different lengths, or shorter than a clip.
     """
 
     def __init__(self, folder: epath.PathLike, frames: int = 16, size: int | None = None):
@@ -125,7 +128,7 @@ class FolderClips:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width."""
+        """(height, width) in pixels."""
         return self.source.height, self.source.width
 
     def read(self, ids: np.ndarray, quantise: str) -> Iterator[Clip]:
@@ -138,12 +141,14 @@ class FolderClips:
 
 
 class GeneratedClips:
-    """Clips of a model by id, of consecutive frames at the trained rate from t = 0, truncation 1.
+    """Generated clips of a model by id: consecutive frames from t = 0 at the trained frame rate, truncation 1.
 
     Args:
-      model: a `Model`.
+      model: a `Sampler`.
       name: of the run or file.
-      trained_frames: of a clip in training, which span t from 0 to 1.
+      trained_frames: frames of a training clip, which span t in [0, 1].
+      frames: frames of a generated clip.
+      facts: entries to add to `describe`.
     """
 
     total = None
@@ -159,8 +164,8 @@ class GeneratedClips:
     def read(self, ids: np.ndarray, quantise: str) -> Iterator[Clip]:
         for start in range(0, len(ids), _CHUNK):
             part = ids[start : start + _CHUNK]
-            filled = ids[np.minimum(np.arange(start, start + _CHUNK), len(ids) - 1)]
-            yield from quantised(self.model.sample(filled, self.times), quantise, self.name)[: len(part)]
+            padded = ids[np.minimum(np.arange(start, start + _CHUNK), len(ids) - 1)]
+            yield from quantised(self.model.sample(padded, self.times), quantise, self.name)[: len(part)]
 
     def describe(self) -> dict:
         return {"name": self.name, "kind": "model", "times": [float(t) for t in self.times], **self._facts}

@@ -1,4 +1,4 @@
-"""A blinded preference study: a page that shows pairs of clips and saves answers, and what the answers say."""
+"""Statistics of a blinded preference study: pairs of clips A and B, one answer per pair and rater."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from etils import epath
 
 from digan_jax.errors import InputError
 
-FORMAT = 1  # of answers
+FORMAT = 1  # of files of answers
 _RESAMPLES = 10_000
 
 
@@ -19,18 +19,18 @@ _RESAMPLES = 10_000
 
 
 def report(files: Sequence[str], key: str | None = None) -> dict:
-    """How often A was preferred, with 95 % intervals.
+    """How often A was preferred to B, with 95 % intervals.
 
-    "interval" is Wilson's (1927) and takes answers as independent; "interval_over_raters" resamples raters, and stands where
-    there are two or more. "left" is how often the left clip was chosen: far from one half, raters did not look.
-    "p_value" is that of the sign test: so uneven a result if neither is preferred.
+    "win_rate": fraction of answers for A. "interval": Wilson's (1927), which treats answers as independent.
+    "interval_over_raters": bootstrap over raters; None for a single rater. "p_value": two-sided sign test against no
+    preference. "left": fraction of answers for the left clip; far from one half, raters did not look.
 
     Args:
       files: answers that raters saved.
-      key: the study.json of `make`, for the names.
+      key: the study.json of `study_page.make`, for the names of A and B.
 
     Raises:
-      InputError: no answers, a file of another kind or of another study, a rater twice.
+      InputError: no answers, a file of another kind or another study, or a rater twice.
     """
     read = [_read(file) for file in files]
     if not read:
@@ -41,7 +41,7 @@ def report(files: Sequence[str], key: str | None = None) -> dict:
     raters = [answers["rater"] for answers in read]
     twice = {rater for rater in raters if raters.count(rater) > 1}
     if twice:
-        raise InputError(f"rater {twice.pop()} is in there twice; leave one of the files out.")
+        raise InputError(f"rater {twice.pop()} has two files; leave one out.")
     wins = [np.array([answer["chosen"] == "a" for answer in answers["answers"]]) for answers in read]
     pooled = np.concatenate(wins)
     left = np.concatenate([[x["chosen"] == x["left"] for x in answers["answers"]] for answers in read])
@@ -61,33 +61,34 @@ def report(files: Sequence[str], key: str | None = None) -> dict:
 
 
 def _names(key: str, study: str) -> dict[str, str]:
-    told = _load(key)
-    if told.get("study") != study:
-        raise InputError(f"{key}: is the key of another study than the answers.")
-    return {side: told[side]["name"] for side in ("a", "b")}
+    record = _load(key)
+    if record.get("study") != study:
+        raise InputError(f"{key}: belongs to another study than the answers.")
+    return {side: record[side]["name"] for side in ("a", "b")}
 
 
 def _load(file: str) -> dict:
     try:
-        found = json.loads(epath.Path(file).read_text())
+        record = json.loads(epath.Path(file).read_text())
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read ({error}).") from None
-    if not isinstance(found, dict):
+    if not isinstance(record, dict):
         raise InputError(f"{file}: is no file of a study.")
-    return found
+    return record
 
 
 def _read(file: str) -> dict:
-    found = _load(file)
-    answers = found.get("answers")
-    good = found.get("format") == FORMAT and isinstance(answers, list) and answers
-    good = good and isinstance(found.get("study"), str) and isinstance(found.get("rater"), str)
+    record = _load(file)
+    answers = record.get("answers")
+    good = record.get("format") == FORMAT and isinstance(answers, list) and answers
+    good = good and isinstance(record.get("study"), str) and isinstance(record.get("rater"), str)
     if not good or not all(isinstance(x, dict) and {x.get("left"), x.get("chosen")} <= {"a", "b"} for x in answers):
         raise InputError(f"{file}: holds no answers of a study; give the files that the page saved.")
-    return found
+    return record
 
 
 def _over_raters(wins: list[np.ndarray]) -> list[float]:
+    """95 % bootstrap interval of the win rate over raters."""
     random = np.random.default_rng(0)
     sums, counts = np.array([w.sum() for w in wins]), np.array([len(w) for w in wins])
     drawn = random.integers(len(wins), size=(_RESAMPLES, len(wins)))
@@ -96,6 +97,7 @@ def _over_raters(wins: list[np.ndarray]) -> list[float]:
 
 
 def text(found: dict) -> str:
+    """A `report` as text."""
     a, b = found["names"]["a"], found["names"]["b"]
     percent = lambda interval: f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
     lines = [
@@ -105,5 +107,6 @@ def text(found: dict) -> str:
     ]
     if found["interval_over_raters"]:
         lines.append(f"95 % interval {percent(found['interval_over_raters'])} (over raters, bootstrap)")
-    lines.append(f"by chance with probability {found['p_value']:.2g}; the left clip was chosen {100 * found['left']:.0f} %")
+    left = f"the left clip was chosen in {100 * found['left']:.0f} % of answers"
+    lines.append(f"sign test against no preference: p = {found['p_value']:.2g}; {left}")
     return "\n".join(lines)

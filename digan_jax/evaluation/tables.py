@@ -1,4 +1,4 @@
-"""Reports as people read them: one table, and a plot of several."""
+"""Reports of evaluations as tables and plots."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DASH = "-"
 
 
 def table(report: dict) -> str:
-    """A report as text: what was compared, then a line for each protocol."""
+    """A report as text: what was compared, and a line per protocol."""
     subject, real = report["subject"], report["real"]
     step = f", step {subject['step']} ({subject['kimg']:g} kimg)" if "step" in subject else ""
     split = f", split {real['split']}" if real["split"] else ""
@@ -25,7 +25,7 @@ def table(report: dict) -> str:
         "",
     ]
     lines += _aligned(_rows(report))
-    lines += ["", "Lower is closer. FVD of real clips: other ones, frozen ones (no motion), shuffled ones."]
+    lines += ["", "Lower FVD is better. For reference, FVD of other, frozen (no motion) and shuffled real clips."]
     for name, p in report["protocols"].items():
         lines.append(
             f"{name}: {p['n_real']} real, {p['n_generated']} generated ({p['generated_clips']}), {p['draws']} "
@@ -84,10 +84,10 @@ def _aligned(rows: list[list[str]]) -> list[str]:
 
 
 def check_comparable(reports: Sequence[dict]) -> list[str]:
-    """The protocols that all reports have.
+    """The protocols that all reports share.
 
     Raises:
-      InputError: none in common, or numbers that cannot be compared: other real clips, other weights.
+      InputError: no shared protocol; or reports on different real clips or with different weights.
     """
     shared = [name for name in reports[0]["protocols"] if all(name in r["protocols"] for r in reports)]
     if not shared:
@@ -96,21 +96,21 @@ def check_comparable(reports: Sequence[dict]) -> list[str]:
     for other in reports[1:]:
         who = f"{first['subject']['name']} and {other['subject']['name']}"
         if other["weights"]["i3d_kinetics400_logits"] != first["weights"]["i3d_kinetics400_logits"]:
-            raise InputError(f"{who} were measured with other I3D weights; their numbers cannot be compared.")
+            raise InputError(f"{who} were measured with different I3D weights; their numbers cannot be compared.")
         for name in shared:
             if other["protocols"][name]["clips"]["real"] != first["protocols"][name]["clips"]["real"]:
                 raise InputError(
-                    f"{who} were compared with other real clips under {name}; their numbers cannot be compared. "
+                    f"{who} were compared with different real clips under {name}; their numbers cannot be compared. "
                     "Evaluate all with one --real."
                 )
     return shared
 
 
 def comparison(reports: Sequence[dict]) -> str:
-    """One table of several reports. Raises InputError as `check_comparable`."""
+    """One table of several reports. Raises `InputError` as `check_comparable`."""
     shared = check_comparable(reports)
     classifiers = {report["weights"].get("c3d_ucf101") for report in reports}
-    scored = len(classifiers) == 1 and None not in classifiers  # others cannot be compared
+    scored = len(classifiers) == 1 and None not in classifiers  # IS needs the same classifier
     lines = []
     for name in shared:
         rows = [[name, "FVD", "KVD", "precision", "recall", "density", "coverage"] + ["IS"] * scored]
@@ -127,10 +127,10 @@ def comparison(reports: Sequence[dict]) -> str:
 
 
 def plot(reports: Sequence[dict], path: str) -> None:
-    """Bars of FVD with deviations, and lines for the references; a panel for each protocol.
+    """Plots FVD with standard deviations as bars and references as lines, a panel per protocol.
 
     Raises:
-      InputError: matplotlib is missing; as `check_comparable`.
+      InputError: matplotlib is not installed; as `check_comparable`.
     """
     try:
         from matplotlib.figure import Figure

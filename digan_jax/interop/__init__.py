@@ -1,10 +1,10 @@
-"""Weights in from other implementations, and out to them.
+"""Reads and writes weights in other formats.
 
     model = digan.interop.model_from_state(state, digan.config.ModelConfig(...))
     snapshot = digan.interop.load_snapshot("network-snapshot-025000.pkl")
-    model = digan.interop.from_pretrained("user/name")  # of the Hugging Face hub
+    model = digan.interop.from_pretrained("user/name")  # from the Hugging Face hub
 
-Names are imported when first used, so that reading a file of weights does not start the networks.
+Names are imported on first use.
 """
 
 import importlib

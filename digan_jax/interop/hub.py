@@ -1,4 +1,4 @@
-"""Models on the Hugging Face hub, through its own library (extra [hub]): the folder of `digan export`, as it is."""
+"""Models on the Hugging Face hub, as folders of `digan export`, through huggingface_hub (extra [hub])."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FILES = [model_folder.WEIGHTS, model_folder.CONFIG, model_folder.CARD]
 
 
 def require_library():
-    """`huggingface_hub`. Raises `InputError` when it is not installed."""
+    """The module `huggingface_hub`. Raises `InputError` if it is not installed."""
     try:
         import huggingface_hub
     except ImportError:
@@ -23,14 +23,16 @@ def require_library():
 def push_to_hub(
     folder: epath.PathLike, repo_id: str, private: bool = False, message: str = "Model of digan-jax"
 ) -> str:
-    """Uploads a folder of `digan export`, in one commit, and returns the address of the repository.
+    """Uploads a folder of `digan export` in one commit. Returns the URL of the repository.
 
     Args:
-      repo_id: "user/name"; the repository is made if it is not there. Who you are is what `hf auth login` says.
-      private: of a repository that is made now.
+      folder: an exported model.
+      repo_id: "user/name"; created if it does not exist. Log in with `hf auth login` first.
+      private: whether a new repository is private.
+      message: of the commit.
 
     Raises:
-      InputError: no such folder or no export, no login, no right to write there, no connection.
+      InputError: the folder is no export; no login, no write access or no connection.
     """
     hub = require_library()
     if not model_folder.is_one(folder):
@@ -45,16 +47,17 @@ def push_to_hub(
 
 
 def from_pretrained(repo_id: str, revision: str | None = None, training: bool = False):
-    """A `Model` from the hub, or from a folder of `digan export`.
+    """A `Model` from the hub, or from a local folder of `digan export`.
 
-    Only the weights, config.json and the card are downloaded, to the library's own cache, and nothing is executed.
+    Downloads only weights, config.json and model card, into the library's cache, and executes nothing.
 
     Args:
-      repo_id: "user/name", or a folder on this machine.
+      repo_id: "user/name", or a local folder.
       revision: branch, tag or commit; None: the newest.
+      training: also download the weights for fine-tuning.
 
     Raises:
-      InputError: no such repository or revision, no connection and nothing cached, or no model of digan-jax in it.
+      InputError: no such repository or revision; no connection and nothing cached; no digan-jax model in it.
     """
     from digan_jax.rendering.samplers import of_weights
 
@@ -62,12 +65,12 @@ def from_pretrained(repo_id: str, revision: str | None = None, training: bool = 
 
 
 def read(repo_id: str, revision: str | None = None, training: bool = False) -> Weights:
-    """The weights of `from_pretrained`. Raises alike."""
+    """The weights of `from_pretrained`; with `training` also generator and critics. Raises as `from_pretrained`."""
     return model_folder.read(download(repo_id, revision, training), training)
 
 
 def download(repo_id: str, revision: str | None = None, training: bool = False) -> epath.Path:
-    """The folder that holds the model: of this machine, or of the library's cache."""
+    """The model's folder: local, or in the library's cache after a download. Raises as `from_pretrained`."""
     local = epath.Path(repo_id)
     if local.is_dir():
         folder = local
@@ -84,7 +87,7 @@ def download(repo_id: str, revision: str | None = None, training: bool = False) 
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    """What the library raises where the hub or the network says no: OSError, ValueError, and its HTTP client's own."""
+    """Exceptions that the library raises for failed requests."""
     from huggingface_hub import errors
 
     return OSError, ValueError, errors.HTTPError

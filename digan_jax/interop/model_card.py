@@ -1,10 +1,10 @@
-"""README.md of an exported model: what it is, how it was made, how to use it."""
+"""The model card (README.md) of an exported model: what it is, how it was trained, how to use it."""
 
 from __future__ import annotations
 
 from digan_jax.runs.weights import Weights
 
-METADATA = {"library_name": "digan-jax", "tags": ["digan-jax", "jax", "video-generation", "gan"]}  # that hubs read
+METADATA = {"library_name": "digan-jax", "tags": ["digan-jax", "jax", "video-generation", "gan"]}  # read by hubs
 _FRONT = """
 # DIGAN, {resolution}x{resolution}{data}
 
@@ -14,7 +14,7 @@ A generator of short videos as functions of (x, y, t), after
 _SAMPLES = """
 ![Samples: a row for each id, time from left to right](samples.png)
 
-Ids {ids}, none left out; `samples.mp4` moves.
+Ids {ids}, not curated. `samples.mp4` shows them in motion.
 """
 _USE = """
 ## Use
@@ -28,14 +28,14 @@ clip = model.sample([0, 1], np.linspace(0, 1, 16))  # float32 [2 16 {resolution}
 digan.write_video("a.mp4", clip[0], fps=8)
 ```
 
-or `digan render --run this/folder --ids 0-15 --grid 4x4 --out clips.mp4`. The weights are plain
-[safetensors](https://github.com/huggingface/safetensors), the averages of training; no file here is a pickle.{training}
+or `digan render --run this/folder --ids 0-15 --grid 4x4 --out clips.mp4`. The weights are the moving averages (EMA) of
+training, as [safetensors](https://github.com/huggingface/safetensors); no file here is a pickle.{training}
 """
 _STABLEHLO = """
 ## Without digan-jax
 
-The `.stablehlo` files are programs for `jax.export`; batch, frame count and picture size are free. config.json lists
-what each takes and gives.
+The `.stablehlo` files are programs for `jax.export`; batch size, frame count and frame size are free. config.json lists
+their inputs and outputs.
 
 ```python
 import numpy as np
@@ -54,8 +54,8 @@ clips = draw.call(weights, content, motion, times, side, -side)  # [2 16 256 256
 _ONNX = """
 ## Without digan-jax
 
-The `.onnx` files hold their weights; batch, frame count and picture size are free. config.json lists what each takes
-and gives.
+The `.onnx` files contain the weights; batch size, frame count and frame size are free. config.json lists their inputs
+and outputs.
 
 ```python
 import numpy as np
@@ -70,15 +70,15 @@ arrays = {{"content": content, "motion": rng.normal(size=(2, {m})).astype(f), "x
 (clips,) = draw.run(None, arrays | {{"times": np.tile(np.linspace(0, 1, 16, dtype=f), (2, 1))}})  # [2 16 256 256 3]
 ```
 """
-_PROGRAMS = {"stablehlo": (_STABLEHLO, "{}, "), "onnx": (_ONNX, 'noise["label"] = {}\n')}  # and how a label goes in
+_PROGRAMS = {"stablehlo": (_STABLEHLO, "{}, "), "onnx": (_ONNX, 'noise["label"] = {}\n')}  # text, code for the label
 
 
 def text(weights: Weights, samples: int, programs: str = "") -> str:
-    """Markdown with the metadata block that hubs read. Says only what is known of the model.
+    """The model card as Markdown with a metadata block for hubs; contains only known facts.
 
     Args:
-      samples: rows of samples.png; 0: there is none.
-      programs: of which kind the folder holds some, "stablehlo" or "onnx"; "": none.
+      samples: number of rows of samples.png; 0: no samples.
+      programs: kind of the exported programs, "stablehlo" or "onnx"; "": none.
     """
     config, data = weights.config, weights.facts.get("data", {})
     kind = f", {config.n_classes} classes" if config.n_classes else ""
@@ -100,7 +100,7 @@ def text(weights: Weights, samples: int, programs: str = "") -> str:
 
 
 def _with_metadata(body: str) -> str:
-    """The card of huggingface_hub, and the same text where the library is not installed."""
+    """The card with its metadata by huggingface_hub, or the same text without the library."""
     try:
         from huggingface_hub import ModelCard, ModelCardData
     except ImportError:

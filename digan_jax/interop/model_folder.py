@@ -1,6 +1,6 @@
-"""A model to give away: model.safetensors, config.json with a format number, README.md (a model card) and samples.
+"""The folder of an exported model: model.safetensors, config.json, README.md (model card) and samples.
 
-No file of it is a pickle, and reading it executes nothing. Hubs take the folder as it is.
+It contains no pickle, and reading it executes no code. It can be uploaded to a hub as it is.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ STRIP_TIMES = np.linspace(0, 1, 8)
 
 
 def is_one(path: epath.PathLike) -> bool:
-    """Whether `path` looks like a folder that `write` made."""
+    """Whether `path` is a folder that `write` made, by its config.json."""
     config = epath.Path(path) / CONFIG
     try:
         record = json.loads(config.read_text()) if config.exists() else None
-    except (ValueError, RecursionError):  # no JSON, or made to exhaust its reader
+    except (ValueError, RecursionError):  # not JSON, or nested maliciously deep
         return False
     return isinstance(record, dict) and record.get("library") == LIBRARY
 
@@ -46,15 +46,15 @@ def is_one(path: epath.PathLike) -> bool:
 
 
 def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) -> None:
-    """Writes the folder; an export that was there is replaced once the new one is whole.
+    """Writes the folder, atomically: an existing export is replaced when the new one is complete.
 
     Args:
-      weights: `generator` and `critic`, if given, go to training.safetensors, for `digan train --init-from`.
-      samples: clips of the strip samples.png and of samples.mp4; 0: none.
-      extra: called with the unfinished folder, to add files of its own; may return what config.json says of them.
+      weights: `generator` and `critic`, if present, go to training.safetensors, for `digan train --init-from`.
+      samples: number of clips in samples.png and samples.mp4; 0: none.
+      extra: function of the unfinished folder that adds files; may return entries for config.json.
 
     Raises:
-      InputError: `path` holds something that is no export; nothing is written.
+      InputError: `path` exists and is no export; nothing is written.
     """
     files.check_free(path, is_one)
     with files.folder_moved_in(path) as folder:
@@ -98,10 +98,13 @@ def _draw(folder: epath.Path, weights: Weights, samples: int) -> None:
 
 
 def read(path: epath.PathLike, training: bool = False) -> Weights:
-    """The content of a folder that `write` made, of any format so far.
+    """The weights of an exported model of this or an older format.
+
+    Args:
+      training: also read training.safetensors, if it exists.
 
     Raises:
-      InputError: a file is missing, damaged, of a newer format, or holds other arrays than its config.json says.
+      InputError: a file that is missing, damaged, of a newer format, or inconsistent with config.json.
     """
     path = epath.Path(path)
     try:
@@ -126,7 +129,7 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
 
 
 def _check_plausible(config: ModelConfig) -> None:
-    """Refuses sizes that no model has, before networks of them are described: the file may be anybody's."""
+    """Rejects implausible sizes before networks are built from an untrusted config.json."""
     for name, value in dataclasses.asdict(config).items():
         most = MAX_MAPPING_LAYERS if name == "mapping_layers" else MAX_WIDTH
         if value > most:
@@ -134,12 +137,12 @@ def _check_plausible(config: ModelConfig) -> None:
 
 
 def _shapes(init: Callable) -> dict:
-    """Nested dict of shapes and types of what `init` makes of a key."""
+    """Shapes and types of the parameters that `init` returns."""
     return jax.eval_shape(init, jax.random.key(0))
 
 
 def _load(path: epath.Path, shapes: dict) -> Params:
-    """Nested float32 arrays of these shapes, checked by name before anything is read."""
+    """Nested float32 arrays of these names and shapes from a safetensors file; checks each of them."""
     if not path.exists():
         raise InputError(f"{path}: is missing; get the whole folder again.")
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""A .npz of state dicts under the release's names, "G_ema.synthesis.b4.conv1.weight"; G and D where they are known."""
+"""A .npz file of state dicts under the release's names, such as "G_ema.synthesis.b4.conv1.weight"; G and D if known."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from digan_jax.runs.weights import Weights
 
 
 def state_of(weights: Weights) -> dict[str, np.ndarray]:
-    """One flat dict with the prefixes "G_ema.", and "G." and "D." where `weights` has them; `of_state` inverts it."""
+    """One flat dict with the prefixes "G_ema.", and "G." and "D." if `weights` has them; the inverse of `of_state`."""
     states = {"G_ema": state_dicts.generator_state(weights.params)}
     if weights.critic is not None:
         as_trained = {**weights.generator, "w_avg": weights.params["w_avg"]}
@@ -23,7 +23,7 @@ def state_of(weights: Weights) -> dict[str, np.ndarray]:
 
 
 def write(path: epath.PathLike, weights: Weights) -> None:
-    """Writes the file. Raises `InputError` when `path` is a folder."""
+    """Writes the file. Raises `InputError` if `path` is a folder."""
     if epath.Path(path).is_dir():
         raise InputError(f"{path}: is a folder; name the file, such as {epath.Path(path) / 'model.npz'}.")
     with moved_in(path) as unfinished:
@@ -31,10 +31,13 @@ def write(path: epath.PathLike, weights: Weights) -> None:
 
 
 def read(path: epath.PathLike, training: bool = False) -> Weights:
-    """The networks of a file that `write` made, or of any .npz with these names; nothing in it is unpickled.
+    """The networks of a .npz with these names; nothing is unpickled.
+
+    Args:
+      training: also read G and D, if the file has both.
 
     Raises:
-      InputError: damaged, no generator in it, or one of another method; says which.
+      InputError: the file is damaged, or holds no DIGAN generator.
     """
     state = read_arrays(path)
     with blame(path):

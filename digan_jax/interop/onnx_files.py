@@ -1,5 +1,7 @@
-"""The functions of `programs` as ONNX files, through jax2onnx (extra [onnx]): weights inside, any batch, any frame
-count, any picture."""
+"""The functions of `programs` as ONNX files with weights, through jax2onnx (extra [onnx]).
+
+Batch size, frame count and frame size are free.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,11 @@ from digan_jax.interop import programs
 from digan_jax.runs.weights import Weights
 from digan_jax.shapes import leaves
 
-OPSET = 21  # the newest that runtimes of 2024 have
+OPSET = 21  # supported by ONNX runtimes since 2024
 
 
 def require_library():
-    """`jax2onnx`. Raises `InputError` when it is not installed."""
+    """The module `jax2onnx`. Raises `InputError` if it is not installed."""
     try:
         import jax2onnx
     except ImportError:
@@ -23,7 +25,7 @@ def require_library():
 
 
 def write(folder: epath.PathLike, weights: Weights) -> dict:
-    """Writes mapping.onnx, smooth.onnx and native.onnx; returns what config.json says of them. Always float32."""
+    """Writes mapping.onnx, smooth.onnx and native.onnx, always float32; returns their entry for config.json."""
     library = require_library()
     functions = programs.functions(weights.config)
     flat = leaves(weights.params)

@@ -1,5 +1,5 @@
-"""`digan.load` and what stands behind it: a model wherever it lies. A run, an exported folder, a .npz state dict, the
-authors' network-snapshot.pkl, or a model of the Hugging Face hub, "hf://user/name" or "hf://user/name@revision".
+"""`digan.load`: opens a model from a run, an exported folder, a .npz state dict, the authors' network-snapshot-*.pkl or
+the Hugging Face hub ("hf://user/name" or "hf://user/name@revision").
 """
 
 from __future__ import annotations
@@ -24,15 +24,14 @@ _PLACES = "give a run (the --workdir of `digan train`), a folder of `digan expor
 
 
 def read(path: epath.PathLike, training: bool = False, step: int | str | None = None) -> Weights:
-    """The weights at `path`, of whatever kind it is.
+    """The weights at `path`, in any of the module's formats.
 
     Args:
-      path: see the top of this file.
-      training: read `generator` and `critic` too, where they are.
-      step: which checkpoint of a run, or "best": of the lowest FVD that it measured; the newest if None.
+      training: also read `generator` and `critic`, if available.
+      step: checkpoint of a run; "best": the one with the lowest FVD measured in training; None: the newest.
 
     Raises:
-      InputError: nothing there, no weights in it, damaged, or weights of another method; says which.
+      InputError: nothing at `path`, no weights in it, damaged files, or weights of another method.
     """
     from digan_jax.interop import model_folder, npz, snapshot
 
@@ -68,7 +67,7 @@ def _begins_as_pickle(path: epath.Path) -> bool:
 
 
 def _require_run(path: epath.Path) -> None:
-    """`checkpoint` says what a run lacks; here, what else people take for one."""
+    """Raises `InputError` if the folder is no run; the message depends on what it looks like instead."""
     if is_run(path):
         return
     inside = sorted(p.name for p in path.iterdir())
@@ -83,7 +82,7 @@ def _require_run(path: epath.Path) -> None:
 def _is_json(path: epath.Path) -> bool:
     try:
         json.loads(path.read_text())
-    except (ValueError, RecursionError):  # of encoding too
+    except (ValueError, RecursionError):  # ValueError includes decoding errors
         return False
     return True
 
@@ -109,29 +108,30 @@ def _of_run(path: epath.Path, training: bool, step: int | str | None) -> Weights
 
 
 def load(path: epath.PathLike, step: int | str | None = None) -> Sampler:
-    """A model from the folder of a run or of `digan export`, from a .npz of `digan export`, from the hub
-    ("hf://user/name"), or from the authors' network-snapshot.pkl, which is read without running it.
+    """A model, ready to draw clips.
 
     Args:
-      step: which checkpoint of a run; "best": of the lowest FVD that it measured while training; None: the newest.
+      path: a run (the --workdir of `digan train`), a folder or .npz of `digan export`, "hf://user/name" on the hub, or
+        the authors' network-snapshot-*.pkl, which is read without executing it.
+      step: checkpoint of a run; "best": the one with the lowest FVD measured in training; None: the newest.
 
     Raises:
-      InputError: nothing there, no such checkpoint in it, damaged, or a file of another kind.
+      InputError: nothing at `path`, no such checkpoint, damaged files, or a file of another kind.
     """
     return of_weights(read(path, step=step))
 
 
 class Glance(NamedTuple):
-    """What `load` would load, without its weights."""
+    """A model's properties, without its weights."""
 
     config: FamilyConfig
     class_names: tuple[str, ...]
-    step: int | None  # of the checkpoint; None: no run
+    step: int | None  # of the checkpoint; None if the model is not from a run
     sampler: type[Sampler]
 
 
 def look(path: epath.PathLike, step: int | str | None = None) -> Glance:
-    """What `load(path, step)` would load. Raises as it does."""
+    """The properties of the model that `load(path, step)` returns. Raises as `load`."""
     if not reading.is_run(path):
         model = load(path, step)
         return Glance(model.config, model.class_names, None, type(model))

@@ -1,8 +1,7 @@
-"""The generator as three functions of arrays alone, to be exported. Each takes the weights first, a flat dict as
-model.safetensors holds them:
+"""The generator as three functions of arrays, for export. The first argument is the flat dict of model.safetensors:
 
   mapping  weights, z [b z], (one-hot label [b classes],) truncation [] -> content [b layers w]
-  smooth   weights, content, motion [b m], times [b t], x [w], y [h] -> frames [b t h w 3]; x and y are pixel centres
+  smooth   weights, content, motion [b m], times [b t], x [w], y [h] -> frames [b t h w 3]; x, y: pixel centres
   native   weights, content, motion [b m], times [b t] -> frames [b t R R 3], the trained pyramid
 """
 
@@ -20,7 +19,7 @@ RESULTS = {"mapping": "content", "smooth": "frames", "native": "frames"}
 
 
 def inputs(config: ModelConfig) -> dict[str, dict[str, tuple[str | int, ...]]]:
-    """{function: {argument: shape}}, weights left out; a letter stands for any length."""
+    """{function: {argument: shape}} without the weights; a letter is a free dimension."""
     c, layers = config, networks.build(config).generator.n_layers
     label = {"label": ("b", c.n_classes)} if c.n_classes else {}
     latents = {"content": ("b", layers, c.w_dim), "motion": ("b", c.motion_dim), "times": ("b", "t")}
@@ -32,6 +31,7 @@ def inputs(config: ModelConfig) -> dict[str, dict[str, tuple[str | int, ...]]]:
 
 
 def functions(config: ModelConfig, compute_dtype: str = "float32") -> dict[str, Callable]:
+    """The three functions by name."""
     nets = networks.build(config, compute_dtype)
 
     def mapping(weights, z, *rest):
@@ -52,7 +52,7 @@ def functions(config: ModelConfig, compute_dtype: str = "float32") -> dict[str, 
 
 
 def described(config: ModelConfig) -> dict[str, dict]:
-    """What each takes and gives, as config.json says it: "b t h w 3"."""
+    """Inputs and outputs of each function, for config.json; shapes such as "b t h w 3"."""
     words = lambda shape: " ".join(map(str, shape))
     r, layers = config.resolution, networks.build(config).generator.n_layers
     gives = {"mapping": ("b", layers, config.w_dim), "smooth": ("b", "t", "h", "w", 3), "native": ("b", "t", r, r, 3)}

@@ -1,4 +1,4 @@
-"""The authors' network-snapshot-*.pkl: G, G_ema and D with the source text of their classes, which is never run."""
+"""The authors' network-snapshot-*.pkl: G, G_ema and D. The source code in the pickle is never executed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from digan_jax.runs.weights import Weights
 from digan_jax.shapes import Params
 
 _SHELL = "torch_utils.persistence._reconstruct_persistent_obj"
-_MAX_DEPTH = 16  # modules within modules; the release has 7
-_MAX_MODULES = 5000  # in one network; the release has about 200
-# Settings of the Fourier layers that our networks fix, as the release ships them.
+_MAX_DEPTH = 16  # of nested modules; the release has 7
+_MAX_MODULES = 5000  # per network; the release has about 200
+# Settings of the release's Fourier layers that are constants in our networks.
 _FIXED = {
     "motion_sigma": MOTION_SCALE,
     "fourier_scale": FREQUENCY_SCALE,
@@ -36,14 +36,14 @@ _FIXED = {
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """What a checkpoint of the release holds, in our layout.
+    """A checkpoint of the release, in our layout.
 
     Attributes:
-      config: architecture, read from the shapes.
-      params: the averaged generator {"mapping", "synthesis", "w_avg"}: what `Model` takes.
-      generator: the generator as trained {"mapping", "synthesis"}.
-      critic: {"motion", "image"}.
-      data: name of the training data, without the folders before it; "" where the file does not say.
+      config: architecture, inferred from shapes.
+      params: EMA generator {"mapping", "synthesis", "w_avg"}, for `Model`.
+      generator: generator without averaging {"mapping", "synthesis"}.
+      critic: critics {"motion", "image"}.
+      data: name of the training data without its folder; "" if unknown.
     """
 
     config: ModelConfig
@@ -54,10 +54,10 @@ class Snapshot:
 
 
 def load_snapshot(path: epath.PathLike) -> Snapshot:
-    """A checkpoint of the authors' release.
+    """Reads a checkpoint of the authors' release.
 
     Raises:
-      InputError: no such file, another kind of file, damaged, or the networks of another method; says which.
+      InputError: no such file, another kind of file, a damaged file, or networks of another method.
     """
     content = read_pickle(path)
     with blame(path):
@@ -68,7 +68,7 @@ def load_snapshot(path: epath.PathLike) -> Snapshot:
 
 
 def from_content(content: object) -> Snapshot:
-    """The networks among what a pickle holds; see `load_snapshot`."""
+    """The snapshot in the content of a pickle; see `load_snapshot`."""
     networks = {key: _network(content, key) for key in ("G", "G_ema", "D")}
     state = state_of(networks["G_ema"])
     config = state_dicts.architecture(state)
@@ -84,7 +84,7 @@ def from_content(content: object) -> Snapshot:
 
 
 def read(path: epath.PathLike, training: bool = False) -> Weights:
-    """`load_snapshot` as every other place of weights is read; raises alike."""
+    """`load_snapshot` as `Weights`; with `training` also generator and critics. Raises as `load_snapshot`."""
     found = load_snapshot(path)
     as_trained = {"generator": found.generator, "critic": found.critic} if training else {}
     facts: dict = {"training": {"source": epath.Path(path).name}}
@@ -96,7 +96,7 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
 
 
 def kimg_of(path: epath.PathLike) -> int | None:
-    """Thousands of frame pairs that a checkpoint has seen, from its name: 25000 for network-snapshot-025000.pkl."""
+    """Thousands of frame pairs of training, from the file name: 25000 for network-snapshot-025000.pkl; else None."""
     found = re.search(r"-(\d{6})\.pkl$", epath.Path(path).name)
     return int(found[1]) if found else None
 
@@ -116,7 +116,7 @@ def _network(content: object, key: str) -> Record:
 
 
 def _attributes(module: Record) -> dict:
-    """Attributes of a module: in the shell's one argument for the release's classes, the state for torch's own."""
+    """Attributes of a module: its pickled state, wrapped in a persistence object for the release's own classes."""
     if module.name != _SHELL:
         attributes = module.state
     elif len(module.args) == 1 and isinstance(module.args[0], dict):
@@ -129,7 +129,7 @@ def _attributes(module: Record) -> dict:
 
 
 def _modules(module: Record, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, dict]]:
-    """Dotted prefix and attributes of a module and of all below it."""
+    """Yields (dotted prefix, attributes) of a module and its submodules."""
     if depth > _MAX_DEPTH:
         raise InputError(f"its modules nest deeper than {_MAX_DEPTH} levels; no network we know does.")
     attributes = _attributes(module)
@@ -147,7 +147,7 @@ def _table(attributes: dict, key: str) -> dict:
 
 
 def state_of(network: Record) -> dict[str, np.ndarray]:
-    """Parameters and buffers of a network by dotted name, as PyTorch's `state_dict()` has them."""
+    """Parameters and buffers of a network by dotted name, as in PyTorch's `state_dict()`."""
     state: dict[str, np.ndarray] = {}
     for n, (prefix, attributes) in enumerate(_modules(network)):
         if n > _MAX_MODULES:

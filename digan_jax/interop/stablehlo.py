@@ -1,5 +1,7 @@
-"""The functions of `programs` as StableHLO of `jax.export`, which runs on jax alone: any batch, any frame count, any
-picture. The weights stay an argument."""
+"""The functions of `programs` as StableHLO files, which run with `jax.export` and no other code.
+
+Batch size, frame count and frame size are free; the weights are an argument.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
 def write(folder: epath.PathLike, weights: Weights) -> dict:
-    """Writes mapping.stablehlo, smooth.stablehlo and native.stablehlo; returns what config.json says of them."""
+    """Writes mapping.stablehlo, smooth.stablehlo and native.stablehlo; returns their entry for config.json."""
     made = exported(weights)
     for name, program in made.items():
         (epath.Path(folder) / f"{name}.stablehlo").write_bytes(bytes(program.serialize()))
@@ -34,7 +36,7 @@ def write(folder: epath.PathLike, weights: Weights) -> dict:
 
 
 def exported(weights: Weights) -> dict[str, export.Exported]:
-    """By name, with symbolic lengths b, t, h and w."""
+    """The exported functions by name, with symbolic dimensions b, t, h and w."""
     functions = programs.functions(weights.config, weights.compute_dtype)
     like = {name: jax.ShapeDtypeStruct(value.shape, value.dtype) for name, value in leaves(weights.params).items()}
     made = {}
@@ -49,7 +51,7 @@ def exported(weights: Weights) -> dict[str, export.Exported]:
 
 @contextlib.contextmanager
 def _no_folders_in_locations() -> Iterator[None]:
-    """Each operation says which line of which file it is from; where that file lies is nobody's business."""
+    """Removes local folders from the source locations (file and line) that JAX records for each operation."""
     name = "jax_hlo_source_file_canonicalization_regex"
     before = getattr(jax.config, name)
     jax.config.update(name, "^.*[/\\\\]")

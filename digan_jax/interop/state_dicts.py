@@ -1,8 +1,8 @@
-"""Weights under the release's names, and under ours: both ways, exactly.
+"""Converts weights between the release's state dicts and our nested dicts, losslessly in both directions.
 
-The release names a flat dict as PyTorch does ("synthesis.b64.conv0.affine.weight"); ours is a nested dict of the same
-words. What differs: 1x1 weights of the generator lose their two axes of length one, the critics' convolutions are
-[k k i o] here and [o i k k] there, the Fourier layers have speaking names, and `w_avg` stands beside the generator.
+The release uses PyTorch's flat names ("synthesis.b64.conv0.affine.weight"); ours are nested dicts with the same names.
+Differences: the generator's 1x1 weights are [o i] here and [o i 1 1] there; the critics' convolutions are [k k i o]
+here and [o i k k] there; the Fourier layers are renamed; `w_avg` is outside of the mapping network.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from digan_jax.errors import InputError
 from digan_jax.models.digan import networks
 from digan_jax.shapes import Params, leaves, nested
 
-_OURS = (  # of the release -> ours
+_OURS = (  # the release's names -> ours
     (r"\.input\.input\.coord_fuser\.", ".coord_fuser."),
     (r"\.coord_fuser\.xyaffine\.", ".fourier.frequency."),
     (r"\.coord_fuser\.affine\.", ".fourier.motion."),
@@ -28,7 +28,7 @@ _OURS = (  # of the release -> ours
     (r"^videoD\.", "motion."),
     (r"^imageD\.", "image."),
 )
-_RELEASED = (  # of ours -> the release
+_RELEASED = (  # our names -> the release's
     (r"\.fourier\.frequency\.", ".coord_fuser.xyaffine."),
     (r"\.fourier\.motion\.", ".coord_fuser.affine."),
     (r"\.fourier\.motion_mlp(\d)\.", r".coord_fuser.motion_mlp.\1."),
@@ -38,9 +38,9 @@ _RELEASED = (  # of ours -> the release
     (r"^image\.", "imageD."),
 )
 _FMM_WEIGHT = re.compile(r"synthesis\.b\d+\.(conv\d|extra_convs\.\d+|torgb)\.weight")
-_CONSTANT = "resample_filter"  # a buffer of each convolution, [1, 3, 3, 1] by itself
+_CONSTANT = "resample_filter"  # a buffer of each convolution: the outer product of [1, 3, 3, 1] / 8 with itself
 _MAX_WIDTH = 2**20
-_OTHERS = {  # sign among the names of a generator -> whose it is
+_OTHERS = {  # pattern in a generator's names -> the method that it belongs to
     r"motion_encoder|time_encoder": "it encodes motion over time, as StyleGAN-V does",
     r"^synthesis\.b4\.const$": "it has a constant input, as StyleGAN2 does",
     r"^synthesis\.(input\.freqs|L\d+_)": "it has layers named by size, as StyleGAN3 does",
@@ -58,10 +58,10 @@ def _renamed(name: str, rules) -> str:
 
 
 def generator_params(state: Mapping[str, np.ndarray], config: ModelConfig) -> Params:
-    """{"mapping", "synthesis", "w_avg"}: float32 arrays as `networks` takes them.
+    """A generator's parameters {"mapping", "synthesis", "w_avg"} from the release's state dict, float32.
 
     Raises:
-      InputError: a weight is missing, unknown, of another shape or not finite; names it.
+      InputError: a weight that is missing, unknown, of another shape or not finite; names it.
     """
     state = dict(state)
     w_avg = state.pop("mapping.w_avg", None)
@@ -71,12 +71,12 @@ def generator_params(state: Mapping[str, np.ndarray], config: ModelConfig) -> Pa
 
 
 def critic_params(state: Mapping[str, np.ndarray], config: ModelConfig) -> Params:
-    """{"motion", "image"}: float32 arrays as `networks` takes them. Raises as `generator_params`."""
+    """The critics' parameters {"motion", "image"}, float32, from a state dict. Raises as `generator_params`."""
     return _tree(state, networks.build(config).critic.init, lambda weight: weight.transpose(2, 3, 1, 0))
 
 
 def _tree(state: Mapping[str, np.ndarray], init: Callable, layout: Callable) -> Params:
-    """Nested arrays of the shapes that `init` makes; `layout` turns the axes of 4-dimensional weights."""
+    """Nested parameters with the names and shapes of `init`; `layout` converts 4-dimensional weights."""
     expected = {name: leaf.shape for name, leaf in leaves(jax.eval_shape(init, jax.random.key(0))).items()}
     found = {_renamed(n, _OURS): (n, v) for n, v in state.items() if n.rpartition(".")[2] != _CONSTANT}
     missing = sorted(_renamed(n, _RELEASED) for n in expected.keys() - found.keys())
@@ -111,7 +111,7 @@ def _some(names: list[str]) -> str:
 
 
 def generator_state(params: Params) -> dict[str, np.ndarray]:
-    """The release's state dict of a generator, constants included; the inverse of `generator_params`."""
+    """The release's state dict of a generator, with its constant buffers; the inverse of `generator_params`."""
     state = {}
     for name, value in leaves(params).items():
         name = "mapping.w_avg" if name == "w_avg" else _renamed(name, _RELEASED)
@@ -121,7 +121,7 @@ def generator_state(params: Params) -> dict[str, np.ndarray]:
 
 
 def critic_state(params: Params) -> dict[str, np.ndarray]:
-    """The release's state dict of both critics, constants included; the inverse of `critic_params`."""
+    """The release's state dict of both critics, with its constant buffers; the inverse of `critic_params`."""
     state = {}
     for name, value in leaves(params).items():
         name = _renamed(name, _RELEASED)
@@ -144,12 +144,12 @@ def _constants(state: Mapping[str, np.ndarray], blocks: set[str], pattern: str) 
 
 
 def architecture(state: Mapping[str, np.ndarray]) -> ModelConfig:
-    """The configuration that a generator's weights have, from their shapes.
+    """The configuration of a generator, inferred from the shapes of its weights.
 
-    Where no block is narrower than another, `channel_base` is the smallest one that gives these channels.
+    If all blocks have equal channels, `channel_base` is ambiguous; the smallest possible value is chosen.
 
     Raises:
-      InputError: these are not the weights of a DIGAN generator; says what speaks against it.
+      InputError: these are not the weights of a DIGAN generator; the message says why.
     """
 
     def shape(name):
@@ -185,7 +185,7 @@ def architecture(state: Mapping[str, np.ndarray]) -> ModelConfig:
         n_frequencies=shape(f"{fourier}.affine.weight")[0],
     )
     widest = max(dataclasses.astuple(config))
-    if widest > _MAX_WIDTH:  # an empty array may claim any shape
+    if widest > _MAX_WIDTH:  # an array without elements may have any width
         raise InputError(f"its layers are up to {widest} wide; no more than {_MAX_WIDTH} are read.")
     odd = {r: n for r, n in channels.items() if n != config.channels(r)}
     if odd:
@@ -193,14 +193,14 @@ def architecture(state: Mapping[str, np.ndarray]) -> ModelConfig:
     return config
 
 
-# ---- for people who port ----
+# ---- from Python ----
 
 
 def model_from_state(state: Mapping[str, np.ndarray], config: ModelConfig):
-    """A `Model` from a flat dict of arrays under the release's names.
+    """A `Model` from a flat dict of arrays under the release's names ("synthesis.b64.conv0.weight").
 
     Raises:
-      InputError: a weight is missing, unknown, of another shape or not finite; names it.
+      InputError: a weight that is missing, unknown, of another shape or not finite; names it.
     """
     from digan_jax.rendering.model import Model
 
@@ -213,13 +213,13 @@ def critic_from_state(
     """Both critics from a flat dict of arrays under the release's names ("videoD.b64.conv0.weight").
 
     Args:
-      mbstd_group_size: samples of a minibatch-statistics group, as they were trained with (the release: 4).
+      mbstd_group_size: group size of the minibatch standard deviation in training (the release: 4).
 
     Returns:
       scores(frames [b 2 h w c] in [-1, 1], delta_t [b], label one-hot [b classes] or None) -> motion [b], image [b 2].
 
     Raises:
-      InputError: a weight is missing, unknown, of another shape or not finite; names it.
+      InputError: a weight that is missing, unknown, of another shape or not finite; names it.
     """
     params = critic_params(state, config)
     apply = jax.jit(networks.build(config, mbstd_group_size=mbstd_group_size).critic.apply)

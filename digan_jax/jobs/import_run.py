@@ -1,4 +1,4 @@
-"""A run that goes on from somebody else's checkpoint."""
+"""`digan import`: a run that continues from weights trained elsewhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run_config(weights: Weights, config: RunConfig) -> RunConfig:
     """`config` with the architecture of the weights.
 
     Raises:
-      InputError: there is a generator alone.
+      InputError: the weights have no critics.
     """
     if weights.critic is None:
         raise InputError("it holds a generator without critics, which cannot go on; start a run with --init-from it.")
@@ -30,25 +30,25 @@ def run_config(weights: Weights, config: RunConfig) -> RunConfig:
 
 
 def write(out: epath.PathLike, weights: Weights, config: RunConfig, kimg: float = 0.0) -> int:
-    """Writes the folder of a run, with one checkpoint, and returns its step.
+    """Writes the folder of a run with one checkpoint, and returns the checkpoint's step.
 
-    The optimizer is fresh. The run stands at `kimg`, so that the moving average goes on as slowly as it should; its
-    place in the data is open: the first data it is continued with are its data.
+    The optimizer is fresh. The step corresponds to `kimg`, which keeps the EMA past its ramp-up. The run accepts any
+    dataset when it is first continued.
 
     Args:
-      weights: with generator and critics as trained.
+      weights: with generator and critics.
       config: of the run, from `run_config`.
-      kimg: thousands of frame pairs that the weights have seen.
+      kimg: thousands of frame pairs that the weights were trained on.
 
     Raises:
-      InputError: something lies at `out` already.
+      InputError: `out` exists.
     """
     check_free(out)
     step = config.train.steps(kimg)
     state = families.of(config).adopt(jax.random.key(config.train.seed), config, weights)
     state = dataclasses.replace(jax.tree.map(jnp.asarray, state), step=jnp.asarray(step, jnp.int32))
     position = {"seed": config.train.seed, "dataset": None, "step": step}
-    bucket = "://" in os.fspath(out)  # Orbax writes to them itself, whole or not at all
+    bucket = "://" in os.fspath(out)  # Orbax itself writes atomically to buckets
     with contextlib.nullcontext(out) if bucket else folder_moved_in(out) as folder:
         checkpoint.write_run(folder, config, step, state, position)
     return step

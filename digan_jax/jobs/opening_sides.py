@@ -1,4 +1,4 @@
-"""What is compared, opened by the names that a person gives."""
+"""Opens the real and generated clips of an evaluation by name."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _TOLD = 20  # files a person reads of
 def open_real(
     real: str | None, run: epath.PathLike | None, data_dir: str, split: str | None, size: int | None
 ) -> RealClips:
-    """Real clips by what a person names.
+    """Opens real clips.
 
     Args:
-      real: a prepared set, "bouncing", or a folder of videos; None: the data of `run`.
-      run: what is evaluated, if it is a run.
-      data_dir: where prepared sets lie.
-      split: of a prepared set; None: the one trained on, or "train".
-      size: pixels a side that are wanted; None: as they are.
+      real: a prepared dataset, "bouncing", or a folder of videos; None: the data of `run`.
+      run: the evaluated run, if any.
+      data_dir: folder of prepared datasets; "": the default.
+      split: of a prepared dataset; None: the one trained on, or "train".
+      size: frame size in pixels a side; None: as stored.
 
     Raises:
-      InputError: nothing of that name, another size, or neither a name nor a run.
+      InputError: nothing of that name, another frame size, or neither a name nor a run.
     """
     config = reading.run_config(run)
     stride = config.data.stride if config else 1
@@ -60,15 +60,15 @@ def open_real(
 def open_fake(
     path: str, kind: str = "any", step: int | str | None = None, size: int | None = None
 ) -> GeneratedClips | FolderClips:
-    """What is evaluated: a run, a model file, or a folder of videos.
+    """Opens generated clips: of a run, a model file, or a folder of videos.
 
     Args:
-      kind: "model", "folder", or "any" to find out.
-      step: of a checkpoint of a run, or "best": of the lowest FVD that it measured while training; None: the newest.
-      size: pixels a side that the frames of a folder are cropped and resized to; None: as they are.
+      kind: "model", "folder", or "any" to detect it.
+      step: checkpoint of a run; "best": the one with the lowest FVD measured in training; None: the newest.
+      size: centre-crop and resize frames of a folder to this many pixels a side; None: as they are.
 
     Raises:
-      InputError: none of these, clips that cannot be used, or no such checkpoint.
+      InputError: none of these, unusable clips, or no such checkpoint.
     """
     if kind == "any":
         kind = "folder" if _holds_media(epath.Path(path).expanduser()) else "model"

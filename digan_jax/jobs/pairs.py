@@ -1,4 +1,4 @@
-"""`digan evaluate --pairs`: clips against the originals they are versions of."""
+"""`digan evaluate --pairs`: metrics of clips paired with their originals."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from digan_jax.jobs.requests import Request
 
 @dataclasses.dataclass(frozen=True)
 class PairsRequest(Request):
-    """Which clips, and which originals.
+    """Clips and their originals.
 
     Attributes:
-      fake: folder of clips. originals: of as many originals; a pair is the n-th of each in order of name.
-      size: pixels a side that frames are cropped and resized to; None: as they are.
-      lpips: weights of LPIPS, all in one file or in two parts; none: no LPIPS.
+      fake, originals: folders of equally many clips; the n-th clips of both, in order of name, are a pair.
+      size: centre-crop and resize frames to this many pixels a side; None: as they are.
+      lpips: weights of LPIPS in one file or two, see `features.lpips.load`; empty: no LPIPS.
+
+    Raises:
+      InputError: an invalid size, or more than two files.
     """
 
     fake: str
@@ -33,5 +36,5 @@ class PairsRequest(Request):
 
 
 def run(request: PairsRequest, progress: Progress = Progress()) -> dict:
-    """The numbers of every pair, see `evaluation.pairs.evaluate`. Raises InputError alike."""
+    """Metrics of every pair. Result and errors as `evaluation.pairs.evaluate`."""
     return pairs.evaluate(request.fake, request.originals, request.size, request.lpips, progress)

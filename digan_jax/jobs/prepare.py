@@ -1,4 +1,4 @@
-"""`digan prepare`: a folder of videos to a set that training reads."""
+"""`digan prepare`: a folder of videos to a prepared dataset."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from digan_jax.jobs.requests import Request
 
 @dataclasses.dataclass(frozen=True)
 class PrepareRequest(Request):
-    """The arguments of `data.builder.prepare`, which says what each is."""
+    """The arguments of `data.builder.prepare`; see there."""
 
     source: str
     name: str
@@ -34,7 +34,7 @@ class PrepareRequest(Request):
 
 
 def run(request: PrepareRequest, progress: Progress = Progress()) -> builder.PreparedSet:
-    """Makes the set, or finds it made.
+    """Prepares the dataset, or returns it if it is already prepared.
 
     Raises:
       InputError: as `data.builder.prepare`.

@@ -1,4 +1,4 @@
-"""Renders: a `RenderRequest` worked out before any weight is read, described or carried out."""
+"""`digan render`: checks a `RenderRequest` against its model, then describes or runs it."""
 
 from __future__ import annotations
 
@@ -22,30 +22,33 @@ from digan_jax.rendering.walks import check_layers, mix
 
 
 def run(request: RenderRequest, progress: Progress = Progress()) -> list[epath.Path]:
-    """Renders and returns the files of this process, those that were whole already too.
+    """Renders and returns the files of this process, including those that `resume` kept.
 
     Raises:
-      InputError: a request that this model cannot fulfil; nothing was drawn or written.
-      Cancelled: `progress` said so; files that were whole by then stay, of others nothing does.
+      InputError: a request that this model cannot fulfil; nothing is written.
+      Cancelled: through `progress`; finished files remain, partial ones do not.
     """
     return Render.of(request).run(progress)
 
 
 def describe(request: RenderRequest) -> str:
-    """Files, frames, tiles, memory and cost; nothing is drawn. Raises as `run`."""
+    """Text with files, frames, tiles, memory and cost; draws nothing. Raises as `run`."""
     return Render.of(request).description()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Render:
-    """A render that can be carried out.
+    """A checked render.
 
     Attributes:
-      request: its step and its labels are numbers.
-      clips: {"ids": [...], "motion_ids": [...] or None, "label": [...] or None}, as many each as there are clips.
-      times: of the frames. grids: a request for all frames, or one for each.
-      sheet: (columns, rows) of clips in one file; None: a file for each.
-      files: of all processes. own: those that this one is to make. finished: those of its share that are whole already.
+      request: with step and labels resolved to numbers.
+      clips: {"ids": [...], "motion_ids": [...] or None, "label": [...] or None}, one entry per clip.
+      times: of the frames, in clips.
+      grids: one grid for all frames, or one per frame.
+      sheet: (columns, rows) of a single file with all clips; None: a file per clip.
+      files: of all processes.
+      own: files that this process has to make.
+      finished: files of this process that already exist and are complete.
     """
 
     request: RenderRequest
@@ -60,7 +63,7 @@ class Render:
 
     @classmethod
     def of(cls, request: RenderRequest) -> Render:
-        """Works out what a request asks for. Raises as `run`."""
+        """Checks and resolves a request. Raises as `run`."""
         video_files.check_encoder(request.out, request.quality)
         times = render_film.times(request)
         model = opening.look(request.run, request.step)
@@ -80,7 +83,7 @@ class Render:
         return cls(request, model, clips, times, grids, sheet, files, own, finished)
 
     def run(self, progress: Progress = Progress()) -> list[epath.Path]:
-        """As the function `run`."""
+        """See the function `run`."""
         r = self.request
         render_outputs.write_index(r, self.files)
         if self.own:
@@ -94,12 +97,12 @@ class Render:
         return [epath.Path(file.path) for file in (*self.own, *self.finished)]
 
     def summary(self) -> str:
-        """What to tell a person afterwards."""
+        """Text to print after the render: clips and files."""
         kept = [f"{file.path} (was whole already)" for file in self.finished]
         return "\n  ".join([self._headline() + ":", *(file.path for file in self.own), *kept])
 
     def description(self) -> str:
-        """As the function `describe`."""
+        """See the function `describe`."""
         config, fps, devices = self.model.config, self.request.fps, jax.local_device_count()
         one = self.grids if isinstance(self.grids, tiles.GridRequest) else self.grids[0]
         by_frame = one is not self.grids or bool(self.request.walk)

@@ -1,4 +1,4 @@
-"""What a render shows, worked out for a model: labels, times and grids."""
+"""Resolves the labels, times and grids of a render request for a model."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from digan_jax.jobs.render_request import RenderRequest
 from digan_jax.rendering import latents, tiles, timeline
 from digan_jax.rendering.model import check_times
 
-Grids = tiles.GridRequest | list[tiles.GridRequest]  # one for all frames, or one for each
+Grids = tiles.GridRequest | list[tiles.GridRequest]  # one for all frames, or one per frame
 
 
 def labels(request: RenderRequest, model: Glance) -> tuple[int, ...] | None:
-    """The request's labels as class indices; "all": every class of the model."""
+    """The request's labels as class indices; "all" means every class. Raises `InputError` for unknown labels."""
     if request.label is None:
         return None
     if request.label != "all" or "all" in model.class_names:
@@ -28,7 +28,7 @@ def labels(request: RenderRequest, model: Glance) -> tuple[int, ...] | None:
 
 
 def times(request: RenderRequest) -> Float[np.ndarray, "t"]:
-    """The time of each frame."""
+    """The time of each frame, in clips. Raises `InputError` for invalid times."""
     r = request
     if r.times:
         found = timeline.between(r.times, r.slow)
@@ -43,15 +43,15 @@ def times(request: RenderRequest) -> Float[np.ndarray, "t"]:
 
 
 def grids(request: RenderRequest, resolution: int, frames: int) -> Grids:
-    """Which picture is drawn, for a model of this resolution."""
+    """Frame size, region and mode, for a model of this resolution. Raises `InputError` for an impossible grid."""
     r = request
     asked = any(option is not None for option in (r.scale, r.size, r.region, r.path))
     mode = r.mode or ("smooth" if asked else "native")
     regions = timeline.camera(r.path, np.arange(frames) / r.fps) if r.path else [r.region or coords.FULL]
     x0, y0, x1, y1 = regions[0]
-    pixels = (r.scale or 1) * resolution / 2  # for a unit of the plane, which is two units wide
+    pixels = (r.scale or 1) * resolution / 2  # pixels per coordinate unit; the trained frame is 2 units wide
     size = r.size or tuple(max(1, round(pixels * side)) for side in (x1 - x0, y1 - y0))
     found = [tiles.grid(*size, region, mode, r.levels) for region in regions]
     for grid in found:
-        grid.resolve(resolution)  # so that a grid that cannot be drawn is refused here
+        grid.resolve(resolution)  # raises InputError for an impossible grid
     return found if r.path else found[0]

@@ -1,4 +1,4 @@
-"""The files of a render: their names, the note that each holds of its making, and the index of several processes."""
+"""The files of a render: names, metadata, and the index file of a render by several processes."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from digan_jax.host.files import moved_in
 from digan_jax.host.video_files import read_metadata
 from digan_jax.jobs.render_request import RenderRequest
 
-LISTED_TIMES = 1000  # a note lists so many times; of more it says the ends
+LISTED_TIMES = 1000  # metadata lists at most this many times, otherwise first, last and count
 
 
 class Output(NamedTuple):
+    """A file to render."""
+
     path: str
-    rows: list[int]  # which of the clips are in it
-    note: dict  # its metadata
+    rows: list[int]  # indices of its clips
+    note: dict  # metadata
 
 
 def outputs(request: RenderRequest, clips: dict, sheet, times: Float[np.ndarray, "t"]) -> list[Output]:
-    """The files of a request whose step and labels are numbers by now; a note holds the request of its file alone."""
+    """The files of a resolved request. The metadata of a file holds a request for that file alone."""
     r, n = request, len(clips["ids"])
     if sheet or r.walk or r.mix:
         return [Output(r.out, list(range(n)), note(r, times))]
@@ -42,7 +44,7 @@ def outputs(request: RenderRequest, clips: dict, sheet, times: Float[np.ndarray,
 
 
 def note(request: RenderRequest, times: Float[np.ndarray, "t"]) -> dict:
-    """What a file says of itself: the request that makes it again, the step of its run, the times of its frames."""
+    """Metadata of a file: the request that reproduces it, the step of the run, the times of the frames."""
     listed = [float(t) for t in times]
     ends = {"first": listed[0], "last": listed[-1], "count": len(listed)}
     return {
@@ -58,7 +60,7 @@ def _name(clips: dict, i: int) -> str:
 
 
 def is_whole(file: Output) -> bool:
-    """Whether the file is there and was made of the same."""
+    """Whether the file exists, complete and with the same metadata."""
     try:
         return read_metadata(file.path) == json.loads(json.dumps(file.note))
     except InputError:
@@ -66,8 +68,7 @@ def is_whole(file: Output) -> bool:
 
 
 def write_index(request: RenderRequest, files: Sequence[Output]) -> None:
-    """Of several processes the first says which files there will be and which process makes each: what is not there
-    in the end was not finished."""
+    """Process 0 of several writes an index of all files and the process that makes each, to find missing files."""
     if request.process_count == 1 or request.process_id:
         return
     count = request.process_count

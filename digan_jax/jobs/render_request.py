@@ -1,4 +1,4 @@
-"""What a render can be asked for: one typed value, from the shell, from Python or from the note of a file."""
+"""The request of a render: one typed value, from the shell, from Python or from the metadata of a file."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ from digan_jax.host.video_formats import DEFAULT_FPS, check_quality, check_suffi
 from digan_jax.jobs.requests import Request
 
 Region = tuple[float, float, float, float]  # (x0, y0, x1, y1); the trained frame is (-1, -1, 1, 1), x right, y up
-MADE_ANEW = ("out", "resume", "process_id", "process_count")  # say nothing of what is in a file
+MADE_ANEW = ("out", "resume", "process_id", "process_count")  # fields that do not affect a file's content
 
 
 @dataclasses.dataclass(frozen=True)
 class RenderRequest(Request):
-    """Clips of a model in files. Lists, ranges and arrays become tuples; None leaves the choice to the model.
+    """A model's clips to render to files. Lists, ranges and arrays become tuples; None selects the model's default.
 
     Raises:
-      InputError: a value that cannot be used, alone or with the others; "ids=(): needs one or more."
+      InputError: an invalid value or combination of values, such as "ids=(): needs one or more."
     """
 
-    run: str  # what `digan.load` takes
-    out: str  # the file, or with several clips their common stem: .mp4 .webm .gif .png (a strip) .npz
-    step: int | Literal["best"] | None = None  # of a run's checkpoint; None: the newest
+    run: str  # a path for `digan.load`
+    out: str  # the file, or the common stem of several clips' files: .mp4 .webm .gif .png (a strip) .npz
+    step: int | Literal["best"] | None = None  # checkpoint of a run; None: the newest
 
-    # which clips: one of a kind stands for as many as the longest list has
+    # clips; a single id, motion id or label applies to all clips
     ids: tuple[int, ...] = (0,)  # of contents
-    motion_ids: tuple[int, ...] | None = None  # None: the ids
-    label: Literal["all"] | tuple[int | str, ...] | None = None  # classes by number or name; None: drawn by id
-    truncation: float = 1.0  # 1: all variety; towards 0: the average
-    seed: int = 0  # of another world of ids
-    walk: tuple[int, ...] | None = None  # stations of one film
+    motion_ids: tuple[int, ...] | None = None  # None: same as `ids`
+    label: Literal["all"] | tuple[int | str, ...] | None = None  # class indices or names; None: random by id
+    truncation: float = 1.0  # 1: full variety; 0: the average clip
+    seed: int = 0  # with another seed, ids give other clips
+    walk: tuple[int, ...] | None = None  # ids of a latent walk, rendered as one clip
     walk_of: Literal["both", "content", "motion"] = "both"
-    walk_in: Literal["w", "z"] = "w"  # content on straight lines in w or on arcs in z
-    seconds: float = 2.0  # of the film from one station to the next
-    mix: tuple[int, ...] | None = None  # two ids: the first with some layers of the second
-    layers: tuple[int, ...] | None = None  # that `mix` takes, from 0
-    cross: bool = False  # every id with every motion id or label, in one picture: a row for each id
-    sheet: tuple[int, int] | None = None  # (columns, rows) of clips in one file; None: a file for each
+    walk_in: Literal["w", "z"] = "w"  # content linearly in w or spherically in z
+    seconds: float = 2.0  # of the walk, from one id to the next
+    mix: tuple[int, ...] | None = None  # style mixing of two ids: the first with some layers of the second
+    layers: tuple[int, ...] | None = None  # layers that `mix` takes from the second id, from 0
+    cross: bool = False  # every id with every motion id or label in one file, a row per id
+    sheet: tuple[int, int] | None = None  # (columns, rows) of clips in one file; None: a file per clip
 
-    # when
-    frames: int = 16  # of a clip
-    fps: float = DEFAULT_FPS  # frames a second of the file
+    # times
+    frames: int = 16  # per clip
+    fps: float = DEFAULT_FPS  # frame rate of the file
     duration: float | None = None  # seconds of the clip, instead of `frames`
-    slow: int = 1  # frames for each: so many times as long
-    span: tuple[float, float] = (0.0, 1.0)  # first and last time, in trained clips; shared out evenly
-    times: tuple[float, ...] | None = None  # each time, instead of `span`
+    slow: int = 1  # slow motion: this many frames for each
+    span: tuple[float, float] = (0.0, 1.0)  # first and last time, in clips; frames are evenly spaced
+    times: tuple[float, ...] | None = None  # a list of times, instead of `span`
 
-    # which picture
-    scale: float | None = None  # pixels for each trained pixel
+    # frames
+    scale: float | None = None  # pixels per trained pixel
     size: tuple[int, int] | None = None  # (width, height) in pixels, instead of `scale`
-    region: Region | None = None  # what to show; None: the trained frame
-    path: tuple[tuple[float, Region], ...] | None = None  # (second of the film, region), instead of `region`
-    mode: Literal["native", "scaled", "smooth"] | None = None  # None: smooth where a size or region is asked for
-    levels: int | None = None  # resolution at which the pyramid stops; None: all of it
+    region: Region | None = None  # None: the trained frame
+    path: tuple[tuple[float, Region], ...] | None = None  # camera path: (second, region), instead of `region`
+    mode: Literal["native", "scaled", "smooth"] | None = None  # None: smooth if a size or region is given, else native
+    levels: int | None = None  # resolution of the last pyramid level to draw; None: all
     quality: Literal["standard", "10-bit", "lossless"] = "standard"  # of .mp4 and .webm
 
-    # how
-    resume: bool = False  # leave files that are there and whole
+    # processes
+    resume: bool = False  # keep files that are complete
     process_id: int = 0  # of this process, which renders its share of the files
     process_count: int = 1
 
@@ -75,15 +75,14 @@ class RenderRequest(Request):
             self.clips(self.label)
 
     def of_content(self) -> dict:
-        """The record without what may differ when the same file is made once more."""
+        """The record without fields that do not affect a file's content."""
         return {name: value for name, value in self.to_record().items() if name not in MADE_ANEW}
 
     def clips(self, label: tuple[int | str, ...] | None) -> tuple[dict, tuple[int, int] | None]:
-        """As many ids, motion ids and labels as there are clips, a list or None each, and (columns, rows) of their
-        sheet, where they share one.
+        """({"ids", "motion_ids", "label"}: a list with one entry per clip, or None), and the sheet's (columns, rows).
 
         Args:
-          label: in place of the request's, which may say "all".
+          label: replaces the request's label, which may be "all".
         """
         ids = self.ids
         if self.mix:
@@ -95,7 +94,7 @@ class RenderRequest(Request):
 
     @property
     def walk_steps(self) -> int:
-        """Frames from one station to the next."""
+        """Frames from one id of the walk to the next."""
         return max(1, round(self.seconds * self.fps)) * self.slow
 
     @property
@@ -127,7 +126,7 @@ class RenderRequest(Request):
             raise InputError(f"process_id={self.process_id}: must lie in [0, {self.process_count}), `process_count`.")
 
     def _check_film(self) -> None:
-        """`walk` and `mix` name ids of their own, and make one film."""
+        """`walk` and `mix` have their own ids and make one clip."""
         if bool(self.layers) != bool(self.mix):
             example = "`mix` 3,9 `layers` 0-4 is id 3 with layers 0 to 4 of id 9"
             raise InputError(f"`mix` and `layers` go together: {example}.")
@@ -175,9 +174,12 @@ class RenderRequest(Request):
 
 
 def broadcast(ids, motion_ids, label, cross: bool) -> tuple[dict, tuple[int, int] | None]:
-    """As many ids, motion ids and labels as there are clips, and with `cross` the (columns, rows) of their sheet.
+    """Lists of ids, motion ids and labels with one entry per clip, and with `cross` the sheet's (columns, rows).
 
-    One of a kind stands for as many as the longest list has; with `cross` each id meets each motion id or label.
+    Lists of length 1 are repeated. With `cross` every id is combined with every motion id or label.
+
+    Raises:
+      InputError: lists of different lengths, or `cross` without exactly one other list of several entries.
     """
     rows = {name: row and list(row) for name, row in (("ids", ids), ("motion_ids", motion_ids), ("label", label))}
     n, sheet = max(len(row) for row in rows.values() if row), None

@@ -1,7 +1,7 @@
-"""What all requests share: each is a frozen dataclass that is checked when it is made, and goes through JSON.
+"""The base class of requests: frozen dataclasses that are checked on creation and convert to and from JSON.
 
-A message about a field begins with it, "fps=0: must be ...", and other fields that it names stand in backticks; whoever
-takes flags says those instead (`verbs.arguments.about_flags`).
+An error message about a field begins with it, "fps=0: must be ...", and puts other fields in backticks; the command
+line replaces both by flags (`verbs.arguments.about_flags`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from digan_jax.errors import InputError
 
 
 class Request:
-    """Base of the frozen dataclasses. Fields hold what JSON can: text, numbers, truths, tuples of these, and None."""
+    """Base class of requests. Field types: str, int, float, bool, None, tuples and unions of these, and Literal."""
 
-    FORMAT: typing.ClassVar[int] = 1  # of its JSON; a field that is renamed or means something else raises it
+    FORMAT: typing.ClassVar[int] = 1  # of its JSON; increase it when a field is renamed or changes its meaning
 
     def __post_init__(self):
         for name, kind in _kinds(type(self)).items():
@@ -33,18 +33,18 @@ class Request:
         self.check()
 
     def check(self) -> None:
-        """Raises `InputError` for values that cannot be, alone or together, before any work."""
+        """Raises `InputError` for invalid values or combinations."""
 
     def to_record(self) -> dict:
-        """Every field and the number of the format, as JSON knows them."""
+        """All fields and the format number, as a dict for JSON."""
         return {"format": self.FORMAT, **dataclasses.asdict(self)}
 
     @classmethod
     def from_record(cls, record, **others) -> Request:
-        """The request of a record, checked; `others` replace or complete its fields.
+        """The request of a record, checked. `others` override or add fields.
 
         Raises:
-          InputError: no record, another format, a field that is not there or that is missing, a value that cannot be.
+          InputError: not a dict, another format, an unknown or missing field, or an invalid value.
         """
         if not isinstance(record, Mapping):
             raise InputError(f"{cls.__name__}: {record!r} is no record of fields.")
@@ -67,7 +67,7 @@ class Request:
 
     @classmethod
     def from_json(cls, text: str) -> Request:
-        """The inverse of `to_json`; raises as `from_record`, and for text that is no JSON."""
+        """The inverse of `to_json`. Raises as `from_record`, and for text that is not JSON."""
         try:
             record = json.loads(text)
         except ValueError as error:
@@ -86,13 +86,14 @@ def _kinds(cls: type) -> dict[str, object]:
 
 
 def fitted(value, kind):
-    """`value` as its annotation wants it: arrays, lists and ranges as tuples, paths as text, whole numbers as floats
-    where floats are meant, so that equal requests have equal records.
+    """`value` converted to its annotation, so that equal requests have equal records.
+
+    Arrays, lists and ranges become tuples, paths become str, ints become floats where the annotation is float.
 
     Raises:
-      TypeError: it does not fit.
+      TypeError: the value does not fit.
     """
-    if hasattr(value, "tolist"):  # of numpy and jax
+    if hasattr(value, "tolist"):  # numpy and jax arrays
         value = value.tolist()
     inner, origin = typing.get_args(kind), typing.get_origin(kind)
     if origin in (types.UnionType, typing.Union):
@@ -121,7 +122,7 @@ _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "True or 
 
 
 def in_words(kind) -> str:
-    """An annotation as a person says it."""
+    """An annotation in words, for error messages."""
     inner, origin = typing.get_args(kind), typing.get_origin(kind)
     if origin in (types.UnionType, typing.Union):
         return " or ".join(map(in_words, inner))

@@ -1,4 +1,4 @@
-"""The page of a blinded preference study: pairs of clips and a form that saves answers."""
+"""`digan study make`: the web page of a blinded preference study, with pairs of clips and a form that saves answers."""
 
 from __future__ import annotations
 
@@ -20,18 +20,23 @@ from digan_jax.jobs.opening_sides import open_fake
 QUESTION = "Which clip looks more real?"
 
 
-MIN_PIXELS = 128  # a side: smaller clips are enlarged by a whole factor, or H.264 would blur their colours
+MIN_PIXELS = 128  # a side; smaller clips are enlarged by a whole factor, since H.264 blurs colours (4:2:0)
 
 
 def make(a: str, b: str, pairs: int, out: str, question: str = QUESTION, fps: float = DEFAULT_FPS) -> dict:
-    """Writes OUT/study.html, one page with all clips in it, and OUT/study.json, which says who is A and who is B.
+    """Writes OUT/study.html, one page with all clips, and OUT/study.json, the key with the names of A and B.
 
     Args:
       a, b: runs, model files or folders of videos.
-      pairs: how many a rater sees; pair k shows clip k of each.
+      pairs: number of pairs that a rater sees; pair k shows clip k of both.
+      question: shown above each pair.
+      fps: frame rate of the clips.
+
+    Returns:
+      the key, as in study.json.
 
     Raises:
-      InputError: fewer clips than pairs, or clips that cannot be used.
+      InputError: `pairs` below 1, fewer clips than pairs, or unusable clips.
     """
     if pairs < 1:
         raise InputError(f"--pairs {pairs}: a rater needs one pair or more.")
@@ -45,7 +50,7 @@ def make(a: str, b: str, pairs: int, out: str, question: str = QUESTION, fps: fl
     shown = [{"a": x, "b": y} for x, y in zip(encoded["a"], encoded["b"])]
     identity = hashlib.sha256(json.dumps([question, shown]).encode()).hexdigest()[:12]
     template = importlib.resources.files("digan_jax.evaluation").joinpath("study_page.html").read_text()
-    # "</" would end the script element that the data lie in.
+    # Escape "</", which would close the script element around the data.
     data = json.dumps({"id": identity, "question": question, "pairs": shown}).replace("</", "<\\/")
     key = {"study": identity, "a": sides["a"].describe(), "b": sides["b"].describe(), "pairs": pairs}
     for file, text in (("study.html", template.replace("/*STUDY*/", data)), ("study.json", json.dumps(key, indent=1))):

@@ -1,13 +1,13 @@
-"""Operations that take the time, behind plain names, each in two implementations:
+"""The expensive operations, each in two implementations:
 
-  fast       how it runs: fewer multiplications, forms that XLA compiles well (`kernels/fast`)
-  reference  how it is written in the papers: a few lines of jnp each (`kernels/reference.py`)
+  fast       fewer multiplications, in forms that XLA compiles well; the default (`kernels/fast`)
+  reference  a few lines of jnp each, as in the papers (`kernels/reference.py`)
 
-The environment variable DIGAN_KERNELS, or `use`, says which; fast by default. Tests hold them against each other.
+The environment variable DIGAN_KERNELS or `use` chooses one. Tests compare the two.
 
-The generator's operations work on features: channels at every pixel of every frame of a clip. To a layer they are an
-array [b ... c], whose axes in between the implementation orders as it likes. `concat`, `upsample` and
-`fourier` may give something lazy, which only `multiply`, `frames` and (after `upsample`) `+` take.
+The generator's operations take features: channels at every pixel of every frame of a clip. Features are an array
+[b ... c] whose middle axes the implementation orders. `concat`, `upsample` and `fourier` may return a lazy object;
+only `multiply`, `frames` and (for `upsample`) `+` accept it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ VARIABLE = "DIGAN_KERNELS"
 _used: ContextVar[str | None] = ContextVar("kernels", default=None)
 
 Features = Any
-Images = Float[Array, "n _ _ _"]  # rows, columns and channels
+Images = Float[Array, "n _ _ _"]  # images, rows, columns, channels
 
 
 def chosen() -> str:
     """The implementation in use: "fast" or "reference".
 
     Raises:
-      InputError: DIGAN_KERNELS is neither.
+      InputError: DIGAN_KERNELS names neither.
     """
     name = _used.get() or os.environ.get(VARIABLE) or "fast"
     if name not in IMPLEMENTATIONS:
@@ -47,12 +47,12 @@ def chosen() -> str:
 
 @contextlib.contextmanager
 def use(name: str) -> Iterator[None]:
-    """An implementation for whatever is traced inside; a decorator too."""
-    before = _used.set(name)
+    """Context manager or decorator: functions traced inside use this implementation."""
+    token = _used.set(name)
     try:
         yield
     finally:
-        _used.reset(before)
+        _used.reset(token)
 
 
 def _implementation():
@@ -63,69 +63,76 @@ def _implementation():
 
 
 def fourier(frequency: Float[Array, "b f 2"], phase: Float[Array, "b t f"], level: Level) -> Features:
-    """[sin, cos](F·(x, y) + phase(t)) at every node of a level: 2f channels (paper, eq. 4)."""
+    """[sin, cos](F·(x, y) + phase(t)) at every node of a level: 2f channels; angles in radians (paper, eq. 4)."""
     return _implementation().fourier(frequency, phase, level)
 
 
 def upsample(x: Features, repeat: int) -> Features:
-    """Nearest upsampling by a whole factor along rows and columns."""
+    """Nearest-neighbour upsampling by a whole factor along rows and columns."""
     return _implementation().upsample(x, repeat)
 
 
 def concat(*parts: Features) -> Features:
-    """Along channels."""
+    """Concatenates features along channels."""
     return _implementation().concat(*parts)
 
 
 def multiply(x: Features, weight: Float[Array, "b i o"], dtype) -> Float[Array, "b *pixels o"]:
-    """A 1x1 layer: every pixel's channels times the matrix of its clip. Factors of `dtype`, result float32."""
+    """A 1x1 layer: every pixel's channels times the matrix of its clip. Multiplies in `dtype`; float32 out."""
     return _implementation().multiply(x, weight, dtype)
 
 
 def frames(x: Features) -> Float[Array, "b t h w c"]:
-    """Features as pictures: [b t h w c]."""
+    """Features as an array of frames, [b t h w c]."""
     return _implementation().frames(x)
 
 
 def each_frame(f: Callable, times: Float[Array, "b t"]) -> Float[Array, "b t _"]:
-    """f(times), where not even rounding of a frame depends on how many frames there are."""
+    """f(times), bit for bit the same for a frame whatever the number of frames."""
     return _implementation().each_frame(f, times)
 
 
 class Cost(NamedTuple):
-    """Of a 1x1 layer at one level."""
+    """Memory and arithmetic of a 1x1 layer at one level."""
 
-    clip_bytes: float  # kept for all frames of a clip together
-    frame_bytes: float  # for each frame
-    multiplications: float  # for each frame
+    clip_bytes: float  # per clip, shared by its frames
+    frame_bytes: float  # per frame
+    multiplications: float  # per frame
 
 
 def cost(level: Level, n_in: int, n_fourier: int, n_out: int, repeat: int = 1) -> Cost:
-    """Of multiply(concat(upsample(x, repeat), v), weight), where x has n_in channels, the Fourier features v of `level`
-    n_fourier, and the result n_out."""
+    """Cost of multiply(concat(upsample(x, repeat), v), weight).
+
+    Args:
+      level: nodes of the result.
+      n_in: channels of x.
+      n_fourier: channels of the Fourier features v.
+      n_out: channels of the result.
+      repeat: upsampling factor.
+    """
     return Cost(*_implementation().cost(level, n_in, n_fourier, n_out, repeat))
 
 
 def row_multiple() -> int:
-    """A tile with a multiple of this many rows is drawn with the fewest multiplications."""
+    """Tiles need the fewest multiplications when their number of rows is a multiple of this."""
     return _implementation().ROW_MULTIPLE
 
 
-# ---- the critics: linear maps whose second derivatives R1 needs
+# ---- the critics: linear maps; R1 needs their second derivatives
 
 
 def convolve(x: Images, weight: Float[Array, "k k i o"]) -> Images:
-    """k×k cross-correlation (k odd) on a border of zeros, same size."""
+    """k×k cross-correlation (k odd), zero padding, same size."""
     return _implementation().convolve(x, weight)
 
 
 def downsample(x: Images) -> Images:
-    """Low-pass filter [1, 3, 3, 1] / 8 along rows and columns on a border of one zero, then every second pixel."""
+    """Zero padding of 1, low-pass filter [1, 3, 3, 1] / 8 along rows and columns, then stride 2."""
     return _implementation().downsample(x)
 
 
 def convolve_downsample(x: Images, weight: Float[Array, "3 3 i o"]) -> Images:
-    """Low-pass filter on a border of two zeros, then a 3×3 cross-correlation of stride 2 without a border."""
+    """Zero padding of 2, low-pass filter [1, 3, 3, 1] / 8, then 3×3 cross-correlation of stride 2 without padding."""
     return _implementation().convolve_downsample(x, weight)
 
 
@@ -133,11 +140,11 @@ def convolve_downsample(x: Images, weight: Float[Array, "3 3 i o"]) -> Images:
 
 
 def map_rows(f: Callable, rows, finite: Float[Array, "n _"]) -> Float[Array, "n *_"]:
-    """[f(row) for each row], where not even rounding of a row depends on how many there are.
+    """[f(row) for each row], bit for bit the same for a row whatever the number of rows.
 
     Args:
-      f: takes `rows` with leading axes of length 1, and keeps that axis.
-      rows: tree of arrays with a leading axis of length n.
-      finite: any of them whose numbers are all finite.
+      f: maps a tree of arrays [1 ...] to an array [1 ...].
+      rows: tree of arrays [n ...].
+      finite: one of these arrays, all of whose numbers are finite.
     """
     return _implementation().map_rows(f, rows, finite)

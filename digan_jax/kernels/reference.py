@@ -1,6 +1,6 @@
-"""Every kernel in its obvious form: what the fast ones are held against.
+"""The kernels in their plain form, to test the fast ones against.
 
-Features are arrays [b t h w c]; derivatives are autodiff's.
+Features are arrays [b t h w c]; derivatives come from autodiff.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jaxtyping import Float
 from digan_jax.grids import Level
 from digan_jax.shapes import Array
 
-Pixels = Float[Array, "b t _ _ _"]  # rows, columns and channels: they change from argument to result
+Pixels = Float[Array, "b t _ _ _"]  # clip, frame, row, column, channel
 Images = Float[Array, "n _ _ _"]
 LOW_PASS = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
 ROW_MULTIPLE = 1

@@ -1,4 +1,4 @@
-"""All model families by name, as `config.family` gives it."""
+"""All model families, keyed by `config.family`."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ FAMILIES: dict[str, Family] = {"digan": Digan()}
 
 
 def of(config: RunConfig) -> Family:
-    """The family of a run. `config.parse` has checked its name."""
+    """The model family of a run; `config.parse` has already checked the name."""
     return FAMILIES[config.family]

@@ -1,4 +1,4 @@
-"""What a model family offers to the loop, the checkpoints and whoever renders. `families.FAMILIES` lists them."""
+"""The interface of a model family: what the training loop, checkpoints and rendering call. See `families.FAMILIES`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ Metrics = dict[str, Array]  # scalars with names such as "critic/loss"
 
 @runtime_checkable
 class State(Protocol):
-    """Everything of a run that must survive a restart: a pytree."""
+    """The training state that a checkpoint saves: a pytree."""
 
     step: Int[Array, ""]  # iterations done
-    ema: Params  # moving average of what is rendered from
+    ema: Params  # exponential moving average of the weights that renders use
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What every step needs and never changes.
+    """The constants of a training step.
 
     Attributes:
-      split: a sharding constraint by batch: each device samples its own noise.
+      config: the run's configuration.
+      split: sharding constraint over the batch axis: each device samples its own noise.
     """
 
     config: RunConfig
@@ -37,43 +38,42 @@ class Setting:
 
 @runtime_checkable
 class Trained(Protocol):
-    """Weights that somebody trained before; `runs.weights.Weights` is one."""
+    """Weights of a trained model, for instance `runs.weights.Weights`."""
 
-    params: Params  # averages, and what else a render needs
-    generator: Params | None  # as trained; None where they were left out
-    critic: Params | None
+    params: Params  # what `Family.inference` returns: EMA weights and whatever else rendering needs
+    generator: Params | None  # not averaged; None if the file does not have them
+    critic: Params | None  # None if the file does not have them
 
 
 @runtime_checkable
 class Family(Protocol):
-    """One kind of model. Its group of configuration fields is named in `config.schema.MODELS`, and what draws its clips
-    in `rendering.samplers.SAMPLERS`."""
+    """A kind of model. Its configuration fields are in `config.schema.MODELS`, its sampler in `rendering.samplers`."""
 
     def init(self, key: Key[Array, ""], config: RunConfig) -> State:
         """A fresh state."""
 
     def adopt(self, key: Key[Array, ""], config: RunConfig, found: Trained) -> State:
-        """The first state of a run that starts from other weights.
+        """The initial state of a run that fine-tunes the weights `found`.
 
         Raises:
-          InputError: weights of another architecture; names the first array that differs.
+          InputError: the weights have another architecture. The message names the first array that differs.
         """
 
     def iteration(self, setting: Setting, state: State, batch: Batch) -> tuple[State, Metrics]:
-        """One iteration, pure; randomness is a function of (train.seed, name, step). Compiled by training alone."""
+        """One training iteration: a pure function, compiled by `training`. Keys depend on (train.seed, name, step)."""
 
     def frames(
         self, random: np.random.Generator, clip_frames: int, clips: int
     ) -> tuple[Int[np.ndarray, "clips k"], Float[np.ndarray, "clips k"]]:
-        """Which frames of each real clip a step sees: numbers in the clip and times in [0, 1], ascending."""
+        """The k frames of each real clip that a step trains on: frame indices and times in [0, 1], both ascending."""
 
     def inference(self, state: State) -> Params:
-        """What a render needs."""
+        """The weights that rendering needs."""
 
     def saved_weights(self) -> tuple[str, ...]:
-        """Fields of the state that `adopt` and exports for training read."""
+        """Names of the state's fields that `adopt` and training exports read."""
 
     def scores(
         self, config: RunConfig, state: State, clips: Float[Array, "b t h w c"], condition: Condition | None
     ) -> Mapping[str, np.ndarray]:
-        """{name: numbers} of clips, for histograms in the log; empty where the family has no critics."""
+        """Critic scores of clips (in [-1, 1]) by critic name, for histograms in the log. Empty without critics."""

@@ -1,4 +1,4 @@
-"""Many clips in one picture."""
+"""Contact sheets: many clips in one video or image."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ Clips = Real[Array, "_ t h w c"]  # float in [-1, 1] or uint8 in [0, 255]
 
 
 def grid_of_clips(clips: Clips, columns: int, rows: int, exact: bool = False) -> Real[np.ndarray, "t _ _ c"]:
-    """One clip that shows n of them side by side, row by row from the top left; cells left over are black.
+    """One clip that shows n clips in a grid, filled row by row from the top left; unused cells are black.
 
-    uint8, or with `exact` numbers as they are given.
+    Args:
+      exact: keep the type of `clips` instead of converting to uint8.
 
     Raises:
       InputError: more clips than cells.
@@ -35,20 +36,20 @@ def grid_of_clips(clips: Clips, columns: int, rows: int, exact: bool = False) ->
 
 
 def check_room(clips: int, columns: int, rows: int) -> None:
-    """Raises `InputError` when a grid has fewer cells than there are clips."""
+    """Raises `InputError` if the grid has fewer cells than there are clips."""
     if columns < 1 or rows < 1 or clips > columns * rows:
         fits = f"{columns}x{-(-clips // max(1, columns))}"
         raise InputError(f"sheet={columns}x{rows}: has no room for {clips} clips; {fits} has.")
 
 
 def strips(clips: Clips) -> UInt8[np.ndarray, "_ t*w c"]:
-    """A picture with one row for each clip and its frames from left to right."""
+    """One image: a row per clip, its frames from left to right."""
     n, t, h, w, c = clips.shape
     return to_uint8(clips).transpose(0, 2, 1, 3, 4).reshape(n * h, t * w, c)
 
 
 def real_above_generated(real: Clips, generated: Clips) -> UInt8[np.ndarray, "_ t*w c"]:
-    """Strips of real clips, a white line, strips of generated clips; frames of one size, as many in each clip."""
+    """Strips of real clips, a white line, strips of generated clips; all of equal frame size and count."""
     above, below = strips(real), strips(generated)
     line = np.full((max(2, real.shape[2] // 16), above.shape[1], 3), 255, np.uint8)
     return np.concatenate([above, line, below])
@@ -57,19 +58,20 @@ def real_above_generated(real: Clips, generated: Clips) -> UInt8[np.ndarray, "_ 
 def write_samples(
     path: epath.PathLike, clips: Clips, fps: float, real: Clips | None = None, strip_clips: int = 4
 ) -> None:
-    """Writes `path`.mp4, a grid of all clips as square as can be, and `path`.png, strips of the first few of them
-    below as many real ones.
+    """Writes `path`.mp4, a nearly square grid of all clips, and `path`.png, strips of real and generated clips.
 
     Args:
       path: without suffix.
-      clips: generated, float in [-1, 1] or uint8. real: alike; None: the generated ones alone.
-      strip_clips: rows of the strip from each.
+      clips: generated clips, float in [-1, 1] or uint8 in [0, 255].
+      fps: frames per second.
+      real: real clips, or None for strips of generated clips only.
+      strip_clips: number of generated and of real clips in the strips.
     """
     path = epath.Path(path)
     columns = math.ceil(math.sqrt(len(clips)))
     sheet = grid_of_clips(clips, columns, -(-len(clips) // columns))
     write_video(path.with_name(path.name + ".mp4"), sheet, fps)
     shown = clips[:strip_clips]
-    picture = strips(shown) if real is None else real_above_generated(real[:strip_clips], shown)
+    image = strips(shown) if real is None else real_above_generated(real[:strip_clips], shown)
     with moved_in(path.with_name(path.name + ".png")) as unfinished:
-        Image.fromarray(picture).save(unfinished)
+        Image.fromarray(image).save(unfinished)

@@ -1,4 +1,4 @@
-"""What a render will take, before anything is drawn."""
+"""Estimates the memory and work of a render before it starts."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from digan_jax.config import ModelConfig
 from digan_jax.models.digan import architecture, networks
 from digan_jax.rendering import generate, tiles
 
-UNIT = 2 * 2048**3  # operations of the 2048x2048 matrix product that `digan benchmark` calls U
-PROGRAM_BYTES = 0.45e9  # of Python, JAX and compiled programs; measured with a small model on CPU
+UNIT = 2 * 2048**3  # floating-point operations of a 2048x2048 matrix product, the unit U of `digan benchmark`
+PROGRAM_BYTES = 0.45e9  # Python, JAX and compiled programs; measured with a small model on CPU
 
 
 class Estimate(NamedTuple):
-    """Of one file, or of several that are drawn together."""
+    """Cost of the clips that are drawn together: those of one file, or of several."""
 
     plan: tiles.Plan
-    tiles: int  # of a frame
-    bytes: float  # at the peak, of the host and its share of the devices' work, when the host is the device
-    operations: float  # of matrix products, all frames together
+    tiles: int  # per frame
+    bytes: float  # peak memory of host and devices together
+    operations: float  # floating-point operations of the matrix products of all frames
 
     def lines(self, devices: int, drawn: bool) -> list[str]:
-        """For people; without anything left to draw there is no work."""
+        """Lines to print. `drawn`: whether anything is left to draw; otherwise the work is 0."""
         work = self.operations * drawn
         return [
             f"pieces: {self.plan.clips} clips x {self.plan.frames} frames on each of {devices} devices, "
@@ -37,7 +37,7 @@ class Estimate(NamedTuple):
 def estimate(
     config: ModelConfig, grid: grids.Grid, clips: int, frames: int, devices: int, by_frame: bool = False
 ) -> Estimate:
-    """What `generate.stream` needs for some clips; `by_frame`: what `generate.stream_by_frame` does."""
+    """Cost of `generate.stream` for this many clips and frames, or with `by_frame` of `generate.stream_by_frame`."""
     of_clip, of_frame = operations(config, grid)
     total = clips * frames * (of_clip + of_frame) if by_frame else clips * (of_clip + frames * of_frame)
     width, height = grid.size
@@ -58,25 +58,24 @@ def estimate(
 
 
 def grid_rows(grid: grids.Grid) -> int:
-    """Rows of the first level, which tiles are cut from."""
+    """Rows of the first level."""
     return grid.levels[0].y.shape[-1]
 
 
 def operations(config: ModelConfig, grid: grids.Grid) -> tuple[float, float]:
-    """Floating-point operations of the matrix products that a clip needs once (modulated weights) and that each of its
-    frames needs."""
+    """Floating-point operations of the matrix products: (per clip, for its modulated weights; per frame)."""
     of_clip = of_frame = 0.0
     for _, layers, level in architecture.blocks_on(config, grid):
         for layer in layers:
             n_in, n_out = layer.n_in, layer.n_out
             of_clip += 2 * config.rank * (config.w_dim * (n_in + n_out) + n_in * n_out)
-            repeat = level.repeat if layer.n_fourier else 1  # layers with Fourier features follow an upsampling
+            repeat = level.repeat if layer.n_fourier else 1  # upsampling precedes layers with Fourier features
             of_frame += 2 * kernels.cost(level, layer.n_x, layer.n_fourier, n_out, repeat).multiplications
-        of_frame += 2 * kernels.cost(level, n_out, 0, 3).multiplications  # colours
+        of_frame += 2 * kernels.cost(level, n_out, 0, 3).multiplications  # toRGB
     return of_clip, of_frame
 
 
 def parameters(config: ModelConfig) -> int:
-    """Of the generator."""
+    """Number of the generator's parameters."""
     shapes = jax.eval_shape(networks.build(config).generator.init, jax.random.key(0))
     return sum(leaf.size for leaf in jax.tree.leaves(shapes))

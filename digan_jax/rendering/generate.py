@@ -1,4 +1,4 @@
-"""Latents, times and a grid to frames, piece by piece on every local device."""
+"""Latents, times and a grid to frames, in pieces, on all local devices."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ from digan_jax.models.digan.networks import Nets
 from digan_jax.rendering import tiles
 from digan_jax.shapes import Array, Frames, Latents, Params
 
-WORKSPACE = 1 << 29  # bytes of activations on each device; more gains little, since one frame fills a device
-HOST_BYTES = 1 << 26  # of frames drawn as clips of their own before they are handed out
+WORKSPACE = 1 << 29  # bytes of activations per device; more gains little, since one frame keeps a device busy
+HOST_BYTES = 1 << 26  # bytes of frames that `stream_by_frame` draws at a time
 
 
 @partial(jax.jit, static_argnames=("nets", "by_clip"))
 def draw(
     params: Params, latents: Latents, times: Float[Array, "b t"], grid: coords.Grid, nets: Nets, by_clip: bool = True
 ) -> Frames:
-    """One piece, its clips (or with `by_clip` false its frames) shared out among the devices of this process. Compiled
-    once for each network and each size of piece: times and coordinates are data."""
+    """Frames of one piece; its clips, or with `by_clip` false its frames, are sharded over this process's devices.
+
+    Times and coordinates are data: it compiles once per network and piece size.
+    """
     of_clips, of_both = PartitionSpec("data" if by_clip else None), shared(by_clip)
     of_grid = of_clips if grid.levels[0].x.ndim > 1 else PartitionSpec()
     specs = PartitionSpec(), of_clips, of_both, of_grid
     part = partial(_draw_part, nets=nets)
-    # Written as what each device does, so that none waits for another's clips.
+    # shard_map instead of sharding constraints: no device waits for another's clips.
     run = jax.shard_map(part, mesh=local_mesh(), in_specs=specs, out_specs=of_both, check_vma=False)
     return run(params, latents, times, grid)
 
@@ -53,22 +55,22 @@ def _draw_part(
 
 
 def one_by_one() -> bool:
-    """Whether a device draws the frames of a piece one after the other, each clip's weights modulated once: so on CPU.
+    """Whether a device draws the frames of a piece one at a time, modulating each clip's weights once: True on CPU.
 
-    Activations of one frame stay in its cache (16 frames at 128² of the full model take 16 U so, 23 U four at a time),
-    and kernels never see how many clips and frames there are, so not even rounding depends on it. An accelerator would
-    idle with one small frame at a time; it takes all at once.
+    On CPU the activations of one frame fit the cache (16 frames at 128² of the full model take 16 U one at a time, 23 U
+    four at a time), and a frame is bitwise independent of how many clips and frames there are. An accelerator would idle
+    with one small frame at a time, so it draws all at once.
     """
     return jax.default_backend() == "cpu"
 
 
 def shared(by_clip: bool) -> PartitionSpec:
-    """Of times and of what is drawn."""
+    """Sharding of times [b t] and of the drawn frames."""
     return PartitionSpec("data", None) if by_clip else PartitionSpec(None, "data")
 
 
 def shares(clips: int, devices: int) -> tuple[int, int]:
-    """Among how many devices clips and frames are shared out: one of the two is 1."""
+    """(shards of clips, shards of frames): all devices on one axis. Frames are sharded if clips are too few."""
     return (devices, 1) if clips >= devices else (1, devices)
 
 
@@ -81,13 +83,18 @@ def stream(
     grid: coords.Grid,
     workspace: int = WORKSPACE,
 ) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
-    """All frames of all clips in order of time, some at a time. Values do not depend on how they are cut into pieces:
-    a pixel is a function of its own (x, y, t), or in the trained pyramid of its own cell. On CPU that holds to the bit for
-    the numbers of clips and frames; kernels for tiles of other sizes add in another order, some 1e-5 in all.
+    """Yields all frames of all clips in order of time, in pieces [b t_piece h w c]: float32, about in [-1, 1].
 
-    A grid with a leading axis gives each clip nodes of its own. The devices share out the clips, or the frames when
-    there are fewer clips than devices. While the caller uses one piece the next is being drawn; the device holds
-    `workspace` bytes and two pieces, the host one part of the clip.
+    The result does not depend on the pieces. On CPU frames are bitwise independent of the numbers of clips and frames;
+    other tile sizes change the order of sums, by about 1e-5.
+
+    Clips are sharded over devices, or frames if there are fewer clips than devices. The next piece is drawn while the
+    caller uses one. A device holds `workspace` bytes and two pieces, the host one piece of all clips.
+
+    Args:
+      times: in clips; 0 is the first frame, 1 the last.
+      grid: with a leading axis, each clip has its own nodes.
+      workspace: bytes of activations per device.
     """
     mesh = local_mesh()
     b, t = times.shape
@@ -130,29 +137,30 @@ def stream_by_frame(
     grids: coords.Grid | Sequence[coords.Grid],
     workspace: int = WORKSPACE,
 ) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
-    """`stream` for clips whose latents or grids change from frame to frame: each frame is drawn as a clip.
+    """`stream` for clips whose latents or grid change from frame to frame: each frame is drawn as a clip.
 
     Args:
-      latents: numbers of frames -> rows in the order (frame, clip). grids: one for all frames, or one for each.
+      latents: frame indices [n] -> latents of n · b rows, clip index fastest.
+      grids: one for all frames, or one per frame.
     """
     b, t = times.shape
-    one = grids if isinstance(grids, coords.Grid) else grids[0]
-    width, height = one.size
+    first = grids if isinstance(grids, coords.Grid) else grids[0]
+    width, height = first.size
     count = frames_together(b, t, local_mesh().size, width * height)
     for start in range(0, t, count):
-        frames = np.minimum(np.arange(start, start + count), t - 1)  # the last repeated, so that pieces share one shape
-        grid = one if one is grids else coords.stack([grids[i] for i in frames for _ in range(b)])
+        frames = np.minimum(np.arange(start, start + count), t - 1)  # padded by the last frame: one shape, one program
+        grid = first if first is grids else coords.stack([grids[i] for i in frames for _ in range(b)])
         when = np.asarray(times)[:, frames].T.reshape(-1, 1)
         drawn = [*stream(nets, config, params, latents(frames), when, grid, workspace)][0][:, 0]
         yield drawn.reshape(count, b, *drawn.shape[1:]).swapaxes(0, 1)[:, : t - start]
 
 
 def frames_together(clips: int, frames: int, devices: int, pixels: int) -> int:
-    """How many frames `stream_by_frame` draws in one go: some for each device, within `HOST_BYTES`."""
-    limit = HOST_BYTES // (12 * clips * pixels)  # 12 bytes: three float32 colours
+    """Number of frames that `stream_by_frame` draws at a time: at most `HOST_BYTES`, but enough for all devices."""
+    limit = HOST_BYTES // (12 * clips * pixels)  # 12 bytes: three float32 channels
     return tiles.even(frames, max(-(-devices // clips), limit))
 
 
 def _rows(x: Array, first: int, count: int) -> np.ndarray:
-    """Rows first ... first + count, the last one repeated where there are no more, so that pieces share one shape."""
+    """Rows first ... first + count, padded by the last row so that all pieces have one shape."""
     return np.asarray(x)[np.minimum(np.arange(first, first + count), len(x) - 1)]

@@ -1,4 +1,4 @@
-"""From ids to latents. An id is the seed of a row: content and motion of row i depend on id i alone."""
+"""Ids to latents. An id is the seed of a clip: content and motion of row i depend on id i alone."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from digan_jax.shapes import Array, Latents, Params
 
 
 def content_noise(seed: int, ids: Int[np.ndarray, "b"], width: int) -> Float[Array, "b {width}"]:
-    """z of each id: standard normal."""
+    """Content noise z of each id: standard normal."""
     return rng.normal_by_id(rng.stream(jax.random.key(seed), "content"), jnp.asarray(ids), width)
 
 
 def motion_noise(seed: int, ids: Int[np.ndarray, "b"], width: int) -> Float[Array, "b {width}"]:
-    """z_m of each id: standard normal, independent of the content noise of the same id."""
+    """Motion noise z_m of each id: standard normal, independent of the content noise."""
     return rng.normal_by_id(rng.stream(jax.random.key(seed), "motion"), jnp.asarray(ids), width)
 
 
@@ -37,22 +37,28 @@ def from_noise(
     truncation: float | Float[Array, ""],
     nets: Nets,
 ) -> Latents:
-    """Maps z to the content of every layer, truncated."""
-    # Row by row, so that not even rounding depends on the batch: the same id is the same clip, bit for bit.
+    """Latents of noise: mapping network, truncation, one copy of w per layer.
+
+    Args:
+      z: content noise. motion: motion noise.
+      label: one-hot; None for an unconditional model.
+      truncation: psi; 1 changes nothing.
+    """
+    # Row by row: the same id gives the same clip, bit for bit, in any batch.
     w = map_rows(lambda row: nets.generator.mapping(params, *row), (z, label), finite=z)
     return Latents(repeat_content(truncated(w, params["w_avg"], truncation), nets.generator.n_layers), motion)
 
 
 def truncated(w: Float[Array, "b w"], w_avg: Float[Array, "w"], truncation) -> Float[Array, "b w"]:
-    """w_avg + truncation (w - w_avg) (Karras et al. 2019, section B)."""
+    """Truncation: w_avg + truncation · (w - w_avg) (Karras et al. 2019, appendix B)."""
     return w_avg[None] + truncation * (w - w_avg[None])
 
 
 def check_ids(ids, name: str = "ids") -> Int[np.ndarray, "b"]:
-    """One id or several, as int32.
+    """One id or a list of ids as an int32 array [b].
 
     Raises:
-      InputError: none at all, or one that is not a whole number in [0, 2**31).
+      InputError: no id, or an id that is not a whole number in [0, 2**31).
     """
     rows = np.atleast_1d(np.asarray(ids))
     if rows.ndim != 1 or rows.size == 0:
@@ -63,13 +69,14 @@ def check_ids(ids, name: str = "ids") -> Int[np.ndarray, "b"]:
 
 
 def label_indices(label, names: Sequence[str]):
-    """Class names as indices; what is no text passes.
+    """Replaces class names by class indices; indices and None are returned as they are.
 
     Args:
-      label: index, name, list of either, or None. names: of the classes, in order; may be unknown, which is empty.
+      label: index, name, list of either, or None.
+      names: class names in order of index; empty if unknown.
 
     Raises:
-      InputError: a name that no class has; lists names that are close, or says that the run kept none.
+      InputError: an unknown name. The message lists similar names, or says that the model has no class names.
     """
     if isinstance(label, str):
         if label in names:
@@ -81,13 +88,13 @@ def label_indices(label, names: Sequence[str]):
 
 
 def one_hot(label, ids: Int[np.ndarray, "b"], n_classes: int, seed: int = 0) -> Float[np.ndarray, "b classes"] | None:
-    """Class indices as rows for the mapping; None for an unconditional model.
+    """One-hot class labels; None for an unconditional model.
 
     Args:
-      label: one class index for all rows, or one for each; None: drawn evenly, row i by id i alone.
+      label: one class index for all rows or one per row; None: random, row i a function of seed and id i alone.
 
     Raises:
-      InputError: a label for an unconditional model, of a class that is not there, or not one for each row.
+      InputError: a label for an unconditional model, an index out of range, or a wrong number of labels.
     """
     if n_classes == 0:
         if label is not None:

@@ -1,4 +1,4 @@
-"""A trained generator as people use it: ids in, clips out."""
+"""A trained DIGAN generator for rendering: ids in, clips out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from digan_jax.shapes import Latents, Params
 
 
 class Model(Sampler):
-    """A DIGAN generator as people use it."""
+    """A trained DIGAN generator: latents of ids, walks between ids, clips of latents."""
 
     @staticmethod
     def layers(config: ModelConfig) -> int:
@@ -33,7 +33,7 @@ class Model(Sampler):
 
     @functools.cached_property
     def nets(self) -> networks.Nets:
-        """The networks as pure functions, for whoever wants gradients or another loop."""
+        """The networks as pure functions, for gradients or custom loops."""
         return networks.build(self.config, self.compute_dtype)
 
     @functools.cached_property
@@ -41,17 +41,18 @@ class Model(Sampler):
         return devices.replicate(self.params)
 
     def latents(self, ids, motion_ids=None, truncation: float = 1.0, label=None, seed: int = 0) -> Latents:
-        """Content [b layers w] and motion [b m] of clips by id; row i depends on id i alone, whatever the batch.
+        """Latents of clips by id: content [b layers w] and motion [b m]. Row i depends on id i alone, not on the batch.
 
         Args:
-          ids: whole numbers, each the name of one content; same id, same picture.
-          motion_ids: one for all clips or one for each; None: the ids. Same motion id, same motion.
-          truncation: psi of w_avg + psi (w - w_avg): 1 all variety, towards 0 the average clip, above 1 exaggerates.
-          label: class index or name, one for all or one for each; None: drawn by id (unconditional models take none).
-          seed: of another world: the same ids name other clips.
+          ids: whole numbers in [0, 2**31); the same id gives the same content.
+          motion_ids: one for all clips or one per clip; the same motion id gives the same motion. None: `ids`.
+          truncation: psi in w_avg + psi (w - w_avg): 1 full variety, 0 the average clip, above 1 exaggerates.
+          label: class index or name, one for all clips or one per clip. None: random by id; required for unconditional
+            models.
+          seed: root of the noise; with another seed the same ids give other clips.
 
         Raises:
-          InputError: ids, motion ids, truncation or labels that cannot be used; says which and why.
+          InputError: invalid ids, motion ids, truncation, label or seed.
         """
         z, motion, classes = self._noise(ids, motion_ids, truncation, label, seed)
         return latents.from_noise(self.params, z, motion, classes, float(truncation), self.nets)
@@ -60,14 +61,16 @@ class Model(Sampler):
         self, ids, steps: int, of: str = "both", space: str = "w",
         motion_ids=None, truncation: float = 1.0, label=None, seed: int = 0,
     ) -> Walk:  # fmt: skip
-        """A walk through ids in (len(ids) - 1) * steps + 1 frames, for `stream` and `generate`: one clip whose latents
-        change from frame to frame. Steps are equal, and the frames at the ids are those of the ids.
+        """A latent walk: one clip of (len(ids) - 1) * steps + 1 frames whose latents interpolate between ids.
+
+        Pass it to `stream` or `generate`. Steps are equal; frame i * steps has exactly the latents of ids[i].
 
         Args:
-          ids: two or more stations. steps: frames from one to the next.
-          of: what walks, "both", "content" or "motion"; the other stays at the first station.
-          space: of the content, "w" (straight lines) or "z" (arcs); motion noise goes along arcs.
-          motion_ids, truncation, label, seed: as in `latents`; ids of motion, if others than `ids`.
+          ids: two or more.
+          steps: frames from one id to the next.
+          of: what is interpolated, "both", "content" or "motion"; the other keeps the first id's value.
+          space: where content is interpolated, linearly in "w" or spherically in "z"; motion noise is always spherical.
+          motion_ids, truncation, label, seed: as in `latents`.
 
         Raises:
           InputError: as `latents`; fewer than two ids, steps below 1, an unknown `of` or `space`.
@@ -90,21 +93,21 @@ class Model(Sampler):
         return z, motion, latents.one_hot(label, ids, self.config.n_classes, seed)
 
     def generate(self, lat: Latents | Walk, times, grid: Grid = None) -> Float[np.ndarray, "b t h w c"]:
-        """Clips, float32, about in [-1, 1], not clamped.
+        """Clips: float32, about in [-1, 1], not clamped.
 
         Args:
-          lat: from `latents`, any mixture of such (`digan.mix`), or a `walk`, which is one clip of len(lat) frames.
-          times: [t] for all clips or [b t], any finite numbers: 0 is the first frame of a clip, 1 its last, between
-            and beyond are legal; each frame is drawn by itself, so order and repeats are free.
-          grid: None as trained, `digan.grid(...)`, or a list of such of one size, one for each frame.
+          lat: from `latents`, `digan.mix`, or `walk` (one clip of len(lat) frames).
+          times: [t] for all clips or [b t], in clips: 0 is the first frame, 1 the last. Any finite numbers in any
+            order; values in between interpolate, values beyond extrapolate.
+          grid: None for the trained grid, `digan.grid(...)`, or a list of equally large ones, one per frame.
 
         Raises:
-          InputError: latents of another model, times that are no numbers, a grid that cannot be drawn.
+          InputError: latents of another model, times that are not finite numbers, an impossible grid.
         """
         return np.concatenate(list(self.stream(lat, times, grid)), axis=1)
 
     def stream(self, lat: Latents | Walk, times, grid: Grid = None) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
-        """`generate` in pieces of some frames of all clips, in order of time, for clips that do not fit in memory."""
+        """`generate` in pieces of a few frames of all clips, in order of time, for clips that do not fit in memory."""
         clips = 1 if isinstance(lat, Walk) else self._check(lat)
         times = check_times(times, clips)
         if isinstance(lat, Walk) and times.shape[1] != len(lat):
@@ -120,20 +123,24 @@ class Model(Sampler):
             rows = lambda frames: Latents(*(np.tile(x, (len(frames), *[1] * (x.ndim - 1))) for x in lat))
         return generate.stream_by_frame(*draw, rows, times, resolved[0] if one_grid else resolved)
 
-    def _resolve(self, wanted, frames: int) -> list[grids.Grid]:
+    def _resolve(self, requests, frames: int) -> list[grids.Grid]:
         r = self.config.resolution
-        asked = [grids.native(r) if grid is None else grid for grid in wanted]
-        found = [grid.resolve(r) if isinstance(grid, tiles.GridRequest) else grid for grid in asked]
-        if len(found) not in (1, frames) or len({(g.size, len(g.levels), g.enlarge) for g in found}) > 1:
-            raise InputError(f"{len(found)} grids for {frames} frames; give one for each, all of one size and mode.")
-        return found
+        requests = [grids.native(r) if grid is None else grid for grid in requests]
+        resolved = [grid.resolve(r) if isinstance(grid, tiles.GridRequest) else grid for grid in requests]
+        if len(resolved) not in (1, frames) or len({(g.size, len(g.levels), g.enlarge) for g in resolved}) > 1:
+            raise InputError(f"{len(resolved)} grids for {frames} frames; give one for each, all of one size and mode.")
+        return resolved
 
     def generate_from_noise(self, z, z_motion, times, label=None, grid: Grid = None) -> Float[np.ndarray, "b t h w c"]:
-        """Clips from exact noise instead of ids, without truncation; for parity with other implementations.
+        """Clips from given noise instead of ids, without truncation; for comparison with other implementations.
 
         Args:
-          z: [b z]. z_motion: [b m]. label: one-hot [b classes], for conditional models alone.
+          z: content noise [b z]. z_motion: motion noise [b m].
+          label: one-hot [b classes]; conditional models only.
           times, grid: as in `generate`.
+
+        Raises:
+          InputError: wrong shapes or numbers that are not finite; as `generate`.
         """
         c, b = self.config, len(z)
         shapes = {"z": (z, (b, c.z_dim)), "z_motion": (z_motion, (b, c.motion_dim))}
@@ -157,16 +164,16 @@ class Model(Sampler):
 
 
 def check_finite(name: str, numbers) -> None:
-    """Raises `InputError` when one of them is NaN or infinite: its clip would be black, or another's."""
+    """Raises `InputError` if a number is NaN or infinite. Such rows would render black or as another row's clip."""
     if bad := int(np.sum(~np.isfinite(np.asarray(numbers, np.float32)))):
         raise InputError(f"{name}: {bad} numbers are NaN or infinite; look at what made them.")
 
 
 def check_times(times, clips: int) -> Float[np.ndarray, "b t"]:
-    """Times of each clip, float32.
+    """Times [t] or [clips t] as float32 [clips t].
 
     Raises:
-      InputError: not numbers, not finite, none, or not [t] or [clips t].
+      InputError: another shape, no times, or values that are not finite numbers.
     """
     try:
         rows = np.asarray(times, np.float32)

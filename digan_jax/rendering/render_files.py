@@ -1,4 +1,4 @@
-"""Clips straight to files, some frames at a time: what `digan render` does."""
+"""Renders clips to video files, a few frames at a time, for `digan render`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from digan_jax.rendering.contact_sheets import check_room, grid_of_clips
 from digan_jax.rendering.sampler import Grid, OneGrid, Sampler
 from digan_jax.rendering.walks import Walk
 
-HOST_BYTES = 1 << 28  # of frames held to draw several clips in one program; a larger clip is drawn alone, in parts
+HOST_BYTES = 1 << 28  # bytes of clips that are drawn together; a larger clip is drawn alone, in pieces
 
 
 def render_sheet(
@@ -32,9 +32,17 @@ def render_sheet(
     quality: str = "standard",
     progress: Progress = Progress(),
 ) -> list[epath.Path]:
-    """All clips side by side in one file, `sheet` = (columns, rows) of them. Returns the files written.
+    """Writes all clips side by side into one file. Returns the files written.
 
-    `Cancelled` leaves no part of a file."""
+    Args:
+      sheet: (columns, rows).
+      fps: frames per second.
+      quality: see `write_video`.
+
+    Raises:
+      InputError: more clips than cells.
+      Cancelled: through `progress`; no partial file remains.
+    """
     check_room(len(jax.tree.leaves(lat)[0]), *sheet)
     with frame_counter(progress, len(times)) as count:
         parts = model.stream(lat, times, grid)
@@ -55,9 +63,13 @@ def render_each(
     quality: str = "standard",
     progress: Progress = Progress(),
 ) -> list[epath.Path]:
-    """One file for each clip. Returns the files written. `Cancelled` leaves those that are whole."""
+    """Writes one file per clip. Returns the files written.
+
+    Raises:
+      Cancelled: through `progress`; finished files remain, partial ones do not.
+    """
     n, (width, height) = len(paths), size_of(grid)
-    together = max(1, HOST_BYTES // (12 * len(times) * width * height))  # 12 bytes: three float32 colours
+    together = max(1, HOST_BYTES // (12 * len(times) * width * height))  # 12 bytes: three float32 channels
     with frame_counter(progress, n * len(times)) as count:
         for first in range(0, n, together):
             group = slice(first, min(first + together, n))
@@ -72,14 +84,14 @@ def render_each(
 
 
 def size_of(grid: OneGrid | Sequence[OneGrid]) -> tuple[int, int]:
-    """(width, height) of the pictures that `grid` gives."""
-    one = grid if isinstance(grid, OneGrid) else grid[0]
-    return one.size if isinstance(one, grids.Grid) else (one.width, one.height)
+    """(width, height) of a grid's frames, in pixels."""
+    first = grid if isinstance(grid, OneGrid) else grid[0]
+    return first.size if isinstance(first, grids.Grid) else (first.width, first.height)
 
 
 @contextlib.contextmanager
 def frame_counter(progress: Progress, total: int) -> Iterator[Callable[[np.ndarray], Iterator[np.ndarray]]]:
-    """Gives a function that passes frames on and counts them."""
+    """Yields a function that passes frames through and advances the progress by each."""
     with progress.of("rendering", total, "frames") as advance:
 
         def count(frames):

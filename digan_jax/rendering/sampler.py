@@ -1,4 +1,4 @@
-"""What draws clips, of whatever family: the face of a model to renders, evaluation and training."""
+"""The interface through which rendering, evaluation and training draw clips of any model family."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from digan_jax.rendering import tiles
 from digan_jax.shapes import Params
 
 OneGrid = tiles.GridRequest | grids.Grid
-Grid = OneGrid | Sequence[OneGrid] | None  # a sequence: one for each frame
+Grid = OneGrid | Sequence[OneGrid] | None  # a sequence has one grid per frame; None is the trained grid
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sampler:
-    """A generator and its weights: ids in, clips out. A family says what latents are and how clips are drawn.
+    """A generator with its weights: ids in, clips out. Each family defines its latents and how clips are drawn.
 
     Attributes:
       config: the architecture.
-      params: nested dict of arrays {"mapping", "synthesis", "w_avg"}, named as in the authors' release.
-      compute_dtype: of activations, "float32" or "bfloat16"; frames are float32 whatever it is.
-      class_names: of a conditional model, where its run kept them; else empty.
+      params: nested dict of arrays, as `Family.inference` returns; DIGAN's is {"mapping", "synthesis", "w_avg"}.
+      compute_dtype: type of activations, "float32" or "bfloat16"; frames are always float32.
+      class_names: class names of a conditional model; empty if unknown.
     """
 
     config: FamilyConfig
@@ -36,33 +36,37 @@ class Sampler:
 
     @staticmethod
     def layers(config: FamilyConfig) -> int:
-        """How many layers `digan.mix` can take from another clip; 0 where there is nothing to mix."""
+        """Number of layers that `digan.mix` can mix; 0 if the family has no style mixing."""
         return 0
 
     @staticmethod
     def estimate(config: FamilyConfig, grid: grids.Grid, clips: int, frames: int, devices: int, by_frame: bool):
-        """What drawing takes, as an `estimate.Estimate`; None where nobody knows."""
+        """The cost of a render as an `estimate.Estimate`; None if unknown."""
         return None
 
     def latents(self, ids, **options):
-        """What makes the clips of these ids: any tree of arrays [b ...]; row i depends on id i alone."""
+        """Latents of these ids: a tree of arrays [b ...]. Row i depends on id i alone."""
         raise NotImplementedError
 
     def stream(self, lat, times, grid: Grid = None) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
-        """`generate` in pieces of some frames of all clips, in order of time, for clips that do not fit in memory."""
+        """`generate` in pieces of a few frames of all clips, in order of time, for clips that do not fit in memory."""
         raise NotImplementedError
 
     def walk(self, ids, steps: int, *args, **options):
-        """A walk through ids, for `stream`."""
-        raise InputError("--walk: this family of models has no space to walk in.")
+        """A latent walk through ids, for `stream`.
+
+        Raises:
+          InputError: this family has none.
+        """
+        raise InputError("--walk: this model family has no latent walks; leave it out.")
 
     def generate(self, lat, times, grid: Grid = None) -> Float[np.ndarray, "b t h w c"]:
-        """Clips, float32, about in [-1, 1], not clamped.
+        """Clips: float32, about in [-1, 1], not clamped.
 
         Args:
           lat: from `latents`.
-          times: [t] for all clips or [b t]: 0 is the first frame of a clip, 1 its last.
-          grid: None as trained, or `digan.grid(...)`.
+          times: [t] for all clips or [b t], in clips: 0 is the first frame, 1 the last.
+          grid: None for the trained grid, or `digan.grid(...)`.
         """
         return np.concatenate(list(self.stream(lat, times, grid)), axis=1)
 

@@ -1,4 +1,4 @@
-"""What draws the clips of each model family: `Sampler`, and one class for each family."""
+"""The sampler class of each model family."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ SAMPLERS: dict[str, type[Sampler]] = {"digan": Model}
 
 
 def of_weights(found: Weights) -> Sampler:
-    """The model that these weights make."""
+    """The sampler of given weights."""
     return SAMPLERS[found.family](found.config, found.params, found.compute_dtype, found.class_names)
 
 
 def of_run(config: RunConfig, params: Params) -> Sampler:
-    """The model of a run, from what `Family.inference` gives."""
+    """The sampler of a run, with the weights that `Family.inference` returns."""
     return SAMPLERS[config.family](config.model, params, config.compute_dtype, ())

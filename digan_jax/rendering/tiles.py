@@ -1,4 +1,4 @@
-"""Which grid a picture is drawn on, and in which pieces, so that memory depends on neither its size nor its length."""
+"""Grids on request, and how a render is split into pieces so that memory depends on neither frame size nor length."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ MODES = ("native", "scaled", "smooth")
 
 @dataclasses.dataclass(frozen=True)
 class GridRequest:
-    """A picture asked for; it becomes a `coords.Grid` when a model's resolution is known."""
+    """The arguments of `grid`; becomes a `grids.Grid` once the model's resolution is known."""
 
     width: int
     height: int
     region: tuple[float, float, float, float] = grids.FULL
     mode: str = "smooth"
-    levels: int | None = None  # resolution of the last level that is drawn; None: all
+    levels: int | None = None  # resolution of the last level to draw; None: all levels
 
     def resolve(self, resolution: int) -> grids.Grid:
         """The grid for a model of this resolution.
 
         Raises:
-          InputError: an unknown mode, no pixels, an empty region, a level that is not there; for native and scaled
-            grids a region other than the trained frame or a size that is not a whole multiple of the resolution.
+          InputError: an unknown mode, a size below 1, an empty region, an unknown level; for native and scaled grids
+            also a region other than the trained frame, or a size that is not a whole multiple of the resolution.
         """
         grid, pyramid = self._whole(resolution), grids.pyramid(resolution)
         if self.levels not in (None, *pyramid):
@@ -56,49 +56,55 @@ class GridRequest:
 def grid(
     width: int, height: int, region=grids.FULL, mode: str = "smooth", levels: int | None = None
 ) -> GridRequest:
-    """A picture of width x height pixels for `Model.generate`.
+    """Frame size, region and mode for `Model.generate`.
 
     Args:
-      region: (x0, y0, x1, y1); the trained frame spans -1..1 edge to edge, x right, y up. Smaller zooms in, beyond is
-        legal and shows what lies outside.
-      mode: "smooth" evaluates the function at every pixel: any size, any region. "scaled" and "native" are the trained
-        pyramid at s and 1 times its nodes, with its nearest upsampling: width = height = s * resolution.
-      levels: stop the pyramid at this resolution (32, 64, ...): less work and less detail, the same size.
+      width, height: of the frame, in pixels.
+      region: (x0, y0, x1, y1); the trained frame is (-1, -1, 1, 1), x right, y up. A smaller region zooms in, a larger
+        one extrapolates.
+      mode: "smooth" evaluates every level at every pixel: any size, any region. "scaled" is the trained pyramid with s
+        times the nodes along each axis and its nearest-neighbour upsampling: width = height = s * resolution. "native"
+        is "scaled" with s = 1.
+      levels: stop the pyramid at this resolution (32, 64, ...): same frame size, less work, less detail. None: all.
+
+    Invalid values raise `InputError` when the grid is drawn.
     """
     return GridRequest(width, height, tuple(region), mode, levels)
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What one call of the compiled program draws: clips, frames, and a tile in rows and columns of the first level."""
+    """Size of a piece, which one call of the compiled program draws on one device."""
 
     clips: int
     frames: int
-    rows: int
+    rows: int  # of the tile, in nodes of the first level
     columns: int
 
 
-FRAMES = 16  # drawn one by one in a piece at most: enough to share a clip's modulated weights, few enough to wait for
+FRAMES = 16  # most frames of a piece drawn one by one: enough to amortise weight modulation, few enough for progress
 
 
 def plan(
     config: ModelConfig, grid: grids.Grid, clips: int, frames: int, workspace: int, one_by_one: bool = False
 ) -> Plan:
-    """The largest pieces that take about `workspace` bytes of a device, even in size so that little is padded.
+    """The largest piece that takes about `workspace` bytes on a device; pieces are of equal size to avoid padding.
 
-    With `one_by_one` a device works on one frame at a time, and only finished frames add up.
+    Args:
+      clips, frames: of one device.
+      one_by_one: a device holds the activations of one frame at a time, so only finished frames add up.
     """
     of_clip, of_frame = costs(config, grid)
     rows, columns = grid.levels[0].y.shape[-1], grid.levels[0].x.shape[-1]
     nodes = rows * columns
-    fit = workspace / (of_clip + of_frame)  # nodes of one frame
+    fit = workspace / (of_clip + of_frame)  # nodes of one frame that fit
     if fit < nodes:
         multiple = kernels.row_multiple()
         columns = even(columns, fit / multiple)
         bands = even(-(-rows // multiple), fit / columns / multiple)
         return Plan(1, 1, min(rows, multiple * bands), columns)
     width, height = grid.size
-    finished = 12 * width * height  # bytes of a frame: three float32 colours
+    finished = 12 * width * height  # bytes of a frame: three float32 channels
     if one_by_one:
         count = even(frames, min(FRAMES, workspace / 4 / finished))
         return Plan(even(clips, workspace / 4 / (count * finished)) if count == frames else 1, count, rows, columns)
@@ -109,13 +115,15 @@ def plan(
 
 
 def even(total: int, limit: float) -> int:
-    """Size of the fewest equal pieces of at most `limit` (at least 1) that cover `total`."""
+    """Size of the fewest equal pieces that cover `total`, each of at most max(1, limit)."""
     return math.ceil(total / math.ceil(total / max(1, int(limit))))
 
 
 def costs(config: ModelConfig, grid: grids.Grid) -> tuple[float, float]:
-    """Bytes for each node of the first level, and all nodes that descend from it: of a clip (what its frames share, at
-    all levels) and of each of its frames (the widest layer)."""
+    """Bytes per node of the first level, including its descendants at higher levels: (per clip, per frame).
+
+    A clip keeps what its frames share at all levels; a frame needs the activations of the widest layer.
+    """
     of_clip = of_frame = 0.0
     first = grid.levels[0].x.shape[-1] * grid.levels[0].y.shape[-1]
     for _, layers, level in architecture.blocks_on(config, grid):
@@ -127,8 +135,10 @@ def costs(config: ModelConfig, grid: grids.Grid) -> tuple[float, float]:
 
 
 def tile(grid: grids.Grid, row: int, column: int, plan: Plan) -> tuple[grids.Grid, tuple[slice, slice]]:
-    """The part of a grid from `row` and `column` of the first level on, and its rows and columns of the picture.
-    Levels nest by whole repeats, so a tile holds just what its own pixels are made of."""
+    """The tile of a grid that begins at (row, column) of the first level, and its (rows, columns) in the frame.
+
+    Levels nest by whole factors, so a tile contains exactly the nodes that its pixels depend on.
+    """
     levels, repeat = [], 1
     for level in grid.levels:
         repeat *= level.repeat
@@ -140,7 +150,7 @@ def tile(grid: grids.Grid, row: int, column: int, plan: Plan) -> tuple[grids.Gri
 
 
 def corners(grid: grids.Grid, plan: Plan) -> list[tuple[int, int]]:
-    """(row, column) of the first level where each tile begins. The last ones overlap those before: all are alike."""
+    """(row, column) of the first level where each tile begins. The last tiles overlap their neighbours: equal sizes."""
     starts = lambda total, step: [min(first, total - step) for first in range(0, total, step)]
     first = grid.levels[0]
     return list(itertools.product(starts(first.y.shape[-1], plan.rows), starts(first.x.shape[-1], plan.columns)))

@@ -1,7 +1,7 @@
-"""When the frames of a clip are, and where a camera looks meanwhile.
+"""Times of a clip's frames, and camera paths.
 
-Times and seconds are exact fractions until the end: two clips that share a time hold the same float there, and so the
-same frame, whatever their frame rates.
+Times are computed as exact fractions and rounded once, so clips of different frame rates get the same float, and the
+same frame, at a common time.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Region = tuple[float, float, float, float]  # (x0, y0, x1, y1); the trained fram
 
 
 def spread(first: float, last: float, frames: int, slow: int = 1) -> Float[np.ndarray, "t"]:
-    """`frames` times evenly from `first` to `last`, both included, and `slow` - 1 more between neighbours.
+    """`frames` evenly spaced times from `first` to `last`, both included, and `slow` - 1 more between neighbours.
 
     Raises:
-      InputError: no frame, or `slow` below 1.
+      InputError: `frames` or `slow` below 1, or times that are not finite.
     """
     if frames < 1:
         raise InputError(f"frames={frames}: a clip has one frame or more.")
@@ -31,11 +31,12 @@ def spread(first: float, last: float, frames: int, slow: int = 1) -> Float[np.nd
 
 
 def at_rate(first: float, last: float, fps: float, seconds: float, slow: int = 1) -> Float[np.ndarray, "t"]:
-    """Times of a film of `seconds` at `fps` frames a second in which t goes from `first` to `last`; `slow` times as
-    long. Frame i is what is seen at second i / fps, so `last` is where the next film would begin.
+    """Times of the frames of a video of `seconds` · `slow` at `fps` in which t goes from `first` to `last`.
+
+    Frame i is shown at second i / fps; `last` itself is excluded, as the time of the frame after the video's end.
 
     Raises:
-      InputError: a rate, a duration or a `slow` that is not above 0, or so short a film that it has no frame.
+      InputError: `fps`, `seconds` or `slow` not above 0, a video shorter than a frame, or times that are not finite.
     """
     for name, value in (("fps", fps), ("duration", seconds)):
         if not 0 < value < float("inf"):
@@ -48,7 +49,11 @@ def at_rate(first: float, last: float, fps: float, seconds: float, slow: int = 1
 
 
 def between(times: Sequence[float], slow: int) -> Float[np.ndarray, "t"]:
-    """Times as they are given, in any order, and `slow` - 1 more evenly between neighbours."""
+    """The given times, in any order, with `slow` - 1 evenly spaced ones between neighbours.
+
+    Raises:
+      InputError: `slow` below 1, or times that are not finite.
+    """
     _check_slow(slow)
     steps = [Fraction(i, slow) for i in range(slow)]
     parts = [_along(a, b, steps) for a, b in zip(times, times[1:])]
@@ -57,11 +62,11 @@ def between(times: Sequence[float], slow: int) -> Float[np.ndarray, "t"]:
 
 def _check_slow(slow: int) -> None:
     if slow < 1:
-        raise InputError(f"slow={slow}: a whole number of 1 or more; 8 draws eight frames for each.")
+        raise InputError(f"slow={slow}: must be a whole number of 1 or more; 8 draws eight frames for each.")
 
 
 def _exact(value: float) -> Fraction:
-    return Fraction(str(float(value)))  # 0.1 is one tenth, not the float beside it
+    return Fraction(str(float(value)))  # 0.1 as exactly one tenth, not as the nearest float
 
 
 def _along(first: float, last: float, places: list[Fraction]) -> Float[np.ndarray, "t"]:
@@ -72,10 +77,10 @@ def _along(first: float, last: float, places: list[Fraction]) -> Float[np.ndarra
 
 
 def read_path(text: str) -> list[tuple[float, Region]]:
-    """Keys of a camera path, "0s:-1,-1,1,1 2s:0,0,.5,.5": seconds of the film and the region seen there.
+    """Keyframes (second, region) of a camera path such as "0s:-1,-1,1,1 2s:0,0,.5,.5".
 
     Raises:
-      InputError: does not parse, seconds that do not ascend, a region without area.
+      InputError: text that does not parse, seconds that do not ascend, an empty region.
     """
     keys = []
     for word in text.split():
@@ -92,7 +97,7 @@ def read_path(text: str) -> list[tuple[float, Region]]:
 
 
 def check_path(keys: Sequence[tuple[float, Region]]) -> None:
-    """Raises `InputError` for a path without keys, with seconds that do not ascend or a region without area."""
+    """Raises `InputError` for a path without keyframes, with seconds that do not ascend or an empty region."""
     seconds = [second for second, _ in keys]
     if not keys or not np.isfinite(seconds).all() or any(a >= b for a, b in zip(seconds, seconds[1:])):
         raise InputError(f"path with keys at {seconds} seconds: needs one key or more, each later than the one before.")
@@ -102,12 +107,14 @@ def check_path(keys: Sequence[tuple[float, Region]]) -> None:
 
 
 def camera(path: str | Sequence[tuple[float, Region]], seconds: Sequence[float] | np.ndarray) -> list[Region]:
-    """The region a camera sees at each of some seconds: corners go evenly from key to key and rest before the first
-    and after the last.
+    """The camera's region at each of `seconds`: linear interpolation between keyframes, constant before and after.
 
     Args:
-      path: text as `read_path` takes it, or pairs (second, region).
-      seconds: of the film; frame i of a film at f frames a second is at i / f.
+      path: keyframes (second, region), or text for `read_path`.
+      seconds: times in the video; frame i at fps f is at i / f.
+
+    Raises:
+      InputError: as `read_path`.
     """
     keys = read_path(path) if isinstance(path, str) else path
     check_path(keys)

@@ -1,4 +1,4 @@
-"""Walks from id to id, and clips whose layers come from two ids."""
+"""Latent walks between ids, and style mixing."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ SPACES = ("w", "z")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Walk:
-    """A film that goes from station to station in equal steps, each frame with latents of its own; the frames at the
-    stations have those of the station, bit for bit. Latents are made when they are asked for.
+    """A clip whose latents interpolate between k stations in equal steps. At a station they are exactly the station's.
 
     Attributes:
-      stations: what is walked through, [k ...] each: content vectors "w" or noise "z" with one-hot "label", and noise
-        "motion".
+      stations: {name: [k ...]}: content vectors "w", or noise "z" and one-hot "label"; and motion noise "motion".
       steps: frames from one station to the next.
+      truncation: psi, for stations in "z".
     """
 
     stations: dict[str, Float[np.ndarray, "k _"]]
@@ -36,37 +35,41 @@ class Walk:
     nets: Nets
 
     def __len__(self) -> int:
-        """Frames."""
+        """Number of frames."""
         return (len(self.stations["motion"]) - 1) * self.steps + 1
 
     def latents(self, frames: Int[np.ndarray, "n"] | Sequence[int]) -> Latents:
-        """Of frames by number, a row each."""
-        at = {name: self._at(name, np.asarray(frames)) for name in self.stations}
-        if "w" in at:
-            return Latents(latents.repeat_content(jnp.asarray(at["w"]), self.nets.generator.n_layers), at["motion"])
-        z, label = at["z"], at.get("label")
-        return latents.from_noise(self.params, z, at["motion"], label, self.truncation, self.nets)
+        """Latents of frames by index, one row per frame."""
+        points = {name: self._at(name, np.asarray(frames)) for name in self.stations}
+        if "w" in points:
+            content = latents.repeat_content(jnp.asarray(points["w"]), self.nets.generator.n_layers)
+            return Latents(content, points["motion"])
+        z, label = points["z"], points.get("label")
+        return latents.from_noise(self.params, z, points["motion"], label, self.truncation, self.nets)
 
     def _at(self, name: str, frames: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n _"]:
         points = self.stations[name]
         leg = np.minimum(frames // self.steps, len(points) - 2)
         share = ((frames - leg * self.steps) / self.steps)[:, None]
-        along = linear if name in ("w", "label") else spherical
-        return along(points[leg], points[leg + 1], share).astype(np.float32)
+        interpolate = linear if name in ("w", "label") else spherical
+        return interpolate(points[leg], points[leg + 1], share).astype(np.float32)
 
 
 def linear(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "n d"], share: Float[np.ndarray, "n 1"]):
-    """On the straight line from a (share 0) to b (share 1); exact at both."""
+    """Linear interpolation from a (share 0) to b (share 1), exact at both ends."""
     return (1 - share) * a + share * b
 
 
 def spherical(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "n d"], share: Float[np.ndarray, "n 1"]):
-    """On the arc from a (share 0) to b (share 1), exact at both (Shoemake 1985): equal shares are equal angles, and the
-    length goes evenly from one to the other. Noise in many dimensions lies near a sphere; a chord would leave it."""
+    """Spherical interpolation from a (share 0) to b (share 1), exact at both ends (Shoemake 1985).
+
+    The direction moves at constant angular speed, the length linearly. High-dimensional noise lies near a sphere, which
+    linear interpolation would leave.
+    """
     length_a, length_b = (np.linalg.norm(x.astype(np.float64), axis=-1, keepdims=True) for x in (a, b))
     unit_a, unit_b = a / length_a, b / length_b
     angle = np.arccos(np.clip(np.sum(unit_a * unit_b, axis=-1, keepdims=True), -1, 1))
-    near = np.sin(angle) < 1e-6  # no angle to speak of, or opposite: no arc is the shortest
+    near = np.sin(angle) < 1e-6  # parallel or opposite: interpolate linearly
     sine = np.where(near, 1, np.sin(angle))
     of_a = np.where(near, 1 - share, np.sin((1 - share) * angle) / sine)
     of_b = np.where(near, share, np.sin(share * angle) / sine)
@@ -85,7 +88,7 @@ def plan_walk(
     of: str = "both",
     space: str = "w",
 ) -> Walk:
-    """A walk through k stations; what `of` leaves out stays at the first of them.
+    """A walk through the k stations with noise z, motion and label; see `Model.walk`.
 
     Raises:
       InputError: an unknown `of` or `space`, fewer than two stations, steps below 1.
@@ -97,28 +100,28 @@ def plan_walk(
         raise InputError("a walk needs two ids or more, such as 3,9,4.")
     if steps < 1:
         raise InputError(f"walk steps={steps}: from one id to the next it is one frame or more.")
-    still = lambda rows: np.broadcast_to(rows[:1], rows.shape)
+    repeat_first = lambda rows: np.broadcast_to(rows[:1], rows.shape)
     z, motion, label = (None if x is None else np.asarray(x) for x in (z, motion, label))
     if of == "motion":
-        z, label = still(z), None if label is None else still(label)
+        z, label = repeat_first(z), None if label is None else repeat_first(label)
     if of == "content":
-        motion = still(motion)
+        motion = repeat_first(motion)
     if space == "w":
-        made = latents.from_noise(params, z, motion, label, float(truncation), nets)
-        content = {"w": np.asarray(made.content)[:, 0]}
+        stations = latents.from_noise(params, z, motion, label, float(truncation), nets)
+        content = {"w": np.asarray(stations.content)[:, 0]}
     else:
         content = {"z": z} if label is None else {"z": z, "label": label}
     return Walk(content | {"motion": motion}, steps, float(truncation), params, nets)
 
 
 def mix(coarse: Latents, fine: Latents, layers: Sequence[int]) -> Latents:
-    """`coarse` with the content of `fine` in some layers (style mixing, Karras et al. 2019, section 3.1).
+    """Style mixing: `coarse` with the content of `fine` in the given layers (Karras et al. 2019, section 3.1).
 
     Args:
-      layers: numbers from 0, the layer nearest to the coordinates; see `Model.nets.generator.n_layers`.
+      layers: indices from 0 (the coarsest) to `Model.nets.generator.n_layers` - 1.
 
     Raises:
-      InputError: other shapes, a layer that is not there, or none.
+      InputError: latents of different shapes, no layer, or a layer out of range.
     """
     count = coarse.content.shape[1]
     if coarse.content.shape != fine.content.shape:

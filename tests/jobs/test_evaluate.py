@@ -165,10 +165,10 @@ def test_reports_of_other_real_clips_are_not_compared(ask, folder, tmp_path, qui
     first = ask(folder("fake", 1))
     other = folder("other_real", 9, 40)
     second = evaluate.run(EvaluateRequest(str(tmp_path / "fake"), other, cache=None))
-    with pytest.raises(InputError, match="other real clips under quick; their numbers cannot be compared"):
+    with pytest.raises(InputError, match="different real clips under quick; their numbers cannot be compared"):
         tables.comparison([first, second])
     weights = evaluate.run(EvaluateRequest(str(tmp_path / "fake"), str(tmp_path / "real"), cache=None, weights="d" * 64))
-    with pytest.raises(InputError, match="other I3D weights"):
+    with pytest.raises(InputError, match="different I3D weights"):
         tables.comparison([first, weights])
 
 

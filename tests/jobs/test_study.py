@@ -164,7 +164,7 @@ def test_raters_who_disagree_widen_the_interval(tmp_path):
     ("make", "message"),
     [
         (lambda f: [answers_file(f, "x", "ab"), answers_file(f, "y", "ab", study_id="t")], "another study"),
-        (lambda f: [answers_file(f, "x", "ab")] * 2, "rater x is in there twice"),
+        (lambda f: [answers_file(f, "x", "ab")] * 2, "rater x has two files"),
         (lambda f: [answers_file(f, "x", "ac")], "holds no answers"),
         (lambda f: [answers_file(f, "x", "")], "holds no answers"),
         (lambda f: [str(f / "none.json")], "cannot be read"),
@@ -191,5 +191,5 @@ def test_bad_studies(page, tmp_path):
         study_page.make(folder, folder, 21, str(tmp_path))
     with pytest.raises(InputError, match="--pairs 0"):
         study_page.make(folder, folder, 0, str(tmp_path))
-    with pytest.raises(InputError, match="key of another study"):
+    with pytest.raises(InputError, match="belongs to another study"):
         study.report([answers_file(tmp_path, "x", "ab")], str(page / "study.json"))

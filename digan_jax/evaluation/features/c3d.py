@@ -1,11 +1,10 @@
-"""C3D (Tran et al., ICCV 2015, arXiv 1412.0767), fine-tuned on UCF-101: the classifier of video IS in the evaluation of
-TGAN (Saito et al., ICCV 2017, arXiv 1611.06624). Weights and mean out of files that the user supplies.
+"""C3D (Tran et al., ICCV 2015, arXiv 1412.0767), fine-tuned on UCF-101: the classifier for the video Inception Score in
+the evaluation of TGAN (Saito et al., ICCV 2017, arXiv 1611.06624). The user supplies files of weights and mean clip.
 
-Input as in that evaluation: 16 neighbouring frames, blue before red, in grey levels; both sides to 128 by cubic
-convolution without antialiasing, whatever the aspect; less the mean clip, of whose 171 columns those from 21 to 149 are
-taken; the middle 112 of 128 of each side. Two things differ here. That evaluation takes x 128 + 128 of generated
-frames in [-1, 1], unrounded, where we take uint8: at most a grey level apart. And it scores about 10,000 clips at a
-time (9,984), where we score those of each draw of a protocol.
+Preprocessing as in that evaluation: 16 consecutive frames, BGR, in [0, 255]; both sides resized to 128 by cubic
+convolution without antialiasing, ignoring the aspect ratio; minus columns 21 to 149 of the mean clip's 171; centre crop
+to 112. Two differences: TGAN's evaluation uses x 128 + 128 of frames in [-1, 1] without rounding, we use uint8 (at most
+one grey level apart); and it scores 9,984 clips at a time, we score the clips of each draw of a protocol.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from digan_jax.shapes import Array
 RESIZED, CROPPED = 128, 112  # pixels a side
 _MEAN = (3, 16, 128, 171)  # channels, frames, rows, columns
 _FIRST_COLUMN = 21
-# Output channels of the convolutions, all of 3x3x3, and whether a pooling follows; widths of the dense layers.
+# Output channels of the 3x3x3 convolutions, and whether max pooling follows; widths of the dense layers.
 CONVOLUTIONS = {
     "conv1a": (64, True),
     "conv2a": (128, True),
@@ -37,18 +36,18 @@ CONVOLUTIONS = {
     "conv5b": (512, True),
 }
 DENSE = {"fc6": 4096, "fc7": 4096, "fc8": 101}
-_LAST = (1, 4, 4)  # frames, rows and columns behind the last pooling
+_LAST = (1, 4, 4)  # frames, rows and columns after the last pooling
 
 
 def load(weights: epath.PathLike, mean: epath.PathLike) -> tuple[dict, str]:
-    """Weights for `probabilities`, and the sha256 of the two files, one behind the other.
+    """Weights for `probabilities`, and the sha256 of the two files, concatenated.
 
     Args:
-      weights: a .npz of Chainer with conv1a/W [o i t h w], conv1a/b, ..., fc8/W [o i], fc8/b.
-      mean: a .npz with "mean", of 3 x 16 x 128 x 171 numbers: channels (blue first), frames, rows, columns.
+      weights: Chainer .npz with conv1a/W [o i t h w], conv1a/b, ..., fc8/W [o i], fc8/b.
+      mean: .npz with the array "mean" [3 16 128 171]: channels (BGR), frames, rows, columns.
 
     Raises:
-      InputError: missing, damaged, or not this C3D or its mean; says which array.
+      InputError: a file that is missing, damaged, or not this C3D or its mean; names the array.
     """
     state = {name.lstrip("/"): array for name, array in read_arrays(weights).items()}
     state = states.checked(state, _shapes(), weights, "the C3D of UCF-101 as Chainer stores it")
@@ -57,7 +56,7 @@ def load(weights: epath.PathLike, mean: epath.PathLike) -> tuple[dict, str]:
         kernel = state[f"{name}/W"]
         if name in CONVOLUTIONS:
             kernel = np.moveaxis(kernel, (0, 1), (4, 3))  # [o i t h w] -> [t h w i o]
-        elif name == "fc6":  # channels come first in Chainer, last here
+        elif name == "fc6":  # flattened features: channels first in Chainer, last here
             kernel = np.moveaxis(kernel.reshape(len(kernel), -1, *_LAST), 1, -1).reshape(kernel.shape).T
         else:
             kernel = kernel.T
@@ -88,12 +87,12 @@ def _mean(source: epath.PathLike) -> Float[np.ndarray, "16 112 112 3"]:
 
 
 def probabilities(weights: dict, clips: Float[Array, "n 16 128 128 3"]) -> Float[Array, "n classes"]:
-    """Of the classes, of clips in [0, 255], red first."""
+    """Class probabilities of RGB clips in [0, 255]."""
     edge = (RESIZED - CROPPED) // 2
     x = clips[:, :, edge : edge + CROPPED, edge : edge + CROPPED, ::-1] - weights["mean"][None]
     for name, (_, pooled) in CONVOLUTIONS.items():
         x = jax.nn.relu(i3d.conv(x, weights[name]))
-        if pooled:  # the odd row or column at the end is pooled by itself
+        if pooled:  # with padding: an odd last row or column is pooled alone
             x = i3d.max_pool(x, *[(1 if name == "conv1a" else 2, 2, 2)] * 2)
     x = x.reshape(len(x), -1)
     for name in DENSE:

@@ -1,8 +1,8 @@
 """EfficientNet-Lite0 (Tan and Le, ICML 2019; the Lite variant without squeeze-and-excitation, with ReLU6): features of
-single frames for a Fréchet distance and KID that need no download.
+single frames for a Fréchet distance and KID without manual downloads.
 
 Inference only: batch norm is folded into the kernels. Weights are {"stem", "head", "logits": {"kernel", "bias"},
-"blocks": [{"expand"?, "depthwise", "project"}, ...]}, kernels [h w i o], depthwise ones [h w 1 channels].
+"blocks": [{"expand"?, "depthwise", "project"}, ...]}, kernels [h w i o], depthwise kernels [h w 1 channels].
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from digan_jax.shapes import Array
 
 SIZE = 224  # pixels a side
 WIDTH = 1280  # features
-MEAN, SCALE = 127.0, 128.0  # input is (x - MEAN) / SCALE of x in [0, 255]
+MEAN, SCALE = 127.0, 128.0  # the network takes (x - MEAN) / SCALE, x in [0, 255]
 
-# Repeats, kernel size, stride of the first, expansion, channels in, channels out.
+# Repeats, kernel size, stride of the first repeat, expansion, channels in, channels out.
 _STAGES = [
     (1, 3, 1, 1, 32, 16),
     (2, 3, 2, 6, 16, 24),
@@ -31,10 +31,10 @@ _STAGES = [
 
 def blocks() -> list[tuple[int, int, int, int, int]]:
     """Kernel size, stride, expansion, channels in and out of each block."""
-    found = []
+    blocks = []
     for repeats, size, stride, expansion, i, o in _STAGES:
-        found += [(size, stride if n == 0 else 1, expansion, i if n == 0 else o, o) for n in range(repeats)]
-    return found
+        blocks += [(size, stride if n == 0 else 1, expansion, i if n == 0 else o, o) for n in range(repeats)]
+    return blocks
 
 
 def _relu6(x: Array) -> Array:
@@ -46,7 +46,7 @@ def _conv(x: Float[Array, "n h w i"], layer: dict, stride: int = 1, groups: int 
         x,
         layer["kernel"],
         (stride, stride),
-        "SAME",  # as TensorFlow pads, for which the weights were trained: the odd row and column last
+        "SAME",  # the weights were trained in TensorFlow, which pads odd rows and columns at the end
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=groups,
     )
@@ -54,7 +54,7 @@ def _conv(x: Float[Array, "n h w i"], layer: dict, stride: int = 1, groups: int 
 
 
 def features(weights: dict, frames: Float[Array, "n 224 224 3"]) -> Float[Array, "n 1280"]:
-    """The pooled features before the classifier, of frames in [0, 255]."""
+    """Pooled features before the classifier; frames in [0, 255]."""
     x = _relu6(_conv((frames - MEAN) / SCALE, weights["stem"], stride=2))
     for (_, stride, _, i, o), layer in zip(blocks(), weights["blocks"], strict=True):
         y = _relu6(_conv(x, layer["expand"])) if "expand" in layer else x
@@ -65,5 +65,5 @@ def features(weights: dict, frames: Float[Array, "n 224 224 3"]) -> Float[Array,
 
 
 def logits(weights: dict, frames: Float[Array, "n 224 224 3"]) -> Float[Array, "n 1000"]:
-    """ImageNet scores, to check weights with."""
+    """ImageNet logits, to check weights; frames in [0, 255]."""
     return features(weights, frames) @ weights["logits"]["kernel"] + weights["logits"]["bias"][None]

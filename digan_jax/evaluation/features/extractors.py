@@ -1,6 +1,6 @@
-"""Networks as `Extractor`s: uint8 clips in, one row of features for each clip or frame out, over all local devices.
+"""Feature extractors: uint8 clips in, a row of features per clip or frame out, on all local devices.
 
-An extractor knows what its features depend on besides the pixels (`key`), so that they can be kept.
+An extractor's `key` names everything besides pixels that its features depend on, for the cache.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ from digan_jax.evaluation import resizing
 from digan_jax.evaluation.features import c3d, efficientnet, efficientnet_weights, i3d, i3d_weights, inception
 from digan_jax.shapes import Array
 
-VERSION = 1  # count up when the arithmetic changes: features kept by an earlier one are then not used
+VERSION = 1  # increase when the arithmetic changes, to invalidate cached features
 
 
 @dataclasses.dataclass(frozen=True)
 class Extractor:
-    """Features of clips under one network with its weights.
+    """A network with its weights that turns clips into features.
 
     Attributes:
-      name: of the network and the layer.
-      checksum: sha256 of the weights' file.
-      weights: on every local device.
-      apply: (weights, clips uint8 [n t h w 3], rows, columns) -> [n d] or [n k d]; rows and columns resize.
-      size: pixels a side that the network takes.
-      resize: "crop", "squash" or "cubic".
-      batch_per_device: clips in one pass on each.
+      name: network and layer.
+      checksum: sha256 of the file of weights.
+      weights: replicated on every local device.
+      apply: (weights, clips uint8 [n t h w 3], rows, columns) -> [n d] or [n k d]; rows and columns are the matrices
+        of `resizing.matrices`.
+      size: input size of the network, in pixels a side.
+      resize: resize mode, "crop", "squash" or "cubic".
+      batch_per_device: clips per device in one pass.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Extractor:
 
     @property
     def key(self) -> str:
-        """What the features depend on besides the pixels."""
+        """Name of everything besides pixels that the features depend on."""
         return f"{self.name}-{self.resize}-{self.checksum[:16]}-v{VERSION}"
 
     @property
@@ -54,17 +55,17 @@ class Extractor:
         return self.batch_per_device * devices.local_mesh().size
 
     def __call__(self, clips: Real[np.ndarray, "n t h w 3"]) -> Float[np.ndarray, "n *d"]:
-        """Any number of clips, `batch` at a time; fewer are filled up, so that one program serves all."""
+        """Features of any number of clips, `batch` at a time. The last batch is padded, so one program serves all."""
         starts, mesh = range(0, len(clips), self.batch), NamedSharding(devices.local_mesh(), PartitionSpec("data"))
         rows, columns = resizing.matrices(*clips.shape[2:4], self.size, self.resize)
-        found = []
+        features = []
         for start in starts:
-            filled = clips[np.minimum(np.arange(start, start + self.batch), len(clips) - 1)]
-            found.append(np.asarray(self.apply(self.weights, jax.device_put(filled, mesh), rows, columns)))
-        return np.concatenate(found)[: len(clips)]
+            padded = clips[np.minimum(np.arange(start, start + self.batch), len(clips) - 1)]
+            features.append(np.asarray(self.apply(self.weights, jax.device_put(padded, mesh), rows, columns)))
+        return np.concatenate(features)[: len(clips)]
 
     def for_few(self, n: int) -> Extractor:
-        """The same for `n` clips in all: a batch no larger than they need."""
+        """The same extractor with a batch no larger than `n` clips need."""
         needed = -(-n // devices.local_mesh().size)
         return dataclasses.replace(self, batch_per_device=min(self.batch_per_device, needed))
 
@@ -80,7 +81,7 @@ def _i3d_logits_of_video(weights: dict, video: Float[Array, "n t 224 224 3"], *_
 
 
 def i3d_extractor(resize: str, weights: str | None = None) -> Extractor:
-    """I3D logits [400], the features of FVD and KVD.
+    """I3D logits [400] of each clip, the features of FVD and KVD. `weights` as in `i3d_weights.load`.
 
     Raises:
       InputError: weights that are missing, damaged or not I3D's.
@@ -90,13 +91,13 @@ def i3d_extractor(resize: str, weights: str | None = None) -> Extractor:
 
 
 def i3d_logits(video: np.ndarray, weights: str | None, batch: int) -> Float[np.ndarray, "n 400"]:
-    """Of video that is resized already; see `features.i3d_logits`."""
+    """I3D logits of video that is already resized; see `features.i3d_logits`."""
     i3d.check(video)
     network = dataclasses.replace(i3d_extractor("crop", weights), apply=_i3d_logits_of_video, batch_per_device=batch)
     return network.for_few(len(video))(video)
 
 
-@functools.lru_cache(maxsize=1)  # two protocols, one copy on the devices
+@functools.lru_cache(maxsize=1)  # protocols share one copy on the devices
 def _placed_i3d(weights: str | None) -> tuple[dict, str]:
     return devices.replicate(i3d_weights.load(weights)), i3d_weights.checksum(weights)
 
@@ -124,13 +125,13 @@ def efficientnet_extractor(weights: str | None = None) -> Extractor:
 
 
 def inception_extractor(weights: str) -> Extractor:
-    """Inception features [t 2048] of each frame, squashed to 299: with these a Fréchet distance is FID.
+    """Inception features [t 2048] of each frame, squashed to 299 pixels: their Fréchet distance is FID.
 
     Raises:
       InputError: weights that are missing, damaged or not those of FID.
     """
-    found, checksum = inception.load(weights)
-    return Extractor("fid_inception", checksum, devices.replicate(found), _inception, inception.SIZE, "squash")
+    tree, checksum = inception.load(weights)
+    return Extractor("fid_inception", checksum, devices.replicate(tree), _inception, inception.SIZE, "squash")
 
 
 @jax.jit
@@ -140,10 +141,10 @@ def _c3d(weights: dict, clips: UInt8[Array, "n 16 h w 3"], rows: Array, columns:
 
 
 def c3d_extractor(weights: str, mean: str) -> Extractor:
-    """Probabilities of the 101 classes of UCF-101: with these the score of a set of clips is IS.
+    """Probabilities of the 101 classes of UCF-101 for each clip, for the Inception Score (IS).
 
     Raises:
-      InputError: files that are missing, damaged or not those of the C3D of TGAN's evaluation.
+      InputError: files that are missing, damaged or not the C3D of TGAN's evaluation.
     """
-    found, checksum = c3d.load(weights, mean)
-    return Extractor("c3d_ucf101", checksum, devices.replicate(found), _c3d, c3d.RESIZED, "cubic")
+    tree, checksum = c3d.load(weights, mean)
+    return Extractor("c3d_ucf101", checksum, devices.replicate(tree), _c3d, c3d.RESIZED, "cubic")

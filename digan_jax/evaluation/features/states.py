@@ -1,4 +1,4 @@
-"""Weights as files hold them, checked by name and shape before anything is made of them."""
+"""Checks of state dicts by name and shape."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from digan_jax.errors import InputError
 
 
 def checked(state: object, shapes: Mapping[str, tuple[int, ...]], source: object, kind: str) -> dict[str, np.ndarray]:
-    """The arrays of these names and shapes, float32; what else the state holds is left.
+    """The arrays of these names as float32; other entries are ignored.
 
     Args:
-      state: {name: array}. source: its file, and kind: what it should be, for the error.
+      state: {name: array}.
+      shapes: {name: expected shape}.
+      source, kind: file and kind of network, for errors.
 
     Raises:
-      InputError: no dict, an array that lacks, or one of another shape; says which.
+      InputError: not a dict, or an array that is missing or has another shape; names it.
     """
     if not isinstance(state, Mapping):
         raise InputError(f"{source}: holds no dict of weights; it is not {kind}.")
@@ -29,7 +31,9 @@ def checked(state: object, shapes: Mapping[str, tuple[int, ...]], source: object
 
 
 def convolution_and_norm(conv: str, norm: str, kernel: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """Names and shapes in a PyTorch state of a convolution without bias and the batch norm behind it, in the order that
-    `i3d.fold` takes them: the kernel [o ...], then bias, mean, variance and scale [o]."""
+    """Names and shapes of a convolution without bias and its batch norm in a PyTorch state dict.
+
+    In the argument order of `i3d.fold`: kernel [o ...], bias, mean, variance and scale [o].
+    """
     of_norm = ("bias", "running_mean", "running_var", "weight")
     return {f"{conv}.weight": kernel} | {f"{norm}.{name}": kernel[:1] for name in of_norm}

@@ -1,8 +1,8 @@
-"""ST-LPIPS: LPIPS on an AlexNet that small shifts leave alone (Ghildyal and Liu, ECCV 2022, arXiv 2207.13686). Weights
-out of the PyPI package stlpips_pytorch, read as data.
+"""ST-LPIPS: LPIPS on an AlexNet that tolerates small shifts (Ghildyal and Liu, ECCV 2022, arXiv 2207.13686).
 
-Each halving is a [1, 2, 1]/4 low-pass filter with reflected borders of 2 and stride 2 (Zhang 2019, arXiv 1904.11486); the
-first convolution has stride 1. The distance is that of LPIPS.
+Weights come from the PyPI package stlpips_pytorch, read as data. Each downsampling is a [1, 2, 1]/4 low-pass filter
+with reflection padding of 2 and stride 2 (Zhang 2019, arXiv 1904.11486); the first convolution has stride 1. The
+distance is that of LPIPS.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ SOURCE = packaged.PackagedFile(
     "stlpips_pytorch/weights/vST0.0/alex_shift_tolerant.pth",
     "b356b382f96010f77d085ee8343ecd9fd322d0a56e8de2b2d0549fafcad8b9ee",
 )
-MIN_SIZE = 32  # pixels a side: below, the reflected borders of the last filter are wider than what they border
+MIN_SIZE = 32  # pixels a side; smaller frames are too small for the last filter's reflection padding
 _CONVOLUTIONS = ["net.slice1.0", "net.slice2.5", "net.slice3.9", "net.slice4.11", "net.slice5.13"]  # in the state dict
 
 
 @functools.cache
 def load() -> dict:
-    """As `lpips.assemble` gives it.
+    """Weights in the layout of `lpips.assemble`.
 
     Raises:
-      InputError: the package is missing or its file is not the known one.
+      InputError: the package is missing or its file is unknown.
     """
     path = SOURCE.path()
     state = read_torch(path)
@@ -42,7 +42,7 @@ def load() -> dict:
 
 
 def _halved(x: Float[Array, "n h w c"]) -> Float[Array, "n _ _ c"]:
-    """Low-pass filter, stride 2, an axis at a time."""
+    """Low-pass filter and stride 2, one axis at a time."""
     for axis in (1, 2):
         padded = jnp.pad(x, [(2, 2) if a == axis else (0, 0) for a in range(4)], mode="reflect")
         outputs = (padded.shape[axis] - 3) // 2 + 1
@@ -52,18 +52,18 @@ def _halved(x: Float[Array, "n h w c"]) -> Float[Array, "n _ _ c"]:
 
 
 def features(weights: dict, frames: Float[Array, "n h w 3"]) -> list[Float[Array, "n _ _ _"]]:
-    """Of the five layers, of frames in [-1, 1]."""
-    x, found = lpips.scaled(weights, frames), []
+    """Features of the five layers; frames in [-1, 1], 32 pixels a side or more."""
+    x, layers = lpips.scaled(weights, frames), []
     for number, (padding, layer) in enumerate(zip(lpips.PADDINGS, weights["layers"], strict=True)):
         if number in lpips.POOLED:
             x = _halved(lpips.max_pool(x, 1))
         x = lpips.convolution(x, layer, padding)
         x = jax.nn.relu(_halved(x) if number == 0 else x)
-        found.append(x)
-    return found
+        layers.append(x)
+    return layers
 
 
 @jax.jit
 def distance(weights: dict, a: Float[Array, "n h w 3"], b: Float[Array, "n h w 3"]) -> Float[Array, "n"]:
-    """ST-LPIPS of frames in [-1, 1], of 32 pixels a side or more; 0 for equal ones."""
+    """ST-LPIPS of frames in [-1, 1], 32 pixels a side or more; 0 for equal frames."""
     return lpips.of_features(features, weights, a, b)

@@ -1,13 +1,13 @@
-"""Do samples copy real clips, are they like them, and do they cover them? On two sets of features. Pure.
+"""Precision, recall, density, coverage and nearest neighbours of two sets of features. numpy, pure.
 
-All four numbers rest on balls around each point that reach to its k-th nearest neighbour of the same set.
+The first four use the ball around each point whose radius is the distance to its k-th nearest neighbour in its own set.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial.distance import cdist  # float64, whatever comes in
+from scipy.spatial.distance import cdist  # computes in float64
 
 from digan_jax.errors import InputError
 
@@ -25,7 +25,9 @@ def _radii(x: np.ndarray, k: int) -> np.ndarray:
 def precision_recall(
     real: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"], k: int = K_PRECISION
 ) -> tuple[float, float]:
-    """Part of the samples within a real ball, and part of the real clips within a sample's (Kynkäänniemi et al. 2019).
+    """Precision: fraction of samples in a real ball. Recall: fraction of real clips in a sample's ball. In [0, 1].
+
+    Kynkäänniemi et al. 2019, arXiv 1904.06991.
 
     Raises:
       InputError: k clips or fewer in either set.
@@ -40,7 +42,9 @@ def precision_recall(
 def density_coverage(
     real: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"], k: int = K_DENSITY
 ) -> tuple[float, float]:
-    """Real balls that a sample lies in, over k, and part of the real balls with a sample (Naeem et al. 2020).
+    """Density: mean number of real balls that contain a sample, over k. Coverage: fraction of real balls with a sample.
+
+    Naeem et al. 2020, arXiv 2002.09797. Density may exceed 1.
 
     Raises:
       InputError: k real clips or fewer.
@@ -49,8 +53,10 @@ def density_coverage(
     return float(inside.sum(0).mean() / k), float(inside.any(1).mean())
 
 
-def nearest(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """Index and distance of the nearest row of `b` to each row of `a`."""
-    found = cdist(a, b)
-    index = found.argmin(1)
-    return index, found[np.arange(len(a)), index]
+def nearest(
+    a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]
+) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+    """Index and Euclidean distance of the row of `b` nearest to each row of `a`."""
+    distances = cdist(a, b)
+    index = distances.argmin(1)
+    return index, distances[np.arange(len(a)), index]

@@ -6,7 +6,8 @@ import numpy as np
 
 from digan_jax.errors import InputError
 
-_ROWS = 2048  # of a kernel matrix at a time
+_ROWS = 2048  # rows of a kernel matrix computed at a time
+
 
 def _features(*sets) -> list[np.ndarray]:
     sets = [np.asarray(x, np.float64) for x in sets]
@@ -23,13 +24,12 @@ def _features(*sets) -> list[np.ndarray]:
 def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
     """Fréchet distance of Gaussians fitted to features [n d] and [m d] (Dowson and Landau 1982; Heusel et al. 2017).
 
-    |μ₁ − μ₂|² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁Σ₂)^½, covariances with n − 1. With Σᵢ = RᵢᵀRᵢ, Rᵢ the triangular factor of
-    the centred samples, the eigenvalues of Σ₁Σ₂ are the squared singular values of R₁R₂ᵀ. So the last trace is the
-    sum of these: real and non-negative with any number of samples, where a matrix square root of a singular product
-    turns complex or fails.
+    |μ₁ − μ₂|² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁Σ₂)^½, covariances with n − 1. Let Σᵢ = RᵢᵀRᵢ, Rᵢ the triangular QR factor of
+    the centred samples. Then the eigenvalues of Σ₁Σ₂ are the squared singular values of R₁R₂ᵀ, and the last trace is
+    the sum of these singular values. Unlike a matrix square root, it stays real for singular covariances (n < d).
 
     Raises:
-      InputError: fewer than 2 samples, unequal widths or values that are not finite.
+      InputError: fewer than 2 samples, different feature widths, or values that are not finite.
     """
     real, fake = _features(real, fake)
     factors, spread = [], 0.0
@@ -42,7 +42,9 @@ def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
 
 
 def polynomial_mmd(real: np.ndarray, fake: np.ndarray) -> float:
-    """Unbiased squared MMD of [n d] and [m d] with the kernel (x·y/d + 1)³ (Bińkowski et al. 2018); may be negative.
+    """Unbiased squared MMD of features [n d] and [m d] with the kernel (x·y/d + 1)³ (KID, Bińkowski et al. 2018).
+
+    May be negative.
 
     Raises:
       InputError: as `frechet_distance`.
@@ -50,7 +52,7 @@ def polynomial_mmd(real: np.ndarray, fake: np.ndarray) -> float:
     real, fake = _features(real, fake)
 
     def sum_of_kernel(x, y):
-        """Some rows at a time: all pairs of 10,000 clips would take gigabytes."""
+        """Computed in blocks of rows: the kernel matrix of 10,000 clips would take gigabytes."""
         parts = (x[start : start + _ROWS] for start in range(0, len(x), _ROWS))
         return sum(float(((part @ y.T / x.shape[1] + 1) ** 3).sum()) for part in parts)
 

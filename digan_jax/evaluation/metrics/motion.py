@@ -1,4 +1,4 @@
-"""Motion and time in clips: what is left of a clip without them, and how a clip changes as it goes on. numpy, pure."""
+"""Metrics of motion over time, and clips without motion or temporal order for reference values. numpy, pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ Clip = UInt8[np.ndarray, "t h w 3"]
 
 
 def frozen(clip: Clip) -> Clip:
-    """The first frame, as often as there are frames: real pictures without motion."""
+    """The first frame repeated: a clip without motion."""
     return np.repeat(clip[:1], len(clip), axis=0)
 
 
 def shuffled(clip: Clip, seed: int) -> Clip:
-    """The frames in another order: real pictures without their order. Never the order they had."""
+    """The frames in a random order that differs from the original one."""
     random = np.random.default_rng(seed)
     order = random.permutation(len(clip))
     while (order == np.arange(len(clip))).all() and len(clip) > 1:
@@ -23,21 +23,21 @@ def shuffled(clip: Clip, seed: int) -> Clip:
 
 
 def flicker(clips: Real[np.ndarray, "*n t h w c"]) -> Float[np.ndarray, "*n"]:
-    """Mean |x₋₁ − 2x + x₊₁| of each clip, in grey levels: what changes and does not go on changing.
+    """Mean |x(t − 1) − 2 x(t) + x(t + 1)| of each clip, in the units of the clips.
 
-    Even motion leaves little, jitter and flicker much. Needs 3 frames.
+    The second difference in time is small for uniform motion and large for jitter and flicker. Needs 3 frames.
     """
     x = np.asarray(clips, np.float32)
     t = x.ndim - 4
-    before, here, after = (np.take(x, np.arange(i, x.shape[t] - 2 + i), axis=t) for i in range(3))
-    return np.asarray(np.abs(before - 2 * here + after).mean((-4, -3, -2, -1), dtype=np.float64))
+    previous, current, following = (np.take(x, np.arange(i, x.shape[t] - 2 + i), axis=t) for i in range(3))
+    return np.asarray(np.abs(previous - 2 * current + following).mean((-4, -3, -2, -1), dtype=np.float64))
 
 
 def drift(clips: Real[np.ndarray, "n t h w 3"]) -> dict[str, Float[np.ndarray, "_"]]:
-    """How clips change over their frames, each a curve over t, mean over clips, in grey levels.
+    """Curves over the frames of clips, averaged over clips, in the units of the clips.
 
-    "red", "green", "blue": mean colour. "sharpness": mean size of the gradient, so that blurring shows as a fall.
-    "motion": mean |x(t + 1) − x(t)|, one value fewer, so that freezing shows as a fall.
+    "red", "green", "blue" [t]: mean colour. "sharpness" [t]: mean gradient magnitude; falls when clips blur.
+    "motion" [t - 1]: mean |x(t + 1) − x(t)|; falls when clips freeze.
     """
     x = np.asarray(clips, np.float32)
     colours = x.mean((0, 2, 3), dtype=np.float64)
@@ -50,11 +50,11 @@ def drift(clips: Real[np.ndarray, "n t h w 3"]) -> dict[str, Float[np.ndarray, "
 
 
 def diversity(clips: Real[np.ndarray, "contents motions t h w c"]) -> Float[np.ndarray, "t"]:
-    """Root mean square distance of two clips of one content and different motion, at each frame, in grey levels.
+    """Root mean square difference of clips with the same content and different motion, per frame, in the clips' units.
 
-    0 everywhere: the motion vector does nothing. At t = 0 a model of this kind draws the same frame for all of them.
+    0 everywhere means that the motion vector has no effect. DIGAN gives 0 at t = 0, where motion does not enter.
     """
     x = np.asarray(clips, np.float64)
     m = x.shape[1]
-    # The mean over pairs of |a - b|² is 2 m / (m - 1) times the variance.
+    # The mean of |a - b|² over pairs is 2 m / (m - 1) times the variance.
     return np.sqrt((2 * m / (m - 1) * x.var(axis=1)).mean((0, 2, 3, 4)))

@@ -1,4 +1,4 @@
-"""Every kernel in its fast form, the reason beside it. Times are XLA:CPU's; accelerators get forms of their own."""
+"""The fast kernels. Comments give the reasons; timings in them are XLA:CPU's. Accelerators have their own forms."""
 
 from digan_jax.kernels.fast.convolution import convolve, convolve_downsample, downsample
 from digan_jax.kernels.fast.pixels import ROW_MULTIPLE, concat, cost, each_frame, fourier, frames, multiply, upsample

@@ -1,10 +1,10 @@
-"""The critics' convolutions, every derivative of them in a fast form.
+"""The critics' convolutions, with fast derivatives of every order.
 
-R1 takes second derivatives of the critics, and on XLA:CPU the derivative of a convolution by its weights is 5 to 20
-times slower than the convolution itself, its second derivatives up to 100 times. A convolution is linear in the image
-and in the weights, so three maps are closed under differentiation: the convolution, its transpose by the image, and its
-transpose by the weights, a correlation of two images. On CPU they are made of plain convolutions and matrix products,
-with many channels of fewer multiplications (`winograd`); accelerators have fast convolutions for all three.
+R1 takes second derivatives of the critics. On XLA:CPU the weight gradient of a convolution is 5 to 20 times slower than
+the convolution, its second derivatives up to 100 times slower. A convolution is linear in the image and in the weights,
+so three maps are closed under differentiation: the convolution, its transpose with respect to the image, and its
+transpose with respect to the weights (a correlation of two images). On CPU they use plain convolutions and matrix
+products, and Winograd's algorithm for many channels (`winograd`); accelerators have fast convolutions for all three.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from jaxtyping import Float
 from digan_jax.kernels.fast import winograd
 from digan_jax.shapes import Array
 
-Images = Float[Array, "n _ _ _"]  # rows, columns and channels: they change from argument to result
+Images = Float[Array, "n _ _ _"]  # images, rows, columns, channels; the last three differ between input and output
 Weights = Float[Array, "k k i o"]
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 TAPS = (0.125, 0.375, 0.375, 0.125)  # [1, 3, 3, 1] / 8
-CACHED = 1 << 18  # numbers that fit a core's cache beside three times as many
+CACHED = 1 << 18  # float32 numbers of im2col's inputs per batch: these and its k = 3 times larger output fit the cache
 
 
 def convolve(x: Images, weight: Weights) -> Images:
@@ -36,7 +36,7 @@ def convolve_downsample(x: Images, weight: Weights) -> Images:
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _convolve(x: Images, weight: Weights, stride: int, border: int) -> Images:
-    """Cross-correlation with zeros for a border of this width."""
+    """Cross-correlation with zero padding of width `border`."""
 
     def direct(x, weight):
         padding = [(border, border)] * 2
@@ -49,7 +49,7 @@ def _convolve(x: Images, weight: Weights, stride: int, border: int) -> Images:
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _transpose(g: Images, weight: Weights, stride: int, border: int) -> Images:
-    """Transpose of `_convolve` by the image: <_convolve(x, w), g> = <x, _transpose(g, w)>."""
+    """Transpose of `_convolve` with respect to the image: <_convolve(x, w), g> = <x, _transpose(g, w)>."""
     flipped = weight[::-1, ::-1].swapaxes(2, 3)
     if stride == 1:
         return _convolve(g, flipped, 1, len(weight) - 1 - border)
@@ -60,14 +60,17 @@ def _transpose(g: Images, weight: Weights, stride: int, border: int) -> Images:
 
 
 def _dilated(g: Images, flipped: Weights, stride: int, border: int) -> Images:
-    """`_transpose` as the convolution of a dilated image, with stride - 1 zeros between pixels."""
+    """`_transpose` as a convolution of the dilated image: stride - 1 zeros between pixels."""
     padding = [(len(flipped) - 1 - border,) * 2] * 2
     return lax.conv_general_dilated(g, flipped, (1, 1), padding, (stride, stride), dimension_numbers=LAYOUT)
 
 
 def _polyphase(g: Images, flipped: Weights) -> Images:
-    """`_transpose` of a 3×3 kernel of stride 2 in polyphase form: one convolution for each parity of row and column,
-    with the taps that meet no zero of the dilated image; the four results interleaved."""
+    """`_transpose` of a 3×3 kernel of stride 2 in polyphase form.
+
+    One convolution per parity of row and column, with the taps that meet nonzero pixels of the dilated image; the four
+    results are interleaved.
+    """
     n, h, w, _ = g.shape
 
     def phase(row, column):
@@ -81,11 +84,11 @@ def _polyphase(g: Images, flipped: Weights) -> Images:
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _correlate(x: Images, g: Images, stride: int, border: int) -> Weights:
-    """Transpose of `_convolve` by the weights: <_convolve(x, w), g> = <w, _correlate(x, g)>."""
-    how = dict(stride=stride, border=border)
-    suits = winograd.suits(x, g.shape[-1], _kernel_size(x, g, **how), **how, channels=128)
-    cpu = winograd.correlate if suits else partial(_im2col, **how)
-    return lax.platform_dependent(x, g, cpu=cpu, default=partial(_swapped, **how))
+    """Transpose of `_convolve` with respect to the weights: <_convolve(x, w), g> = <w, _correlate(x, g)>."""
+    window = dict(stride=stride, border=border)
+    suits = winograd.suits(x, g.shape[-1], _kernel_size(x, g, **window), **window, channels=128)
+    cpu = winograd.correlate if suits else partial(_im2col, **window)
+    return lax.platform_dependent(x, g, cpu=cpu, default=partial(_swapped, **window))
 
 
 def _kernel_size(x: Images, g: Images, stride: int, border: int) -> int:
@@ -93,18 +96,18 @@ def _kernel_size(x: Images, g: Images, stride: int, border: int) -> int:
 
 
 def _swapped(x: Images, g: Images, stride: int, border: int) -> Weights:
-    """`_correlate` as a convolution with the axes of images and channels swapped, dilated by the stride."""
+    """`_correlate` as a convolution with image and channel axes swapped; g is a kernel dilated by the stride."""
     layout = ("CHWN", "IHWO", "HWNC")
     padding = [(border, border)] * 2
     return lax.conv_general_dilated(x, g, (1, 1), padding, rhs_dilation=(stride, stride), dimension_numbers=layout)
 
 
 def _im2col(x: Images, g: Images, stride: int, border: int) -> Weights:
-    """`_correlate` as matrix products gᵀ · im2col(x), one for each row of the kernel, summed over batches of images
-    whose data stay in the cache."""
+    """`_correlate` as matrix products gᵀ · im2col(x), one per kernel row, summed over batches of images that fit the
+    cache."""
     h, w, c = g.shape[1:]
     k = _kernel_size(x, g, stride, border)
-    wide = jnp.promote_types(x.dtype, jnp.float32)  # of the sum
+    wide = jnp.promote_types(x.dtype, jnp.float32)  # accumulates in float32 or wider
     if k == 1:
         return jnp.tensordot(x, g, axes=((0, 1, 2),) * 2, preferred_element_type=wide).astype(x.dtype)[None, None]
     in_batches = partial(winograd.in_batches, at_most=CACHED // (h * w * (c + x.shape[-1])))
@@ -121,9 +124,10 @@ def _im2col(x: Images, g: Images, stride: int, border: int) -> Weights:
 
 
 def _horizontal_im2col(x: Images, k: int, stride: int, count: int) -> Images:
-    """im2col along rows alone: [n h count k·c], the k pixels under the kernel at each of `count` places.
+    """Horizontal im2col [n h count k·c]: the k pixels under the kernel at each of `count` positions of a row.
 
-    A strided slice would be copied pixel by pixel, so columns are grouped by `stride` and whole groups are sliced."""
+    XLA:CPU copies strided slices pixel by pixel, so columns are grouped by `stride` and whole groups are sliced.
+    """
     n, h, w, c = x.shape
     groups = -(-w // stride)
     x = jnp.pad(x, ((0, 0), (0, 0), (0, groups * stride - w), (0, 0))).reshape(n, h, groups, stride * c)
@@ -132,15 +136,15 @@ def _horizontal_im2col(x: Images, k: int, stride: int, count: int) -> Images:
 
 
 _convolve.defvjp(
-    lambda x, w, *how: (_convolve(x, w, *how), (x, w)),
+    lambda x, w, *window: (_convolve(x, w, *window), (x, w)),
     lambda stride, border, xw, g: (_transpose(g, xw[1], stride, border), _correlate(xw[0], g, stride, border)),
 )
 _transpose.defvjp(
-    lambda g, w, *how: (_transpose(g, w, *how), (g, w)),
+    lambda g, w, *window: (_transpose(g, w, *window), (g, w)),
     lambda stride, border, gw, u: (_convolve(u, gw[1], stride, border), _correlate(u, gw[0], stride, border)),
 )
 _correlate.defvjp(
-    lambda x, g, *how: (_correlate(x, g, *how), (x, g)),
+    lambda x, g, *window: (_correlate(x, g, *window), (x, g)),
     lambda stride, border, xg, u: (_transpose(xg[1], u, stride, border), _convolve(xg[0], u, stride, border)),
 )
 
@@ -157,12 +161,12 @@ def downsample(x: Images) -> Images:
 
 @jax.custom_vjp
 def _downsample_transpose(g: Images) -> Images:
-    """Nearest upsampling, then [1, 2, 1] / 8 along rows and columns."""
+    """Transpose of `downsample`: nearest-neighbour upsampling, then the filter [1, 2, 1] / 8 along rows and columns."""
     return _filter(_pad(g.repeat(2, axis=1).repeat(2, axis=2), 1), (0.125, 0.25, 0.125), stride=1)
 
 
-# The filter is symmetric, so its transpose is the filter again. Autodiff would make it a sum of padded arrays, which
-# takes XLA:CPU six times as long: it tests at every pixel which of them cover it.
+# The filter is symmetric, so its transpose is the filter itself. Autodiff would sum padded arrays instead, which is six
+# times slower on XLA:CPU.
 _low_pass.defvjp(lambda x, border: (_low_pass(x, border), None), lambda border, _, g: (_low_pass(g, 3 - border),))
 downsample.defvjp(lambda x: (downsample(x), None), lambda _, g: (_downsample_transpose(g),))
 _downsample_transpose.defvjp(lambda g: (_downsample_transpose(g), None), lambda _, u: (downsample(u),))
@@ -173,7 +177,7 @@ def _pad(x: Images, border: int) -> Images:
 
 
 def _filter(x: Images, taps: tuple[float, ...], stride: int) -> Images:
-    """Separable cross-correlation, as sums of shifted slices: along rows, then along columns."""
+    """Separable cross-correlation of both image axes as sums of shifted slices."""
     for axis in (1, 2):
         last = x.shape[axis] - len(taps) + 1
         x = sum(tap * lax.slice_in_dim(x, k, k + last, stride=stride, axis=axis) for k, tap in enumerate(taps))

@@ -1,14 +1,14 @@
 """Fourier features, nearest upsampling and 1x1 layers, on a folded grid.
 
 Features are stored as [b side row column t channel]. With an even number of rows, side 0 is the upper half of the grid
-and side 1 the lower half turned by 180 degrees, so that [row, column] of side 0 and of side 1 are opposite pixels: at d
-and -d from the centre. A 1x1 layer looks at no neighbour, so the order of pixels is free, and the Fourier features of
-two opposite pixels are multiplied at the cost of one (`_multiply_fourier`). Frames stand inside pixels, as they share a
-pixel's Fourier features up to their phase.
+and side 1 the lower half rotated by 180 degrees, so that index [row, column] of the two sides means opposite pixels, at
+d and -d from the grid's centre. A 1x1 layer is pointwise, so pixels may be stored in any order, and in this order one
+matrix product serves the Fourier features of two opposite pixels (`_multiply_fourier`). The frame axis t is inside the
+pixel axes because all frames share a pixel's Fourier features up to phase.
 
-Upsampling and Fourier features are lazy until `multiply` sees them:
-- a 1x1 layer commutes with nearest upsampling, so the old channels are multiplied on the smaller grid;
-- no sine or cosine is evaluated for a pixel or a frame of it.
+Upsampling and Fourier features are lazy until `multiply`:
+- a 1x1 layer commutes with nearest-neighbour upsampling, so the upsampled channels are multiplied on the smaller grid;
+- sines and cosines are evaluated per row, per column and per frame, never per pixel.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from jaxtyping import Float
 from digan_jax.grids import Level
 from digan_jax.shapes import Array
 
-Folded = Float[Array, "b s _ _ t _"]  # rows, columns and channels differ between layers
+Folded = Float[Array, "b s _ _ t _"]  # clip, side, row, column, frame, channel
 ROW_MULTIPLE = 2  # an odd number of rows cannot be folded
-FEW = 3  # outputs
+FEW_OUTPUTS = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Upsampled:
-    """Nearest upsampling of an array."""
+    """A lazy nearest-neighbour upsampling."""
 
     x: Folded
     repeat: int
@@ -43,7 +43,7 @@ class Upsampled:
 
 @dataclasses.dataclass(frozen=True)
 class Fourier:
-    """Fourier features by what determines them."""
+    """Lazy Fourier features."""
 
     frequency: Float[Array, "b f 2"]
     phase: Float[Array, "b t f"]
@@ -63,7 +63,7 @@ def concat(*parts: Part) -> tuple[Part, ...]:
 
 
 def multiply(x: Part | tuple[Part, ...], weight: Float[Array, "b i o"], dtype) -> Folded:
-    """The sum of each part's product with its rows of the matrix."""
+    """The sum over parts of part times its rows of the matrix."""
     parts = x if isinstance(x, tuple) else (x,)
     sides = next((_array(part).shape[1] for part in parts if not isinstance(part, Fourier)), None)
     products, first = [], 0
@@ -87,8 +87,7 @@ def frames(x: Folded | Upsampled) -> Float[Array, "b t _ _ _"]:
 
 
 def each_frame(f: Callable, times: Float[Array, "b t"]) -> Float[Array, "b t _"]:
-    """XLA:CPU multiplies a matrix of a single row by another kernel, which sums in another order: a frame alone would
-    differ in its last bits from the same frame among others. So a single frame is computed twice."""
+    """XLA:CPU multiplies one row by another kernel that sums in another order: pad a single frame to two."""
     n = times.shape[1]
     if n == 1:
         times = jnp.concatenate([times, times], axis=1)
@@ -96,8 +95,8 @@ def each_frame(f: Callable, times: Float[Array, "b t"]) -> Float[Array, "b t _"]
 
 
 def cost(level: Level, n_in: int, n_fourier: int, n_out: int, repeat: int) -> tuple[float, float, float]:
-    """A clip keeps the Fourier features of half of the pixels (`_of_pixels`), a frame what enters and leaves the layer,
-    twice: a product and its activation. Float32."""
+    """Bytes per clip: Fourier features of half the pixels (`_of_pixels`). Bytes per frame: inputs and outputs, counted
+    twice for product and activation. Float32."""
     nodes = level.x.shape[-1] * level.y.shape[-1]
     evaluated = nodes / _sides(level)
     multiplications = n_out * (nodes / repeat**2 * n_in + evaluated * n_fourier)
@@ -105,7 +104,7 @@ def cost(level: Level, n_in: int, n_fourier: int, n_out: int, repeat: int) -> tu
 
 
 def _sides(level: Level) -> int:
-    """2 if the level can be folded, else 1: an odd number of rows, or in an exported program any number."""
+    """2 if the level can be folded; 1 if its number of rows is odd or symbolic (exported programs)."""
     rows = level.y.shape[-1]
     return 2 if isinstance(rows, int) and rows % 2 == 0 else 1
 
@@ -123,7 +122,7 @@ def _repeat(x: Float[Array, "b s h w t c"], repeat: int) -> Float[Array, "b s h*
 def _multiply_array(x: Folded, weight: Float[Array, "b i o"], dtype) -> Folded:
     b, *pixels, c = x.shape
     x, weight = x.reshape(b, -1, c).astype(dtype), weight.astype(dtype)
-    if weight.shape[-1] <= FEW:  # outputs first: of an [i, 3] matrix XLA:CPU makes the gradient six times slower
+    if weight.shape[-1] <= FEW_OUTPUTS:  # weights as [o i]: on XLA:CPU the gradient of [i 3] is six times slower
         y = jnp.einsum("bpi,boi->bpo", x, weight.swapaxes(1, 2), preferred_element_type=jnp.float32)
     else:
         y = jnp.matmul(x, weight, preferred_element_type=jnp.float32)
@@ -131,13 +130,13 @@ def _multiply_array(x: Folded, weight: Float[Array, "b i o"], dtype) -> Folded:
 
 
 def _multiply_fourier(v: Fourier, weight: Float[Array, "b features o"], dtype, sides: int) -> Folded:
-    """Fourier features [sin, cos] of all pixels and frames times the matrix of the clip.
+    """Fourier features [sin, cos] of all pixels and frames times the clip's matrix [S; C].
 
-    With p(t) the angle at the centre of the grid in frame t and p + a that at a pixel,
+    Let p(t) be the angle at the grid's centre in frame t, and p + a the angle at a pixel. Then
       S sin(p + a) + C cos(p + a) = (S sin p + C cos p) cos a + (S cos p - C sin p) sin a.
-    The matrices in brackets depend on the frame alone, cos a and sin a on the pixel alone: no transcendental is
-    evaluated for a pixel of a frame. The first term is even in a, the second odd, and the opposite pixel has -a: the
-    sum of the terms is the result at a pixel of side 0, their difference that at the opposite one of side 1.
+    The matrices in brackets depend on the frame alone, cos a and sin a on the pixel alone. The first term is even in a
+    and the second odd, and the opposite pixel has angle -a: the sum of the terms is the result at a pixel of side 0,
+    their difference the result at the opposite pixel of side 1.
     """
     columns, rows, centre = _factors(v, sides)
     b, h, _, f = rows.shape
@@ -151,11 +150,11 @@ def _multiply_fourier(v: Fourier, weight: Float[Array, "b features o"], dtype, s
 
 
 class Factors(NamedTuple):
-    """[cos, sin] of three angles whose sum is the angle at a pixel."""
+    """[cos, sin] of three angles that add up to the angle at a pixel in a frame."""
 
-    columns: Float[Array, "b w 2 f"]  # from the centre of the grid to a column
-    rows: Float[Array, "b h 2 f"]  # from the centre to a row of side 0
-    centre: Float[Array, "b t 2 f"]  # at the centre in each frame
+    columns: Float[Array, "b w 2 f"]  # angle from the grid's centre to a column
+    rows: Float[Array, "b h 2 f"]  # angle from the grid's centre to a row of side 0
+    centre: Float[Array, "b t 2 f"]  # angle at the grid's centre, per frame
 
 
 def _factors(v: Fourier, sides: int) -> Factors:
@@ -167,13 +166,13 @@ def _factors(v: Fourier, sides: int) -> Factors:
     columns, x_centre = along(v.level.x, v.frequency[:, :, 0])
     rows, y_centre = along(v.level.y, v.frequency[:, :, 1])
     angles = columns, rows[:, : rows.shape[1] // sides], v.phase + (x_centre + y_centre)[:, None]
-    # Stacked, and so evaluated once: a cosine by itself XLA:CPU fuses into its consumer and evaluates for every pixel.
+    # Stacked so that XLA:CPU evaluates them once: it would fuse a lone cosine into its consumer, once per pixel.
     return Factors(*(jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=2) for angle in angles))
 
 
-@jax.checkpoint  # else the broadcast factors are kept for the backward pass
+@jax.checkpoint  # recompute the broadcast factors in the backward pass instead of storing them
 def _of_pixels(columns: Float[Array, "b w 2 f"], rows: Float[Array, "b h 2 f"]) -> Float[Array, "b 2 n f"]:
-    """[cos, sin] of the angle from the centre to each pixel of side 0, by the addition theorem."""
+    """[cos, sin] of the angle from the grid's centre to each of the n pixels of side 0, by the addition theorem."""
     cos_x, sin_x = jnp.moveaxis(columns[:, None], 3, 0)
     cos_y, sin_y = jnp.moveaxis(rows[:, :, None], 3, 0)
     features = jnp.stack([cos_x * cos_y - sin_x * sin_y, sin_x * cos_y + cos_x * sin_y], axis=1)
@@ -182,7 +181,7 @@ def _of_pixels(columns: Float[Array, "b w 2 f"], rows: Float[Array, "b h 2 f"]) 
 
 @jax.custom_vjp
 def _sum_and_difference(x: Float[Array, "b 2 h w t o"]) -> Float[Array, "b 2 h w t o"]:
-    """Its own transpose; autodiff's, a sum over an axis of two, takes XLA:CPU seven times as long."""
+    """[x0 + x1, x0 - x1]. The map is its own transpose; the one from autodiff is seven times slower on XLA:CPU."""
     signs = np.array([1, -1], np.float32).reshape(1, 2, 1, 1, 1, 1)
     return x[:, :1] + signs * x[:, 1:]
 

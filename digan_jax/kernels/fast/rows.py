@@ -1,4 +1,4 @@
-"""A function of each row by itself, so that not even rounding depends on how many rows there are."""
+"""Applies a function row by row: bitwise equal results for a row whatever the number of rows."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from digan_jax.shapes import Array
 
 
 def map_rows(f: Callable, rows, finite: Float[Array, "n _"]) -> Float[Array, "n *_"]:
-    """`jax.lax.map` whose body is the same program for any number of rows.
+    """`jax.lax.map` whose body compiles to the same program for any number of rows.
 
-    XLA unrolls a loop that it can see runs once, and compiles its body in another way. So there are at least two rows,
-    the second a copy, and the trip count is data that XLA cannot see: the number of finite rows of `finite`.
+    XLA unrolls a loop with a known trip count of one and compiles its body differently. So a single row is padded to
+    two, and the trip count is computed from data: the number of finite rows of `finite`.
     """
     n = len(finite)
     if n == 1:

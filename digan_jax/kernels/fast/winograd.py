@@ -1,9 +1,8 @@
-"""3×3 convolutions of stride 1 with 2.25 times fewer multiplications, as matrix products: Winograd's F(2×2, 3×3) (Lavin
-and Gray 2016). For CPU; accelerators have convolutions of their own.
+"""Winograd's F(2×2, 3×3) algorithm for 3×3 convolutions of stride 1 (Lavin and Gray 2016), for CPU.
 
-A tile of 2×2 outputs is Y = Aᵀ [(G w Gᵀ) ⊙ (Bᵀ d B)] A for a 3×3 kernel w and the 4×4 inputs d under it: 16 products,
-where the direct sum has 36. Summed over channels, each of the 16 is one matrix product for all tiles. All entries of
-A, B and G are 0, ±1 and ½, so rounding is about that of the direct sum.
+A tile of 2×2 outputs is Y = Aᵀ [(G w Gᵀ) ⊙ (Bᵀ d B)] A for a 3×3 kernel w and the 4×4 inputs d: 16 multiplications
+instead of 36. With channels, each of the 16 is one matrix product over all tiles. The entries of A, B and G are 0, ±1
+and ½, so the rounding error is about that of the direct convolution.
 """
 
 from __future__ import annotations
@@ -16,22 +15,22 @@ from jaxtyping import Float
 
 from digan_jax.shapes import Array
 
-Images = Float[Array, "n _ _ _"]  # rows, columns, channels
+Images = Float[Array, "n _ _ _"]  # images, rows, columns, channels
 Weights = Float[Array, "3 3 i o"]
-Tiles = Float[Array, "tiles _"]  # one element of every tile, all channels
-Elements = Sequence[Array] | Array  # along one axis of a tile
-TILES = 1 << 11  # multiplied at once: enough for a quick product, few enough for the cache
+Tiles = Float[Array, "tiles _"]  # one element of every tile: [tiles channels]
+Elements = Sequence[Array] | Array  # the elements along one axis of a tile
+TILES = 1 << 11  # tiles per matrix product: few enough to fit the cache
 
 
 def suits(x: Images, n_out: int, kernel: int, stride: int, border: int, channels: int) -> bool:
-    """Whether a convolution is of this form and has `channels` or more in and out: fewer do not pay."""
+    """Whether the algorithm applies and pays: a 3×3 kernel, even sizes, at least `channels` channels in and out."""
     h, w, n_in = x.shape[1:]
     fits = (kernel, stride, border, x.dtype) == (3, 1, 1, jnp.float32) and h % 2 == w % 2 == 0
     return fits and min(n_in, n_out) >= channels
 
 
 def convolve(x: Images, weight: Weights) -> Images:
-    """Cross-correlation with zeros for a border of width 1."""
+    """Cross-correlation with zero padding of 1."""
     n, h, w, _ = x.shape
     kernel = [_g(rows) for rows in zip(*(_g(columns) for columns in weight))]  # G w Gᵀ: [column][row] of [i o]
 
@@ -47,7 +46,7 @@ def convolve(x: Images, weight: Weights) -> Images:
 
 
 def correlate(x: Images, g: Images) -> Weights:
-    """Transpose of `convolve` by the weights, Gᵀ [(A g Aᵀ) ⊙ (Bᵀ d B)] G: <convolve(x, w), g> = <w, correlate(x, g)>."""
+    """Gᵀ [(A g Aᵀ) ⊙ (Bᵀ d B)] G, the transpose with respect to w: <convolve(x, w), g> = <w, correlate(x, g)>."""
     h, w, n_out = g.shape[1:]
     at_most = 4 * TILES // (h * w)
 
@@ -65,17 +64,17 @@ def correlate(x: Images, g: Images) -> Weights:
 
 
 def in_batches(x: Images, at_most: int) -> Float[Array, "batches m _ _ _"]:
-    """Batches of equal size: of at most so many images, at least one."""
+    """Images in batches of equal size m: the largest divisor of n that is at most `at_most`, at least 1."""
     m = max(m for m in range(1, max(1, at_most) + 1) if len(x) % m == 0)
     return x.reshape(-1, m, *x.shape[1:])
 
 
 def _input_transform(x: Images) -> Iterator[tuple[Tiles, ...]]:
-    """Bᵀ d B of the 4×4 inputs under every tile: row by row, its four elements."""
+    """Input transform Bᵀ d B of the 4×4 inputs of every tile: yields its four rows, each as four elements."""
     n, h, w, c = x.shape
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     for row in _bt([x[:, i : i + h - 1 : 2] for i in range(4)]):
-        pairs = row.reshape(n, h // 2, w // 2 + 1, 2 * c)  # of neighbouring columns, so that no slice is strided
+        pairs = row.reshape(n, h // 2, w // 2 + 1, 2 * c)  # pairs of columns, so that no slice is strided
         first, second = pairs[:, :, :-1], pairs[:, :, 1:]
         columns = first[..., :c], first[..., c:], second[..., :c], second[..., c:]
         yield tuple(element.reshape(-1, c) for element in _bt(columns))

@@ -1,4 +1,4 @@
-"""Which blocks and layers a generator has, of how many channels."""
+"""The generator's architecture: its blocks, their layers and channels."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from digan_jax.models.digan.constants import EXTRA_LAYERS
 
 
 class Layer(NamedTuple):
-    """A 1x1 layer under factorised multiplicative modulation."""
+    """Shape of a 1x1 layer with factorised multiplicative modulation (FMM)."""
 
     name: str  # as in the release
-    n_x: int  # channels of the layer before
-    n_fourier: int  # Fourier features that are appended to them
+    n_x: int  # channels of the previous layer
+    n_fourier: int  # Fourier features concatenated to them
     n_out: int
 
     @property
@@ -24,8 +24,8 @@ class Layer(NamedTuple):
 
 
 def blocks(config: ModelConfig) -> dict[int, list[Layer]]:
-    """Layers of the blocks of resolution 4, 8, ... R."""
-    found: dict[int, list[Layer]] = {}
+    """{resolution: its layers} for the blocks 4, 8, ... R."""
+    layers: dict[int, list[Layer]] = {}
     for r in (4 << i for i in range((config.resolution // 4).bit_length())):
         n_out = config.channels(r)
         n_fourier = 2 * config.n_frequencies if r == 4 or r > grids.BASE else 0
@@ -33,12 +33,12 @@ def blocks(config: ModelConfig) -> dict[int, list[Layer]]:
         names += ["extra_convs_0"] if r in EXTRA_LAYERS else []
         n_x = 0 if r == 4 else config.channels(r // 2)
         first = Layer(names[0], n_x, n_fourier, n_out)
-        found[r] = [first, *(Layer(name, n_out, 0, n_out) for name in names[1:])]
-    return found
+        layers[r] = [first, *(Layer(name, n_out, 0, n_out) for name in names[1:])]
+    return layers
 
 
 def blocks_on(config: ModelConfig, grid: grids.Grid) -> Iterator[tuple[int, list[Layer], grids.Level]]:
-    """Resolution, layers and level of each block: those up to 32 share a level, and a pyramid may stop early."""
+    """(resolution, layers, grid level) of each block. Blocks 4 to 32 share a level; the grid may have fewer levels."""
     for r, layers in blocks(config).items():
         index = max(0, (r // grids.BASE).bit_length() - 1)
         if index < len(grid.levels):
@@ -46,5 +46,5 @@ def blocks_on(config: ModelConfig, grid: grids.Grid) -> Iterator[tuple[int, list
 
 
 def n_layers(config: ModelConfig) -> int:
-    """Copies of w: one for each FMM layer and one for the last toRGB; every other toRGB shares the next layer's."""
+    """Copies of w: one per FMM layer and one for the last toRGB. Any other toRGB uses the next FMM layer's copy."""
     return sum(map(len, blocks(config).values())) + 1

@@ -1,6 +1,6 @@
-"""DiffAugment (Zhao et al. 2020): differentiable augmentation, one draw for both frames of a pair.
+"""DiffAugment (Zhao et al. 2020) of pairs of frames, in [-1, 1].
 
-An augmentation of its own for each frame would show the motion critic a motion that is not there.
+Both frames of a pair get the same augmentation; otherwise the motion critic would see false motion.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ from jaxtyping import Float, Int, Key
 from digan_jax import rng
 from digan_jax.shapes import Array, Pair
 
-SHIFT = 1 / 8  # largest translation, of the picture's size
-CUTOUT = 1 / 2  # side of the square cut out, of the picture's size
+SHIFT = 1 / 8  # largest translation, as a fraction of the frame's side
+CUTOUT = 1 / 2  # side of the square cut out, as a fraction of the frame's side
 
 
 class Draws(NamedTuple):
-    """The randomness of one augmentation: uniform numbers in [0, 1) and whole pixels, one row for each pair."""
+    """Random numbers of one augmentation, one row per pair: uniform in [0, 1), or in pixels."""
 
     brightness: Float[Array, "b"]
     saturation: Float[Array, "b"]
     contrast: Float[Array, "b"]
-    shift: Int[Array, "b 2"]  # (rows, columns) by which the picture moves down and right
+    shift: Int[Array, "b 2"]  # translation (down, right)
     cutout: Int[Array, "b 2"]  # (row, column) of the square's centre
 
 
 def draw(key: Key[Array, ""], pairs: int, size: int) -> Draws:
+    """Random numbers for this many pairs of size x size frames."""
+
     def uniform(name):
         return jax.random.uniform(rng.stream(key, name), (pairs,))
 
@@ -48,7 +50,7 @@ def draw(key: Key[Array, ""], pairs: int, size: int) -> Draws:
 
 
 def augment(frames: Pair, draws: Draws, policy: tuple[str, ...]) -> Pair:
-    """Apply the kinds of augmentation that `policy` names, in the published order."""
+    """Applies the augmentations that `policy` names ("color", "translation", "cutout"), in the published order."""
     if "color" in policy:
         frames = brightness(frames, draws.brightness)
         frames = saturation(frames, draws.saturation)
@@ -82,7 +84,7 @@ def contrast(frames: Pair, u: Float[Array, "b"]) -> Pair:
 
 
 def translate(frames: Pair, shift: Int[Array, "b 2"]) -> Pair:
-    """Move by whole pixels, zeros outside: products with 0-1 matrices, since a gather's derivative is a slow scatter."""
+    """Translation by whole pixels, zeros outside. As products with 0-1 matrices: the gradient of a gather is slow."""
     h, w = frames.shape[2:4]
     rows = jax.vmap(lambda s: jnp.eye(h, k=-s, dtype=frames.dtype))(shift[:, 0])
     columns = jax.vmap(lambda s: jnp.eye(w, k=-s, dtype=frames.dtype))(shift[:, 1])
@@ -92,7 +94,7 @@ def translate(frames: Pair, shift: Int[Array, "b 2"]) -> Pair:
 
 
 def cut_out(frames: Pair, centre: Int[Array, "b 2"]) -> Pair:
-    """Zero a square of half the size; one near the border is cut off there."""
+    """Zeroes a square of half the frame's side, clipped at the border."""
     h, w = frames.shape[2:4]
 
     def inside(length, centres):

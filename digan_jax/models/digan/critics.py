@@ -1,5 +1,7 @@
-"""The critics: a motion critic of a pair of frames and the time between them, and an image critic of single frames
-(paper, section 3.2). Residual networks of one shape without shared weights (StyleGAN2's, Karras et al. 2020)."""
+"""The critics (paper, section 3.2): a motion critic of two frames and the time between them, an image critic of frames.
+
+Both are the residual network of StyleGAN2 (Karras et al. 2020); they share no weights.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ SQRT_HALF = float(np.sqrt(0.5))
 
 
 class Conv(nn.Module):
-    """Equalised convolution: weight [k k i o] / sqrt(i k²)."""
+    """Convolution with equalised learning rate: weight [k k i o] / sqrt(i k²)."""
 
     features: int
     kernel: int
@@ -40,7 +42,7 @@ class Conv(nn.Module):
 
 
 class Block(nn.Module):
-    """Residual block that halves the resolution; the first one has a fromRGB layer before it."""
+    """Residual block that halves the resolution. The first block starts with a fromRGB layer."""
 
     features_in: int
     features_out: int
@@ -58,10 +60,10 @@ class Block(nn.Module):
 
 
 def minibatch_deviation(x: Float[Array, "b s k h w c"], group_size: int) -> Float[Array, "b s k h w 1"]:
-    """Standard deviation over groups of samples, averaged to one number a group (Karras et al. 2018).
+    """Minibatch standard deviation: one number per group of samples (Karras et al. 2018).
 
-    `x` holds s independent batches of b clips of k images; groups never cross batches. Sample n = clip·k + image of
-    a batch belongs to group n mod (b·k / group).
+    `x` holds s independent batches of b clips of k images. A group stays within one batch: sample n = clip·k + image
+    of a batch belongs to group n mod (b·k / group_size).
     """
     b, s, k, *chw = x.shape
     group = min(group_size, b * k)
@@ -73,7 +75,7 @@ def minibatch_deviation(x: Float[Array, "b s k h w c"], group_size: int) -> Floa
 
 
 class Epilogue(nn.Module):
-    """4×4 features to a vector, float32."""
+    """Last block: 4×4 features to a vector, with minibatch standard deviation. Float32 out."""
 
     features: int
     features_out: int
@@ -90,7 +92,7 @@ class Epilogue(nn.Module):
 
 
 class Critic(nn.Module):
-    """Scores of s independent batches of b clips of k images; batches do not see each other."""
+    """Scores s independent batches of b clips of k images; minibatch statistics stay within a batch."""
 
     config: ModelConfig
     mbstd_group_size: int
@@ -117,7 +119,7 @@ class Critic(nn.Module):
 
 
 class Critics(nn.Module):
-    """The motion critic of [frame 1, frame 2, Δt] and the image critic of each frame."""
+    """The motion critic scores [frame 1, frame 2, Δt], the image critic each frame."""
 
     config: ModelConfig
     mbstd_group_size: int
@@ -137,7 +139,7 @@ class Critics(nn.Module):
 
 
 def motion_input(frames: Float[Array, "*b 2 h w c"], delta_t: Float[Array, "*b"]) -> Float[Array, "*b h w 7"]:
-    """[frame 1, frame 2, Δt at every pixel] along channels."""
+    """The motion critic's input: [frame 1, frame 2, Δt] along channels, Δt constant over pixels."""
     first, second = frames[..., 0, :, :, :], frames[..., 1, :, :, :]
     plane = jnp.broadcast_to(delta_t[..., None, None, None], (*first.shape[:-1], 1)).astype(frames.dtype)
     return jnp.concatenate([first, second, plane], axis=-1)

@@ -1,4 +1,4 @@
-"""DIGAN as a model family: what `models.interface.Family` asks for."""
+"""DIGAN as a model family: implements `models.interface.Family`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ class Digan:
         return init_state(key, config)
 
     def adopt(self, key: Key[Array, ""], config: RunConfig, found: Trained) -> GanState:
-        """Where a model was given away without its critics, they start anew, against the averaged generator."""
+        """The initial state for fine-tuning. Without critics, it has new ones and continues from the EMA generator.
+
+        Raises:
+          InputError: the weights have another architecture.
+        """
         ema = {name: found.params[name] for name in ("mapping", "synthesis")}
         generator, critic = found.generator, found.critic
         if critic is None:
@@ -52,7 +56,7 @@ class Digan:
         return times.of_reals(random, clip_frames, clips)
 
     def inference(self, state: GanState) -> Params:
-        """The averaged generator and the average content vector."""
+        """The EMA generator and the mean content vector (for truncation)."""
         return {**state.ema, "w_avg": state.w_avg}
 
     def saved_weights(self) -> tuple[str, ...]:
@@ -61,13 +65,13 @@ class Digan:
     def scores(
         self, config: RunConfig, state: GanState, clips: Float[Array, "b t h w c"], condition: Condition | None
     ) -> Mapping[str, np.ndarray]:
-        """Of first and last frame, in whole groups of the minibatch statistics."""
+        """Scores of each clip's first and last frame. Drops clips that fill no whole minibatch-deviation group."""
         group = config.train.mbstd_group_size
         n = len(clips) // group * group or len(clips)
         label = None if condition is None else condition.label[:n]
         pairs = jnp.asarray(clips[:n, [0, -1]], jnp.float32)
-        found = _critics(config.model)(state.critic, pairs, jnp.ones(n), label)
-        return {head: np.ravel(values) for head, values in zip(("motion", "image"), found)}
+        scores = _critics(config.model)(state.critic, pairs, jnp.ones(n), label)
+        return {head: np.ravel(values) for head, values in zip(("motion", "image"), scores)}
 
 
 @cache
@@ -76,7 +80,7 @@ def _critics(model: ModelConfig):
 
 
 def _misfits(name: str, theirs, ours) -> list[str]:
-    """One line for each array of a tree that is missing, too much or of another shape."""
+    """One line for each array that only one tree has or whose shapes differ."""
     shapes = lambda tree: {path: np.shape(x) for path, x in leaves({name: tree}).items()}
     a, b = shapes(theirs), shapes(ours)
     return [f"{path}: {a.get(path)} -> {b.get(path)}" for path in sorted(a | b) if a.get(path) != b.get(path)]

@@ -1,6 +1,6 @@
-"""The generator: (x, y, t) to colour under a content and a motion vector (paper, section 3.1; layers of INR-GAN).
+"""The generator: (x, y, t) to colour, given a content and a motion vector (paper, section 3.1; layers of INR-GAN).
 
-Weights depend on the clip, never on the frame or pixel: every layer is one matrix for all pixels of all frames.
+Modulated weights depend on the clip alone: every layer multiplies all pixels of all frames of a clip by one matrix.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from digan_jax.models.digan.layers import Dense, Mapping, add_bias, leaky_relu, 
 from digan_jax.models.digan.motion import MOTIONS
 from digan_jax.shapes import Array, Latents, Motion
 
-Pixels = Float[Array, "b *pixels c"]  # of all frames, in the order of `kernels`
+Pixels = Float[Array, "b *pixels c"]  # pixels of all frames; `kernels` defines their order
 
 
 class FourierFeatures(nn.Module):
-    """Fourier features whose frequencies follow the content and whose phases move with time (paper, eq. 4 and 5)."""
+    """Fourier features (paper, eq. 4 and 5): frequencies depend on content, phases on content, motion and time."""
 
     n_frequencies: int
 
@@ -39,7 +39,10 @@ class FourierFeatures(nn.Module):
 
 
 class FMMLayer(nn.Module):
-    """1x1 layer under factorised multiplicative modulation: W ⊙ (A B / sqrt(rank) + 1), rows made unit length."""
+    """1x1 layer with factorised multiplicative modulation (INR-GAN, Skorokhodov et al. 2021).
+
+    Its matrix is W ⊙ (A B / sqrt(rank) + 1), A and B affine functions of w, with unit norm for each output.
+    """
 
     layer: Layer
     rank: int
@@ -62,7 +65,7 @@ class FMMLayer(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Colour of a block: a modulated 1x1 layer without normalisation or activation. Float32 out."""
+    """Features to RGB: a modulated 1x1 layer without normalisation or activation. Float32 out."""
 
     dtype: jnp.dtype
 
@@ -77,7 +80,7 @@ class ToRGB(nn.Module):
 
 
 class Block(nn.Module):
-    """One resolution: upsampling and Fourier features (not in blocks 8 to 32), FMM layers, colours added up."""
+    """Layers of one resolution: upsample, concatenate Fourier features (not in blocks 8 to 32), FMM layers, toRGB."""
 
     layers: tuple[Layer, ...]
     config: ModelConfig
@@ -85,7 +88,7 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, h: Pixels | None, rgb, latents: Latents, times: Float[Array, "b t"], level: grids.Level):
-        """`latents.content` holds a copy of w for each FMM layer and one for toRGB."""
+        """(features, RGB summed over blocks). `latents.content` has a copy of w per FMM layer and one for toRGB."""
         w = latents.content
         if self.layers[0].n_fourier:
             v = FourierFeatures(self.config.n_frequencies, name="fourier")(w[:, 0], latents.motion, times, level)
@@ -97,7 +100,7 @@ class Block(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Latents, times and a grid to frames [b t h w 3], about in [-1, 1], not clamped."""
+    """Latents, times [0, 1] and a grid to frames [b t h w 3]: float32, about in [-1, 1], not clamped."""
 
     config: ModelConfig
     dtype: jnp.dtype
@@ -116,6 +119,8 @@ class Synthesis(nn.Module):
 
 
 class Generator(nn.Module):
+    """Mapping and synthesis: noise z [b z], one-hot label or None, motion, times [b t] and a grid to frames."""
+
     config: ModelConfig
     dtype: jnp.dtype
 

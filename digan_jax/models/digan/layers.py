@@ -1,4 +1,4 @@
-"""Layers that generator and critics are made of (equalised learning rate: Karras et al. 2018)."""
+"""Layers shared by generator and critics, with equalised learning rate (Karras et al. 2018)."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ SQRT2 = float(np.sqrt(2.0))
 
 
 def leaky_relu(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Leaky ReLU of slope 0.2, times sqrt(2) so that it keeps the second moment."""
+    """Leaky ReLU of slope 0.2 and gain sqrt(2), which about preserves the second moment."""
     return jnp.where(x >= 0, SQRT2 * x, LEAKY_SLOPE * SQRT2 * x)
 
 
 def normalize(x: Float[Array, "*n c"]) -> Float[Array, "*n c"]:
-    """Divided by the root mean square over features."""
+    """x divided by its root mean square over channels."""
     return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + EPSILON)
 
 
 def add_bias(x: Float[Array, "*n c"], bias: Float[Array, "c"]) -> Float[Array, "*n c"]:
-    """x + bias along the last axis, without implicit rank promotion (tests forbid it)."""
+    """x + bias over the last axis, without implicit rank promotion (an error in tests)."""
     return x + jnp.expand_dims(bias, range(x.ndim - 1))
 
 
 def scaled_normal(scale: float = 1.0):
+    """Initialiser: normal with this standard deviation."""
     return lambda key, shape: scale * jax.random.normal(key, shape, jnp.float32)
 
 
 class Dense(nn.Module):
-    """Equalised dense layer, x · (W · m / sqrt(i)) + m · bias: m multiplies its learning rate. Always float32."""
+    """Dense layer with equalised learning rate: x · (W · m / sqrt(i)) + m · bias. m is `lr_multiplier`. Float32."""
 
     features: int
     lr_multiplier: float = 1.0
@@ -49,7 +50,7 @@ class Dense(nn.Module):
 
 
 class Mapping(nn.Module):
-    """Noise (and class) to a vector: optional class embedding, then dense layers of learning rate 0.01."""
+    """Noise z, a class label or both to a vector w: normalise, concatenate, dense layers (learning rate times 0.01)."""
 
     features: int
     n_layers: int

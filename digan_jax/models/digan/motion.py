@@ -1,4 +1,4 @@
-"""Motion codes: how a motion vector moves the phases of the Fourier features with time. Time enters nowhere else."""
+"""Motion codes: phases of the Fourier features as functions of motion vector and time. Time enters nowhere else."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from digan_jax.shapes import Array, Motion
 
 
 class MotionCode(Protocol):
-    """Called inside a module, which then owns its layers."""
+    """A function called inside a flax module, which owns the layers it makes."""
 
     def __call__(
         self, w: Float[Array, "b w"], motion: Motion, times: Float[Array, "b t"], n_frequencies: int
     ) -> Float[Array, "b t f"]:
-        """What is added to the phases at these times."""
+        """Phase offsets, in radians, at times in clips."""
 
 
 def linear(
     w: Float[Array, "b w"], motion: Float[Array, "b m"], times: Float[Array, "b t"], n_frequencies: int
 ) -> Float[Array, "b t f"]:
-    """The release's: a direction of each clip times t, then two dense layers (paper, eq. 5)."""
+    """The release's motion code (paper, eq. 5): a direction per clip times t, then a two-layer MLP."""
     direction = Dense(n_frequencies, name="motion")(jnp.concatenate([w, motion], axis=-1))
     m = MOTION_SCALE * direction[:, None, :] * times[:, :, None]
-    m = nn.leaky_relu(m, negative_slope=MOTION_SLOPE)  # without gain, unlike every other activation here
+    m = nn.leaky_relu(m, negative_slope=MOTION_SLOPE)  # no sqrt(2) gain, unlike every other activation
     m = leaky_relu(Dense(n_frequencies, name="motion_mlp0")(m))
     return Dense(n_frequencies, name="motion_mlp1")(m)
 

@@ -1,4 +1,4 @@
-"""Generator and critics as pure functions over nested dicts; the only room that knows flax."""
+"""Generator and critics as pure functions of nested dicts of parameters; callers need no flax."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ __all__ = ["Nets", "GeneratorNet", "CriticNet", "build", "motion_input", "repeat
 
 
 class GeneratorNet(NamedTuple):
+    """Pure functions of the generator."""
+
     init: Callable  # key -> {"mapping", "synthesis"}
     mapping: Callable  # params, z [b z], one-hot label [b classes] | None -> w [b w]
     synthesis: Callable  # params, Latents, times [b t], Grid -> frames [b t h w 3], float32, about [-1, 1]
@@ -27,26 +29,30 @@ class GeneratorNet(NamedTuple):
 
 
 class CriticNet(NamedTuple):
+    """Pure functions of the two critics."""
+
     init: Callable  # key -> {"motion", "image"}
-    apply: Callable  # params, frames [b 2 h w 3], delta_t [b], label -> motion [b], image [b 2]
-    apply_batches: Callable  # params, motion input [b s h w 7], frames [b s 2 h w 3], label [b s classes] of s batches
+    apply: Callable  # params, frames [b 2 h w 3], delta_t [b], label -> scores: motion [b], image [b 2]
+    apply_batches: Callable  # the same for s batches: params, motion input [b s h w 7], frames [b s 2 h w 3], label
 
 
 class Nets(NamedTuple):
+    """The networks of a configuration."""
+
     generator: GeneratorNet
     critic: CriticNet
 
 
 def repeat_content(w: Float[Array, "b w"], n_layers: int) -> Float[Array, "b layers w"]:
-    """One content vector for every layer: no style mixing."""
+    """The same content vector for every layer: no style mixing."""
     return jnp.broadcast_to(w[:, None], (w.shape[0], n_layers, w.shape[1]))
 
 
 def build(model: ModelConfig, compute_dtype: str = "float32", mbstd_group_size: int = 4) -> Nets:
-    """The networks of a configuration, on the kernels in use (`kernels.use`). Equal arguments give the same object, so
-    compiled functions are shared.
+    """The networks of a configuration, on the kernels in use (`kernels.use`).
 
-    Activations are of `compute_dtype`; parameters, norms, phases and scores are float32 whatever it is.
+    Activations have type `compute_dtype`; parameters, norms, phases and scores are always float32. The result is cached
+    by its arguments, so that compiled functions are shared.
     """
     return _build(model, compute_dtype, mbstd_group_size, kernels.chosen())
 
@@ -93,5 +99,5 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, implem
 
 
 def networks_of(config: RunConfig) -> Nets:
-    """The networks that a run trains."""
+    """The networks of a run's configuration."""
     return build(config.model, config.compute_dtype, config.train.mbstd_group_size)

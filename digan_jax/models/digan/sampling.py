@@ -1,4 +1,4 @@
-"""Generated pairs of training: fresh noise, content with style mixing, times, and the classes of fakes."""
+"""Generated pairs of frames for training: noise, style mixing, times and class labels."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from digan_jax.shapes import Array, Batch, Latents, Pair, Params
 
 
 class Mixing(NamedTuple):
-    """Style mixing (Karras et al. 2019): some clips take another content from some layer on."""
+    """Style mixing (Karras et al. 2019): mixed clips use a second content vector from layer `start` on."""
 
-    z: Float[Array, "b z"]
-    start: Int[Array, "b 1 1"]  # first layer of the other content
+    z: Float[Array, "b z"]  # noise of the second content vector
+    start: Int[Array, "b 1 1"]
     mixed: Bool[Array, "b 1 1"]
 
 
 class Noise(NamedTuple):
-    """All that is random in a batch of generated pairs."""
+    """The random numbers of a batch of generated pairs."""
 
     z: Float[Array, "b z"]
     motion: Float[Array, "b m"]
-    times: Float[Array, "b 2"]
+    times: Float[Array, "b 2"]  # in [0, 1], ascending
     mixing: Mixing | None
 
 
 def sample_noise(setting: Setting, key: Key[Array, ""]) -> Noise:
-    """Noise of one step. Each device samples its own rows."""
+    """The noise of one step. Each device samples its own rows."""
     train, model, b = setting.config.train, setting.config.model, setting.config.train.batch_size
     normal = lambda key, name, width: setting.split(jax.random.normal(rng.stream(key, name), (b, width)))
     content = rng.stream(key, "content")
@@ -56,7 +56,7 @@ def sample_noise(setting: Setting, key: Key[Array, ""]) -> Noise:
 def content_of(
     net: GeneratorNet, params: Params, noise: Noise, label: Float[Array, "b classes"] | None
 ) -> tuple[Float[Array, "b layers w"], Float[Array, "w"]]:
-    """Content of each layer and the batch's mean content vector."""
+    """The content vector of each layer after style mixing, and the batch mean of w."""
     w = net.mapping(params, noise.z, label)
     content = repeat_content(w, net.n_layers)
     if noise.mixing is not None:
@@ -67,7 +67,7 @@ def content_of(
 
 
 def generate(setting: Setting, params: Params, noise: Noise, label) -> tuple[Pair, Float[Array, "w_dim"]]:
-    """Pairs [b 2 h w c] of this noise, about in [-1, 1], and the mean content vector [w]."""
+    """Generated pairs of frames, about in [-1, 1], and the batch mean of w."""
     net = networks_of(setting.config).generator
     content, w_mean = content_of(net, params, noise, label)
     grid = grids.native(setting.config.model.resolution)
@@ -75,16 +75,16 @@ def generate(setting: Setting, params: Params, noise: Noise, label) -> tuple[Pai
 
 
 def label_of(batch: Batch) -> Float[Array, "b classes"] | None:
-    """One-hot classes of a batch."""
+    """The one-hot classes of a batch; None for an unconditional model."""
     return None if batch.condition is None else batch.condition.label
 
 
 def fake_label(batch: Batch, key: Key[Array, ""]) -> Float[Array, "b classes"] | None:
-    """Classes of fakes follow the data's: the batch's own, shuffled."""
+    """Classes of generated clips: a permutation of the batch's own, so that both have the same distribution."""
     label = label_of(batch)
     return None if label is None else jax.random.permutation(key, label)
 
 
 def to_unit_range(frames: Array) -> Pair:
-    """uint8 to float32 in [-1, 1]; floats are in it already."""
+    """uint8 [0, 255] to float32 [-1, 1]; floats are returned as they are."""
     return frames.astype(jnp.float32) / 127.5 - 1 if frames.dtype == jnp.uint8 else frames

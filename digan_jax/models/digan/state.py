@@ -1,4 +1,4 @@
-"""Everything that must survive a restart."""
+"""The training state, and how it is initialised."""
 
 from __future__ import annotations
 
@@ -19,25 +19,28 @@ from digan_jax.shapes import Array, Params
 @partial(jax.tree_util.register_dataclass)
 @dataclasses.dataclass(frozen=True)
 class GanState:
-    """Weights, optimizers and averages of a run: what a checkpoint holds. The comment says who writes a field."""
+    """Weights, optimizer states and averages of a run: what a checkpoint saves."""
 
     step: Int[Array, ""]  # iterations done; written by steps.iteration
-    generator: Params  # {"mapping", "synthesis"}; by generator_step
-    critic: Params  # {"motion", "image"}; by critic_step and r1_step
+    generator: Params  # {"mapping", "synthesis"}; written by generator_step and path_length_step
+    critic: Params  # {"motion", "image"}; written by critic_step and r1_step
     generator_optimizer: optax.OptState
     critic_optimizer: optax.OptState
-    ema: Params  # moving average of `generator`; by steps.iteration
-    w_avg: Float[Array, "w"]  # moving average of the content vector; by both main steps
-    path_length_mean: Float[Array, ""]  # by path_length_step
-    r1: Float[Array, "2"]  # last squared gradient norms (motion, image), for the log; by r1_step
+    ema: Params  # EMA of `generator`; written by steps.iteration
+    w_avg: Float[Array, "w"]  # EMA of the content vector; written by generator_step and critic_step
+    path_length_mean: Float[Array, ""]  # EMA of path lengths; written by path_length_step
+    r1: Float[Array, "2"]  # last squared gradient norms (motion, image), for the log; written by r1_step
 
 
 def optimizer(config: TrainConfig, interval: int | None) -> optax.GradientTransformation:
-    """Adam; with a regulariser every `interval` iterations, rate and decays are rescaled so that the moments see
-    the same number of gradients as with one at every iteration (Karras et al. 2020, lazy regularisation)."""
+    """Adam, corrected for lazy regularisation every `interval` iterations (None: no regulariser).
+
+    The regulariser is an extra step every `interval` iterations. With c = interval / (interval + 1), the learning rate
+    is multiplied by c and the decay rates are raised to the power c (Karras et al. 2020, appendix B).
+    """
     c = interval / (interval + 1) if interval else 1.0
     beta1, beta2 = config.adam_beta1**c, config.adam_beta2**c
-    if beta1 == 0:  # Adam without its first moment, which would be a copy of the gradient
+    if beta1 == 0:  # the first moment equals the gradient: do not store it
         second_moment = optax.scale_by_rms(beta2, config.adam_epsilon, eps_in_sqrt=False, bias_correction=True)
         return optax.chain(second_moment, optax.scale(-config.learning_rate * c))
     return optax.adam(config.learning_rate * c, beta1, beta2, config.adam_epsilon)
@@ -52,7 +55,7 @@ def critic_optimizer(config: TrainConfig) -> optax.GradientTransformation:
 
 
 def init_state(key: Key[Array, ""], config: RunConfig) -> GanState:
-    """A fresh state. The average starts as a copy: an alias could not be donated."""
+    """A fresh state. The EMA starts as a copy of the generator: an alias could not be donated."""
     nets = networks_of(config)
     generator = nets.generator.init(rng.stream(key, "init/generator"))
     critic = nets.critic.init(rng.stream(key, "init/critic"))
@@ -63,7 +66,7 @@ def init_state(key: Key[Array, ""], config: RunConfig) -> GanState:
 def state_from_params(
     generator: Params, critic: Params, ema: Params, w_avg: Float[Array, "w"], config: TrainConfig
 ) -> GanState:
-    """The first state of a run that starts from given weights, with a fresh optimizer."""
+    """The initial state of a run from given weights, with fresh optimizers."""
     return GanState(
         step=jnp.zeros((), jnp.int32),
         generator=generator,

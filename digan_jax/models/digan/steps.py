@@ -1,7 +1,7 @@
-"""One iteration of training as pure functions of (state, batch, key).
+"""One training iteration as pure functions of (setting, state, batch, key).
 
-Order (paper's release): generator step, critic step, and the lazy regularisers as steps of their own: path length
-after the generator step, R1 after the critic step.
+Order, as in the authors' release: generator step, path length step, critic step, R1 step. The regularisers are lazy:
+separate steps that run every few iterations, their losses multiplied by the interval.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from digan_jax.models.digan.times import deltas
 from digan_jax.models.interface import Metrics, Setting
 from digan_jax.shapes import Array, Batch, Latents, Params
 
-GRADIENT_LIMIT = 1e5  # what infinite gradients count as (paper's release)
+GRADIENT_LIMIT = 1e5  # replaces infinite gradients (authors' release)
 
 
 def apply_gradients(optimizer: optax.GradientTransformation, gradients, optimizer_state, params):
-    """One Adam update; NaN gradients count as 0 and infinite ones as ±1e5 (paper's release)."""
-    gradients = jax.tree.map(lambda g: jnp.nan_to_num(g, nan=0.0, posinf=GRADIENT_LIMIT, neginf=-GRADIENT_LIMIT), gradients)
+    """One optimizer update. NaN gradients become 0, infinite ones ±1e5 (authors' release)."""
+    finite = lambda g: jnp.nan_to_num(g, nan=0.0, posinf=GRADIENT_LIMIT, neginf=-GRADIENT_LIMIT)
+    gradients = jax.tree.map(finite, gradients)
     updates, optimizer_state = optimizer.update(gradients, optimizer_state, params)
     return optax.apply_updates(params, updates), optimizer_state
 
 
 def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[GanState, Metrics]:
-    """G against the critics as they are."""
+    """Updates the generator against fixed critics; also updates `w_avg`."""
     label, noise = fake_label(batch, rng.stream(key, "label")), sample_noise(setting, key)
     delta_t = deltas(noise.times)
 
@@ -52,7 +53,7 @@ def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tupl
 
 
 def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[GanState, Metrics]:
-    """Both critics on fakes and reals, scored in one pass as two independent batches."""
+    """Updates both critics; fakes and reals are two independent batches of one forward pass. Also updates `w_avg`."""
     label, noise = fake_label(batch, rng.stream(key, "label")), sample_noise(setting, key)
     fakes, w_mean = generate(setting, state.generator, noise, label)
     frames = jnp.stack([fakes, to_unit_range(batch.frames)], axis=1)
@@ -77,22 +78,24 @@ def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[G
 
 
 def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
-    """γ/2 · mean |∂(sum of scores)/∂input|² on reals, times the interval, as a step of its own.
+    """R1 on reals: γ/2 · mean |∂(sum of scores)/∂input|², times the interval (Mescheder et al. 2018).
 
-    The motion head's input is its seven channels before augmentation, the image head's the augmented frames.
+    As in the authors' release, the motion critic's gradient is taken at its seven channels before augmentation, the
+    image critic's at the augmented frames.
     """
     train = setting.config.train
     reals = to_unit_range(batch.frames)
     labels = stack(label_of(batch))
     draws = augment.draw(rng.stream(key, "augment"), train.batch_size, setting.config.model.resolution)
     augmented = augment.augment(reals, draws, train.augment)
+    critics = networks_of(setting.config).critic
 
     def loss(params):
         def score(motion_inputs, frames):
             pair = jnp.stack([motion_inputs[..., :3], motion_inputs[..., 3:6]], axis=1)
             pair = augment.augment(pair, draws, train.augment)
             seen = jnp.concatenate([pair[:, 0], pair[:, 1], motion_inputs[..., 6:]], axis=-1)
-            motion, image = networks_of(setting.config).critic.apply_batches(params, seen[:, None], frames[:, None], labels)
+            motion, image = critics.apply_batches(params, seen[:, None], frames[:, None], labels)
             return motion.sum() + image.sum()
 
         motion, image = losses.squared_gradients(score, motion_input(reals, deltas(batch.times)), augmented)
@@ -104,7 +107,7 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
 
 
 def path_length_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
-    """Path-length regularisation of the generator's content (Karras et al. 2020), times its interval."""
+    """Path length regularisation of the generator, times its interval (Karras et al. 2020)."""
     train, model = setting.config.train, setting.config.model
     net, grid = networks_of(setting.config).generator, grids.native(model.resolution)
     label, noise = fake_label(batch, rng.stream(key, "label")), sample_noise(setting, key)
@@ -128,7 +131,7 @@ def path_length_step(setting: Setting, state: GanState, batch: Batch, key) -> Ga
 
 
 def scores(setting: Setting, params: Params, frames, delta_t, labels, key):
-    """Scores of augmented pairs: frames [b s 2 h w c], delta_t [b s] -> motion [b s], image [b s 2]."""
+    """Augments pairs and scores them: frames [b s 2 h w c], delta_t [b s] -> motion [b s], image [b s 2]."""
     b, s = delta_t.shape
     draws = augment.draw(rng.stream(key, "augment"), b * s, frames.shape[3])
     flat = augment.augment(frames.reshape(b * s, *frames.shape[2:]), draws, setting.config.train.augment)
@@ -137,11 +140,12 @@ def scores(setting: Setting, params: Params, frames, delta_t, labels, key):
 
 
 def stack(*labels: Float[Array, "b classes"] | None) -> Float[Array, "b s classes"] | None:
+    """Labels of s batches along axis 1; None for an unconditional model."""
     return None if labels[0] is None else jnp.stack(labels, axis=1)
 
 
 def follow(average, value, decay):
-    """Exponential moving average."""
+    """One step of an exponential moving average: decay · average + (1 - decay) · value."""
     return jax.tree.map(lambda a, v: v + decay * (a - v), average, value)
 
 
@@ -152,14 +156,14 @@ def update_critic(setting: Setting, state: GanState, gradients) -> GanState:
 
 
 def ema_decay(step: Int[Array, ""], train: TrainConfig) -> Float[Array, ""]:
-    """½^(batch / half-life), the half-life ramping up with the pairs seen (Karras et al. 2020)."""
+    """½^(batch / half-life), the half-life limited to `ema_rampup` times the pairs seen so far (Karras et al. 2020)."""
     seen = step.astype(jnp.float32) * train.batch_size
     half_life = jnp.minimum(train.ema_half_life_kimg * 1000, seen * train.ema_rampup)
     return 0.5 ** (train.batch_size / jnp.maximum(half_life, 1e-8))
 
 
 def iteration(setting: Setting, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
-    """Generator step, critic step, regularisers when due, moving average. Randomness: (root seed, name, step)."""
+    """Generator step, critic step, lazy regularisers when due, EMA. Random keys depend on (train.seed, name, step)."""
     train = setting.config.train
     key = lambda name: rng.stream(jax.random.key(train.seed), name, state.step)
     keep = lambda state: state

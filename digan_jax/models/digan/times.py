@@ -1,5 +1,7 @@
-"""Which two moments of a clip the motion critic sees: t1 ~ Beta(2, 1) and t2 ~ Beta(1, 2), sorted (paper, section 3.3 and
-appendix). Generated clips have any times, drawn on the device; real clips have the frames that they have."""
+"""Times of the two frames of a pair: t1 ~ Beta(2, 1) and t2 ~ Beta(1, 2), sorted (paper, section 3.3 and appendix).
+
+Generated pairs use these times as they are; real pairs use the clip's frames at these times.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from digan_jax.shapes import Array
 
 
 def of_fakes(key: Key[Array, ""], clips: int) -> Float[Array, "b 2"]:
-    """Times by inversion: a square root of a uniform number and its mirror."""
+    """Times of generated pairs, in [0, 1], ascending. Beta(2, 1) is the square root of a uniform number."""
     u = jax.random.uniform(key, (clips, 2))
     return jnp.sort(jnp.stack([jnp.sqrt(u[:, 0]), 1 - jnp.sqrt(u[:, 1])], axis=1), axis=1)
 
@@ -20,7 +22,7 @@ def of_fakes(key: Key[Array, ""], clips: int) -> Float[Array, "b 2"]:
 def of_reals(
     random: np.random.Generator, clip_frames: int, clips: int
 ) -> tuple[Int[np.ndarray, "b 2"], Float[np.ndarray, "b 2"]]:
-    """Frame numbers floor(n Beta) of clips of n frames, ascending, and their times."""
+    """Frame indices floor(n · Beta) in clips of n frames, ascending, and their times index / (n - 1)."""
     n = clip_frames
     late, early = random.beta(2, 1, clips), random.beta(1, 2, clips)
     pair = np.minimum(np.sort(np.stack([late, early], 1) * n, 1).astype(np.int64), n - 1)
@@ -28,5 +30,5 @@ def of_reals(
 
 
 def deltas(times: Float[Array, "b 2"]) -> Float[Array, "b"]:
-    """Time between the two frames of each pair."""
+    """Δt: time between the two frames of each pair, in clips."""
     return times[:, 1] - times[:, 0]
