@@ -126,7 +126,7 @@ def test_init_from(kind, whole, make_config, tmp_path, capsys):
     assert int(state.step) == 0
     assert_equal({**state.ema, "w_avg": state.w_avg}, whole.params)
     if kind == "export":
-        assert "no critics; they start anew" in capsys.readouterr().err
+        assert "no critics; new ones are initialised" in capsys.readouterr().err
         assert_equal(state.generator, state.ema)
         assert np.abs(state.critic["image"]["b32"]["conv0"]["weight"]).max() > 0
     else:
