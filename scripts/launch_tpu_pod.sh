@@ -3,7 +3,7 @@
 #   TPU=my-v5e-32 ZONE=us-west4-a bash scripts/launch_tpu_pod.sh --config sky_128 \
 #     --config.data.data_dir=gs://my-bucket/sets --workdir gs://my-bucket/runs/sky
 # TPU      name of the TPU VM            ZONE    its zone           PROJECT  its project (default: gcloud's)
-# SOURCE   Git repository for the hosts to clone (default: this one's origin)          BRANCH  its branch (default: main)
+# SOURCE   Git repository for the hosts to clone (default: origin)          BRANCH  its branch (default: main)
 # All hosts must see the same --workdir and data, in a bucket or on a shared disk.
 # To save a checkpoint and stop: the same variables, and `stop` instead of the options.
 set -euo pipefail

