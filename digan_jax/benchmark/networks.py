@@ -1,4 +1,4 @@
-"""Rows of compiled programs: training iterations, sampling, I3D."""
+"""Benchmarks of compiled programs: training iterations, sampling, I3D."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from digan_jax.training.compile import compile_iteration
 
 
 def base_config(fields: dict) -> RunConfig:
-    """The base configuration with some fields changed, on data that need no files."""
+    """The base configuration with some fields changed, on synthetic data."""
     fields = {"data.source": "bouncing"} | fields
     return files.load("base", [f"--config.{name}={value}" for name, value in fields.items()])
 
 
 def training(resolution: int, channel_base: int, channel_max: int, batch_size: int) -> Work:
-    """Generator step, critic step, Adam and moving average, and a sixteenth of what the iteration with R1 adds.
+    """A training iteration: generator and critic steps, Adam, EMA, and the cost of R1 divided by its interval.
 
     FLOPs and bytes are those of an iteration with R1.
     """
@@ -50,7 +50,7 @@ def training(resolution: int, channel_base: int, channel_max: int, batch_size: i
         def call():
             nonlocal state
             at = jax.device_put(jnp.int32(step), sharding)
-            state, metrics = program(dataclasses.replace(state, step=at), batch)  # the old state is consumed
+            state, metrics = program(dataclasses.replace(state, step=at), batch)  # donates the old state
             return state, metrics
 
         return call
@@ -65,7 +65,7 @@ def training(resolution: int, channel_base: int, channel_max: int, batch_size: i
 
 
 def sampling(size: tuple[int, int] | None = None, frames: int = 16) -> Work:
-    """One clip of the full model, untrained, as `Model.generate` draws it: trained pyramid, or smooth at size."""
+    """`Model.generate` of one clip with the full model, untrained: trained grid, or a smooth one of this size."""
     config = base_config({})
     params = networks.build(config.model).generator.init(jax.random.key(0))
     model = Model(config.model, {**params, "w_avg": jnp.zeros(config.model.w_dim)})
@@ -75,12 +75,12 @@ def sampling(size: tuple[int, int] | None = None, frames: int = 16) -> Work:
     start = time.perf_counter()
     draw()
     first = time.perf_counter() - start
-    again = timed(draw, 1).median if frames * np.prod(size or 1) < 1e6 else 0.0  # a large picture takes minutes
+    again = timed(draw, 1).median if frames * np.prod(size or 1) < 1e6 else 0.0  # large frames take minutes
     return Work(lambda repeats: timed(draw, repeats), max(0.0, first - again) or None, amount=(frames, "frames"))
 
 
 def i3d() -> Work:
-    """Logits of one 16-frame clip under drawn weights: the time does not depend on them."""
+    """I3D logits of one 16-frame clip with random weights, which do not affect the time."""
     from digan_jax.evaluation.features import i3d as network
 
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Rows of what stands around the networks: decoding, the loader, starting up. Our own shapes are the clips."""
+"""Benchmarks of data and startup: decoding, the loader, the command line. Clips are synthetic."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from digan_jax.host.video_files import write_video
 from digan_jax.models.digan.state import init_state
 from digan_jax.runs import checkpoint
 
-VIDEO_SIZE, VIDEO_FRAMES = 512, 240  # of the file that `prepare` and ffmpeg decode
-BATCHES = 20  # that one time of the loader takes; more than it keeps ready
+VIDEO_SIZE, VIDEO_FRAMES = 512, 240  # of the file that `preparing` and `ffmpeg` decode
+BATCHES = 20  # per measurement of the loader; more than it prefetches
 
 
 class _Folder:
-    """A temporary folder that lives as long as the row that holds it."""
+    """A temporary folder, deleted with this object."""
 
     def __init__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="digan_")
@@ -33,14 +33,14 @@ class _Folder:
 
 
 def _write_videos(folder: Path, size: int, frames: int, count: int) -> Path:
-    """H.264 files of drawn shapes."""
+    """Writes H.264 files of synthetic clips; returns their folder."""
     for clip in range(count):
         write_video(folder / "videos" / f"{clip}.mp4", bouncing.render(clip, np.linspace(0, 4, frames), size), 25.0)
     return folder / "videos"
 
 
 def loading(size: int, batch_size: int, cached: bool) -> Work:
-    """Batches of the loader alone, from a prepared set: kept decoded as small sets are, or decoded for each batch."""
+    """Batches of the loader from a prepared dataset; `cached`: decoded once, otherwise for each batch."""
     home = _Folder()
     builder.prepare(str(_write_videos(home.path, size, 64, 4)), "drawn", size, data_dir=str(home.path))
     fields = {"data.source": "tfds", "data.name": "drawn", "data.data_dir": home.path, "train.batch_size": batch_size}
@@ -67,7 +67,7 @@ def preparing() -> Work:
 
 
 def ffmpeg() -> Work:
-    """ffmpeg's own decoding of the same file, frames thrown away: what `preparing` is held against."""
+    """Decoding of the same file with the ffmpeg program, as a reference for `preparing`."""
     if (program := shutil.which("ffmpeg")) is None:
         raise Unavailable("there is no ffmpeg on the path")
     home = _Folder()
@@ -82,16 +82,17 @@ def _digan(*words: str) -> None:
 
 
 def help_page() -> Work:
-    """`digan --help`, the whole process."""
+    """The process `digan --help`."""
     return Work(lambda repeats: timed(lambda: _digan("--help"), repeats))
 
 
 def first_frame() -> Work:
-    """`digan render` of one frame of a model of the quickstart's size, the whole process, its programs compiled before."""
+    """The process `digan render` of one frame with a model of the quickstart's size, with compilation cached."""
     home = _Folder()
     fields = {"model.resolution": 32, "model.channel_base": 512, "model.channel_max": 32}
     config, run = base_config(fields), home.path / "run"
     state = init_state(jax.random.key(0), config)
     checkpoint.write_run(run, config, 0, state, {"step": 0})
-    once = lambda: _digan("render", "--run", str(run), "--frames", "1", "--scale", "8", "--out", str(home.path / "a.png"))
+    words = ["render", "--run", str(run), "--frames", "1", "--scale", "8", "--out", str(home.path / "a.png")]
+    once = lambda: _digan(*words)
     return Work(lambda repeats, home=home: timed(once, repeats), amount=(1, "frames"))

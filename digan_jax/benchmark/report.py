@@ -1,4 +1,4 @@
-"""Measures rows, says them as they come, keeps them as JSON, and compares two such files."""
+"""Runs benchmarks, reports them as text and as a dict for JSON, and compares two reports."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from digan_jax.benchmark import networks, pipeline
 from digan_jax.benchmark.timing import SIDE, Unavailable, Work, unit
 from digan_jax.errors import InputError
 
-SAMPLING_GFLOP = 237.0  # that the split layers need for 16 frames at 128², full model
-# What an accelerator can do at most: dense bfloat16 FLOP/s and bytes/s of its memory, from the makers' data sheets.
+SAMPLING_GFLOP = 237.0  # for 16 frames at 128² with the full model and the fast kernels
+# Peak dense bfloat16 FLOP/s and memory bandwidth in bytes/s, from the vendors' data sheets.
 ACCELERATORS = {"H100 SXM": (989e12, 3.35e12), "TPU v5e": (197e12, 0.82e12)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
+    """A benchmark."""
+
     what: str
     prepare: Callable[[], Work]
     repeats: int
-    release: float | None = None  # U that the authors' release takes (PyTorch 2.13, two CPU cores)
+    release: float | None = None  # time of the authors' release in U (PyTorch 2.13, two CPU cores)
 
 
 ROWS = {
@@ -50,13 +52,17 @@ ROWS = {
 
 
 def run(names: list[str] | None = None, say: Callable[[str], None] = print) -> dict:
-    """Measures rows of `ROWS`, all if `names` is None, and says each as it is done.
+    """Runs the named benchmarks of `ROWS`, all if `names` is None.
+
+    Args:
+      say: receives a line of text per result.
 
     Returns:
-      {"device", "jax", "rows": {name: {"what", "seconds", "spread", "unit", "in_units", "compile_seconds", ...}}}.
+      {"device", "jax", "rows": {name: {"what", "seconds", "spread", "unit", "in_units", "compile_seconds", ...}}};
+      "unit" is U in seconds.
 
     Raises:
-      InputError: a name that is no row.
+      InputError: an unknown name.
     """
     for name in names or ():
         if name not in ROWS:
@@ -81,7 +87,8 @@ def _measure(name: str, row: Row) -> dict:
     u = (before.median + unit().median) / 2
     entry = {"what": row.what, "seconds": taken.median, "spread": taken.spread, "unit": u}
     entry |= {"in_units": taken.median / u, "spread_in_units": taken.spread / u, "release_in_units": row.release}
-    entry |= {name: getattr(work, name) for name in ("compile_seconds", "scratch_bytes", "peak_bytes", "flops", "bytes_moved")}
+    known = ("compile_seconds", "scratch_bytes", "peak_bytes", "flops", "bytes_moved")
+    entry |= {name: getattr(work, name) for name in known}
     entry["peak_bytes_on_device"] = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
     if work.amount:
         entry["per_second"], entry["of"] = work.amount[0] / taken.median, work.amount[1]
@@ -93,10 +100,10 @@ def _measure(name: str, row: Row) -> dict:
 
 
 def compare(before_file: str, after: dict) -> str:
-    """A line for each row that both have: U before, U now, and their ratio.
+    """One line per shared row: time before and now in U, and their ratio (below 1: faster now).
 
     Raises:
-      InputError: a file that is missing, or that is no report of `run` in JSON.
+      InputError: a file that is missing or is no report of `run`.
     """
     try:
         before = json.loads(Path(before_file).read_text())["rows"]

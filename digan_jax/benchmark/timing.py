@@ -1,4 +1,4 @@
-"""The unit, and how one row's work is timed."""
+"""Timing, and the unit U."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ SIDE = 2048  # of the unit's matrices
 
 
 class Timing(NamedTuple):
-    """Seconds."""
+    """Median and spread of repeated measurements, in seconds."""
 
     median: float
-    spread: float  # half the distance between the quartiles
+    spread: float  # half the interquartile range
 
 
 class Work(NamedTuple):
-    """One row's work, ready to be timed."""
+    """A benchmark, ready to be timed."""
 
-    seconds: Callable[[int], Timing]  # repeats -> time of one
+    seconds: Callable[[int], Timing]  # number of repeats -> time of one
     compile_seconds: float | None = None
-    scratch_bytes: int | None = None  # that the compiled program takes beside its arguments and results
-    peak_bytes: int | None = None  # with them; a donated argument that becomes a result counts once
-    flops: float | None = None  # of the program as it is written
-    bytes_moved: float | None = None  # between memory and processor, of the program as compiled for this device
-    amount: tuple[float, str] | None = None  # what one time delivers, such as (16, "pairs")
+    scratch_bytes: int | None = None  # temporary memory of the compiled program
+    peak_bytes: int | None = None  # temporary memory, arguments and results; donated arguments count once
+    flops: float | None = None  # of the program before compilation
+    bytes_moved: float | None = None  # memory traffic of the compiled program
+    amount: tuple[float, str] | None = None  # output of one repeat, such as (16, "pairs")
 
 
 class Unavailable(Exception):
-    """A row that this machine cannot measure; the message says why."""
+    """This machine cannot run a benchmark; the message says why."""
 
 
 def timed(call: Callable[[], object], repeats: int) -> Timing:
-    """Of calls that are compiled already; one more runs first."""
+    """Times `repeats` calls after one warm-up call."""
     jax.block_until_ready(call())
     seconds = []
     for _ in range(repeats):
@@ -54,13 +54,13 @@ def _square(x):
 
 
 def unit(repeats: int = 15) -> Timing:
-    """U."""
+    """Measures U: one 2048×2048 float32 matrix product."""
     a = jnp.ones((SIDE, SIDE), jnp.float32)
     return timed(lambda: _square(a), repeats)
 
 
 def compiled(function, *arguments) -> tuple[Callable, dict]:
-    """The program, and the fields of `Work` that the compiler knows."""
+    """The compiled program, and the fields of `Work` that the compiler reports."""
     start = time.perf_counter()
     lowered = function.lower(*arguments)
     program = lowered.compile()

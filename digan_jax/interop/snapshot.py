@@ -142,7 +142,7 @@ def _modules(module: Record, prefix: str = "", depth: int = 0) -> Iterator[tuple
 def _table(attributes: dict, key: str) -> dict:
     table = attributes.get(key, {})
     if not isinstance(table, dict):
-        raise InputError(f"a module's {key} are no dict; the file is damaged.")
+        raise InputError(f"a module's {key} is not a dict; the file is damaged.")
     return table
 
 

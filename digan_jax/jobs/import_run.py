@@ -25,7 +25,9 @@ def run_config(weights: Weights, config: RunConfig) -> RunConfig:
       InputError: the weights have no critics.
     """
     if weights.critic is None:
-        raise InputError("it holds a generator without critics, which cannot go on; start a run with --init-from it.")
+        raise InputError(
+            "it holds a generator without critics, so its training cannot continue; start a run with --init-from it."
+        )
     return dataclasses.replace(config, model=weights.config)
 
 

@@ -58,8 +58,8 @@ def one_by_one() -> bool:
     """Whether a device draws the frames of a piece one at a time, modulating each clip's weights once: True on CPU.
 
     On CPU the activations of one frame fit the cache (16 frames at 128² of the full model take 16 U one at a time, 23 U
-    four at a time), and a frame is bitwise independent of how many clips and frames there are. An accelerator would idle
-    with one small frame at a time, so it draws all at once.
+    four at a time), and a frame does not depend on the number of clips and frames, bit for bit. An accelerator would
+    idle with one small frame at a time, so it draws all at once.
     """
     return jax.default_backend() == "cpu"
 

@@ -1,1 +1,1 @@
-"""One file for each verb of `digan`: `add(verbs)` declares its options, `run(a)` makes one library call of them."""
+"""The subcommands of `digan`, one file each: `add(verbs)` declares flags, `run(a)` makes one library call from them."""

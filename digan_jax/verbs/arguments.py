@@ -1,4 +1,4 @@
-"""The parser that all verbs share, and values of options as a person writes them: ids, times, sizes, regions."""
+"""The argument parser of all verbs, and parsers of flag values: ids, times, sizes, regions, labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from digan_jax.errors import InputError
 
 
 class Parser(argparse.ArgumentParser):
-    """Without abbreviations, which would swallow --config.x; errors are one line."""
+    """An argument parser without abbreviated flags, which would match --config.x. Errors raise `InputError`."""
 
     def __init__(self, **options):
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def glue_values(argv: list[str]) -> list[str]:
-    """`--region -1,-1,1,1` as `--region=-1,-1,1,1`: argparse would take a value that begins with a minus for a flag."""
+    """Rewrites `--region -1,-1,1,1` as `--region=-1,-1,1,1`: argparse takes values with a leading minus for flags."""
     glued = []
     for word in argv:
         negative = re.match(r"-[\d.]", word) and re.fullmatch(r"--[a-z-]+", glued[-1] if glued else "")
@@ -34,19 +34,19 @@ def glue_values(argv: list[str]) -> list[str]:
 
 
 def flags_of(request: type, **others: str) -> dict[str, str]:
-    """{field: flag} of a request's fields; `others` are those whose flags are called otherwise."""
+    """{field: flag} of a request's fields; `others` has the flags whose names differ."""
     return {field.name: "--" + field.name.replace("_", "-") for field in dataclasses.fields(request)} | others
 
 
 def given(a: argparse.Namespace, request: type) -> dict:
-    """{field of a request: what was typed}; a field whose flag was left out has the request's own default."""
+    """{field of a request: value of its flag}, without flags that were left out: the request has their defaults."""
     typed = {field.name: getattr(a, field.name, None) for field in dataclasses.fields(request)}
     return {name: value for name, value in typed.items() if value is not None}
 
 
 @contextlib.contextmanager
 def about_flags(flags: Mapping[str, str]) -> Iterator[None]:
-    """Messages about fields ("fps=0: must be ...", or in backticks) leave the block as messages about flags."""
+    """Rewrites errors about fields ("fps=0: must be ...", or in backticks) as errors about flags ("--fps 0: ...")."""
     try:
         yield
     except InputError as error:
@@ -57,6 +57,7 @@ def about_flags(flags: Mapping[str, str]) -> Iterator[None]:
 
 
 def whole_numbers(text: str) -> list[int]:
+    """"0-2,5" to [0, 1, 2, 5]."""
     ids = []
     for part in text.split(","):
         found = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
@@ -75,6 +76,7 @@ def numbers(text: str, separator: str, form: str) -> list[float]:
 
 
 def times(text: str) -> tuple[float, float] | list[float]:
+    """"0:1" to a tuple of first and last time, "0,0.5,1" to a list of times."""
     form = "FROM:TO such as 0:1, or each time such as 0.9,0.5,0.1"
     if ":" not in text:
         return numbers(text, ",", form)
@@ -99,7 +101,7 @@ def region(text: str) -> tuple[float, float, float, float]:
 
 
 def labels(text: str) -> str | list[int | str]:
-    """"all", numbers, or names of classes with commas between them; a name may hold what only looks like a range."""
+    """"all", or class indices or names separated by commas."""
     if text == "all":
         return text
     try:
@@ -109,7 +111,7 @@ def labels(text: str) -> str | list[int | str]:
 
 
 def add_step(parser: argparse.ArgumentParser) -> None:
-    what = "of a checkpoint, or best: the lowest FVD measured (default: the newest)"
+    what = "checkpoint of a run; best: the one with the lowest FVD measured in training (default: the newest)"
     parser.add_argument("--step", type=step, help=what)
 
 

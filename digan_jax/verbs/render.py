@@ -12,96 +12,103 @@ from digan_jax.verbs import arguments
 FLAGS = arguments.flags_of(RenderRequest, sheet="--grid", span="--times", resume="--continue")
 
 EPILOG = """\
-Without --grid and --cross several clips become one file each, named by id: --out clips.mp4 --ids 3,4 writes
-clips_0003.mp4 and clips_0004.mp4 (and clips_0003_m0007.mp4 with --motion-ids 7, clips_0003_c2.mp4 with --label 2).
-Every file holds its run, ids, times and all else it was made of; `digan render --again clip.mp4` makes it once more.
+Several clips become one file each, named by id, unless --grid or --cross is given: --out clips.mp4 --ids 3,4 writes
+clips_0003.mp4 and clips_0004.mp4 (clips_0003_m0007.mp4 with --motion-ids 7, clips_0003_c2.mp4 with --label 2).
+The metadata of a file holds its run, ids, times and all other settings; `digan render --again clip.mp4` repeats it.
 """
 
 
 def add(verbs) -> None:
     p = verbs.add_parser(
         "render",
-        help="clips of a trained run",
-        description="Render clips to .mp4, .webm, .gif, .png (a strip) or .npz, by the suffix of --out.",
+        help="draw clips with a trained model",
+        description="Render clips to .mp4, .webm, .gif, .png (a strip of frames) or .npz, by the suffix of --out.",
         epilog=EPILOG,
     )
-    p.add_argument("--run", help="folder of a run, or the authors' network-snapshot.pkl")
-    p.add_argument("--out", metavar="FILE")
+    p.add_argument("--run", help="a run, an export, hf://user/name, or the authors' network-snapshot.pkl")
+    p.add_argument("--out", metavar="FILE", help="file to write, or common stem of several")
     arguments.add_step(p)
-    _add_clips(p.add_argument_group("which clips"))
-    _add_times(p.add_argument_group("when"))
-    _add_picture(p.add_argument_group("which picture"))
-    _add_work(p.add_argument_group("how"))
+    _add_clips(p.add_argument_group("clips"))
+    _add_times(p.add_argument_group("times"))
+    _add_picture(p.add_argument_group("frames"))
+    _add_work(p.add_argument_group("processes and files"))
     p.set_defaults(run_verb=run)
 
 
 def _add_clips(p) -> None:
-    r = RenderRequest  # its fields have the defaults
+    r = RenderRequest  # has the defaults
     ids, name = arguments.whole_numbers, arguments.labels
-    p.add_argument("--ids", type=ids, help=f"of contents, such as 0-15 or 3,5,8-9 (default {r.ids[0]})")
-    p.add_argument("--motion-ids", type=ids, help="one for all clips or one for each (default: the ids)")
-    p.add_argument("--label", type=name, help="class by name or number, one or one for each; or all (default: by id)")
+    p.add_argument("--ids", type=ids, help=f"ids (seeds) of clips, such as 0-15 or 3,5,8-9 (default {r.ids[0]})")
+    p.add_argument("--motion-ids", type=ids, help="ids of motions, one for all clips or one per clip (default: --ids)")
+    p.add_argument("--label", type=name, help="class names or indices, one for all clips or one per clip; or all "
+                   "(default: random by id)")  # fmt: skip
     p.add_argument(
-        "--truncation", type=float, help=f"1: all variety; towards 0: the average (default {r.truncation:g})"
+        "--truncation", type=float, help=f"1: full variety; towards 0: the average clip (default {r.truncation:g})"
     )
-    p.add_argument("--seed", type=int, help=f"of another world of ids (default {r.seed})")
-    p.add_argument("--walk", type=ids, metavar="IDS", help="one film through ids, such as 3,9,4")
-    p.add_argument("--walk-of", choices=["both", "content", "motion"], help=f"what walks (default {r.walk_of})")
-    p.add_argument("--walk-in", choices=["w", "z"], help="content on straight lines in w (default) or arcs in z")
-    p.add_argument("--seconds", type=float, help=f"of a walk from one id to the next (default {r.seconds:g})")
-    p.add_argument("--mix", type=ids, metavar="A,B", help="id A with some layers of id B")
-    p.add_argument("--layers", type=ids, help="that --mix takes from B, such as 0-4")
-    p.add_argument("--cross", action="store_true", help="every id with every motion id (or label): a row for each id")
+    p.add_argument("--seed", type=int, help=f"with another seed, ids give other clips (default {r.seed})")
+    p.add_argument("--walk", type=ids, metavar="IDS", help="one clip that interpolates between ids, such as 3,9,4")
+    p.add_argument("--walk-of", choices=["both", "content", "motion"],
+                   help=f"what --walk interpolates (default {r.walk_of})")  # fmt: skip
+    p.add_argument("--walk-in", choices=["w", "z"],
+                   help="interpolate content linearly in w (default) or spherically in z")  # fmt: skip
+    p.add_argument("--seconds", type=float, help=f"of --walk, from one id to the next (default {r.seconds:g})")
+    p.add_argument("--mix", type=ids, metavar="A,B", help="style mixing: id A with --layers of id B")
+    p.add_argument("--layers", type=ids, help="layers that --mix takes from B, such as 0-4 (0 is the coarsest)")
+    p.add_argument("--cross", action="store_true",
+                   help="one file with every id and every motion id or label, a row per id")  # fmt: skip
     p.add_argument(
-        "--grid", type=arguments.size, dest="sheet", metavar="COLUMNSxROWS", help="of clips in one file, such as 4x4"
+        "--grid", type=arguments.size, dest="sheet", metavar="COLUMNSxROWS", help="all clips in one file, such as 4x4"
     )
 
 
 def _add_times(p) -> None:
     r, more = RenderRequest, arguments.whole_number_above_0
     first, last = r.span
-    p.add_argument("--frames", type=int, help=f"of a clip (default {r.frames})")
-    p.add_argument("--fps", type=float, help=f"frames a second of the file (default {r.fps:g})")
-    p.add_argument("--duration", type=float, metavar="SECONDS", help="of the clip, instead of --frames")
-    p.add_argument("--slow", type=more, metavar="N", help="N frames for each: N times as long")
+    p.add_argument("--frames", type=int, help=f"frames per clip (default {r.frames})")
+    p.add_argument("--fps", type=float, help=f"frame rate of the file (default {r.fps:g})")
+    p.add_argument("--duration", type=float, metavar="SECONDS", help="length of the clip, instead of --frames")
+    p.add_argument("--slow", type=more, metavar="N", help="slow motion: N frames for each, a clip N times as long")
     p.add_argument(
         "--times",
         type=arguments.times,
-        help=f"FROM:TO, shared out evenly (default {first:g}:{last:g}, as trained; 0:2 is twice as long, 1:-1 runs "
-        "backwards), or each time, such as 0.9,0.5,0.1",
+        help=f"FROM:TO in clips, evenly spaced (default {first:g}:{last:g}, as trained; 0:2 continues for a second "
+        "clip length, 1:-1 runs backwards), or a list of times, such as 0.9,0.5,0.1",
     )
 
 
 def _add_picture(p) -> None:
-    p.add_argument("--scale", type=float, help="picture pixels for each trained pixel")
-    p.add_argument("--size", type=arguments.size, metavar="WxH", help="of the picture in pixels, instead of --scale")
+    p.add_argument("--scale", type=float, help="frame size as a multiple of the trained size, such as 4")
+    p.add_argument("--size", type=arguments.size, metavar="WxH", help="frame size in pixels, instead of --scale")
     p.add_argument(
-        "--region", type=arguments.region, metavar="X0,Y0,X1,Y1", help="what to show; the trained frame is -1,-1,1,1"
+        "--region",
+        type=arguments.region,
+        metavar="X0,Y0,X1,Y1",
+        help="part of the plane to show; the trained frame is -1,-1,1,1; smaller zooms in, larger extrapolates",
     )
     p.add_argument(
-        "--path", metavar="KEYS", help='regions by seconds of the film: "0s:-1,-1,1,1 2s:0,0,.5,.5"; evenly between'
+        "--path", metavar="KEYS", help='camera path, linear between keyframes: "0s:-1,-1,1,1 2s:0,0,.5,.5"'
     )
     p.add_argument(
         "--mode",
         choices=["native", "scaled", "smooth"],
-        help="native: as trained (default); scaled: whole multiples, nearest between levels; smooth: any size and "
-        "region (default with --scale, --size, --region or --path)",
+        help="native: the trained grid (default); scaled: whole multiples of the trained size, with nearest-neighbour "
+        "upsampling between levels; smooth: any size and region (default with --scale, --size, --region or --path)",
     )
-    p.add_argument("--levels", type=int, metavar="R", help="stop the pyramid at R: quicker, coarser")
+    p.add_argument("--levels", type=int, metavar="R", help="stop the pyramid at resolution R: faster and coarser")
     p.add_argument(
         "--quality",
         choices=QUALITIES,
-        help="of .mp4 and .webm; 10-bit for .mp4 alone; lossless keeps each pixel, for players beyond browsers",
+        help="of .mp4 and .webm; 10-bit: .mp4 only; lossless: exact pixels, not playable in all browsers",
     )
 
 
 def _add_work(p) -> None:
     p.add_argument("--dry-run", action="store_true", help="show files, frames, tiles, memory and cost; draw nothing")
-    p.add_argument("--continue", action="store_true", dest="resume", help="leave files that are there and whole")
-    p.add_argument("--again", metavar="FILE", help="make a rendered file once more, by its note, as --out or in place")
-    p.add_argument("--process-id", type=int, help="of this process, from 0; each renders its share")
-    p.add_argument("--process-count", type=int, help="of all processes that render these files")
-    p.add_argument("--distributed", action="store_true", help="on each machine of a TPU pod: they find their numbers")
+    p.add_argument("--continue", action="store_true", dest="resume", help="skip files that are already complete")
+    p.add_argument("--again", metavar="FILE", help="render a file again from its metadata, to --out or in place")
+    p.add_argument("--process-id", type=int, help="index of this process, from 0; each renders its share of the files")
+    p.add_argument("--process-count", type=int, help="number of processes that render these files")
+    p.add_argument("--distributed", action="store_true", help="on each host of a TPU pod: sets the two above")
 
 
 def run(a) -> None:
@@ -118,7 +125,7 @@ def run(a) -> None:
 
 
 def _request(a) -> RenderRequest:
-    """What the flags ask for."""
+    """The request of the flags."""
     for name in ("run", "out"):
         if not getattr(a, name):
             raise InputError(f"--{name} is required; see: digan render --help")
@@ -138,7 +145,7 @@ def _request(a) -> RenderRequest:
 
 
 def _again(asked) -> RenderRequest:
-    """The request of a file, by its note; another run where one is asked for."""
+    """The request in a file's metadata, with the run replaced if --run is given."""
     from digan_jax.host.video_files import read_metadata
 
     note, out = read_metadata(asked.again), asked.out or asked.again
@@ -151,8 +158,7 @@ def _again(asked) -> RenderRequest:
 
 
 def _of_command(note: dict, where: dict) -> RenderRequest:
-    """The request of a file from before files held requests: its note has the command line, and the ids of the file's
-    own where that made several files."""
+    """The request of an older file, whose metadata has the command line, and the file's ids if that made several."""
     parser = arguments.Parser(prog="digan")
     add(parser.add_subparsers())
     words = arguments.glue_values(shlex.split(note["command"])[1:])

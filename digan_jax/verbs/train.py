@@ -7,32 +7,33 @@ from pathlib import Path
 
 from digan_jax.errors import InputError
 
-CONFIG_NAME = "a shipped one, such as quickstart (digan config --list), or a file, such as mine.py"
+CONFIG_NAME = "a shipped configuration, such as quickstart (see digan config --list), or a file, such as mine.py"
 CONFIG_HELP = """\
-Any field can be changed: --config.train.batch_size=32 --config.data.flip=false --config.train.augment="('color',)"
+Override any field: --config.train.batch_size=32 --config.data.flip=false --config.train.augment="('color',)"
 """
 
 
 def add(verbs) -> None:
     p = verbs.add_parser(
-        "train", help="train, or continue a run", description="Train, or continue.", epilog=CONFIG_HELP
+        "train",
+        help="train a model, or continue a run",
+        description="Train a model, or continue the run in --workdir.",
+        epilog=CONFIG_HELP,
     )
     p.add_argument("--config", required=True, metavar="NAME", help=CONFIG_NAME)
-    p.add_argument("--workdir", help="of the run (default runs/ and the name of the configuration)")
-    p.add_argument("--init-from", metavar="RUN", help="start from the weights of another run, an export or a .pkl")
+    p.add_argument("--workdir", help="folder of the run (default runs/NAME)")
+    p.add_argument("--init-from", metavar="RUN", help="fine-tune: start from the weights of a run, an export or a .pkl")
     p.add_argument(
         "--profile",
         type=int,
         default=0,
         metavar="N",
-        help="trace N iterations to WORKDIR/profile, for TensorBoard or Perfetto",
+        help="write a trace of N iterations to WORKDIR/profile, for TensorBoard or Perfetto",
     )
-    p.add_argument(
-        "--distributed", action="store_true", help="one of several processes; TPU pods say the rest themselves"
-    )
-    p.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0, off TPU pods")
-    p.add_argument("--process-id", type=int, help="of this process, from 0")
-    p.add_argument("--process-count", type=int, help="of the whole job")
+    p.add_argument("--distributed", action="store_true", help="train on several hosts; on TPU pods this is enough")
+    p.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0, outside of TPU pods")
+    p.add_argument("--process-id", type=int, help="index of this process, from 0")
+    p.add_argument("--process-count", type=int, help="number of processes")
     p.set_defaults(run_verb=run)
 
 

@@ -118,7 +118,7 @@ def test_lpips_stands_there_with_its_files_alone(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c[:1], "holds 1 clips, .* 2: pairs need as many"),
+        (lambda c: c[:1], "holds 1 clips and .* 2: pairs need as many"),
         (lambda c: c[:, :4], r"has 4 frames and .* 5"),
         (lambda c: c[:, :, :36], "are 40x36 in .* 40x40"),
     ],

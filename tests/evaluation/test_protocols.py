@@ -64,7 +64,7 @@ def test_videos_in_alphabetical_order_one_window_each():
     assert {names[r] for selection in several for r in selection.record} == {"a", "b", "d"}
     of_b = [r for selection in several for r in selection.record if names[r] == "b"]
     assert of_b.count(2) > of_b.count(0) > 0  # 25 windows against 5
-    with pytest.raises(InputError, match="too few videos: .* each of 4, the data hold 3"):
+    with pytest.raises(InputError, match="too few videos: .* each of 4 videos, the data hold 3"):
         choose(small("stylegan_v_random", 4), counts, 1, 0, names)
 
 

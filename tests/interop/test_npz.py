@@ -46,7 +46,7 @@ def test_a_generator_alone(tiny_config, tiny_params, tmp_path, capsys):
     npz.write(tmp_path / "a.npz", weights.Weights(tiny_config, tiny_params))
     assert opening.read(tmp_path / "a.npz", training=True).critic is None
     assert cli.main(["export", str(tmp_path / "a.npz"), "--out", str(tmp_path / "b"), "--training"]) == 2
-    assert "holds the averaged generator alone" in capsys.readouterr().err and not (tmp_path / "b").exists()
+    assert "holds only the EMA generator" in capsys.readouterr().err and not (tmp_path / "b").exists()
     with np.load(tmp_path / "a.npz") as file:
         assert all(name.startswith("G_ema.") for name in file.files)
 

@@ -82,8 +82,8 @@ def test_all_networks_are_there_and_the_optimizer_is_fresh(imported, whole):
 def test_the_command_it_prints_goes_on(imported, tmp_path, monkeypatch, request):
     folder, said = imported
     shutil.copytree(folder, tmp_path / "taichi")
-    [line] = [line for line in said if "train on" in line]
-    words = shlex.split(line.split("train on")[1].replace(str(folder), str(tmp_path / "taichi")))[1:]
+    [line] = [line for line in said if "  continue " in line]
+    words = shlex.split(line.split("continue")[1].replace(str(folder), str(tmp_path / "taichi")))[1:]
     seen = []
 
     def iteration(state, batch):
@@ -126,7 +126,7 @@ def test_init_from(kind, whole, make_config, tmp_path, capsys):
     assert int(state.step) == 0
     assert_equal({**state.ema, "w_avg": state.w_avg}, whole.params)
     if kind == "export":
-        assert "no critics; they start anew" in capsys.readouterr().err
+        assert "no critics; new ones are initialised" in capsys.readouterr().err
         assert_equal(state.generator, state.ema)
         assert np.abs(state.critic["image"]["b32"]["conv0"]["weight"]).max() > 0
     else:

@@ -37,7 +37,7 @@ class Digan:
         generator, critic = found.generator, found.critic
         if critic is None:
             if jax.process_index() == 0:
-                print("these weights have no critics; they start anew.", file=sys.stderr)
+                print("these weights have no critics; new ones are initialised.", file=sys.stderr)
             critic = networks_of(config).critic.init(rng.stream(key, "init/critic"))
             generator = jax.tree.map(np.copy, ema)
         weights = {"generator": generator, "critic": critic, "ema": ema, "w_avg": found.params["w_avg"]}
