@@ -46,7 +46,6 @@ def names(folder):
 # ---- help ----
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [[], ["prepare"], ["train"], ["render"], ["evaluate"], ["study", "make"], ["export"], ["import"], ["config"]]
 )

@@ -16,6 +16,7 @@ def test_time_is_the_median_and_grows_with_the_work():
     assert 0.02 <= timing.timed(lambda: time.sleep(next(waits)), 5).median < 0.3
 
 
+@pytest.mark.slow
 def test_training_row_measures_the_real_iteration(monkeypatch):
     """Both kinds of iteration run, each from the state that the one before gave back; on one device, to compile sooner."""
 

@@ -175,7 +175,6 @@ def test_bad_names(two_classes, name, tmp_path):
         builder.prepare(str(two_classes), name, 24, data_dir=str(tmp_path))
 
 
-@pytest.mark.slow
 def test_processes_make_the_same_records(prepare, tmp_path):
     serial = prepare(piece_frames=8, data_dir=str(tmp_path / "serial"))
     parallel = prepare(piece_frames=8, data_dir=str(tmp_path / "parallel"), workers=2)
@@ -185,7 +184,6 @@ def test_processes_make_the_same_records(prepare, tmp_path):
         np.testing.assert_array_equal(ours[3], theirs[3])
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="POSIX only")
 def test_a_killed_prepare_leaves_nothing_that_is_trusted(prepare, two_classes, tmp_path):
     """A real process, killed while it writes: the set is not there, and the next prepare clears up and makes it."""
@@ -216,7 +214,6 @@ builder.prepare({str(two_classes)!r}, "tiny", 24, 4, data_dir={str(data)!r}, wor
     assert len(Records(find_set("tiny", str(data)), "train")) == 3
 
 
-@pytest.mark.slow
 def test_beam_makes_the_same_records(prepare, two_classes, tmp_path):
     pytest.importorskip("apache_beam")
     (two_classes / "a" / "empty.mp4").write_bytes(b"")
@@ -229,7 +226,6 @@ def test_beam_makes_the_same_records(prepare, two_classes, tmp_path):
         np.testing.assert_array_equal(ours[3], theirs[3])
 
 
-@pytest.mark.slow
 def test_beam_tells_of_bad_files_as_the_serial_path_does(prepare, two_classes, tmp_path):
     pytest.importorskip("apache_beam")
     with pytest.raises(InputError, match="nothing usable, all 3 videos were skipped"):

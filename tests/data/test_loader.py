@@ -122,7 +122,6 @@ def test_reading_ahead_is_bounded(config):
     assert ahead <= loader.AHEAD + loader.THREADS
 
 
-@pytest.mark.slow
 def test_processes_change_nothing(config, make_config):
     """A source that can be pickled, read by two processes."""
     bouncing = pytest.importorskip("digan_jax.data.bouncing").BouncingSource(32, 7)

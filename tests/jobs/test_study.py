@@ -99,7 +99,6 @@ def rate(browser, page, likes_a: float, keyboard: bool, seed: int) -> str:
     pytest.fail("no answers were saved")
 
 
-@pytest.mark.slow
 def test_raters_of_known_bias(browser, page, tmp_path, capsys):
     """By keyboard and by mouse, from a file. Three raters who take A four times in five; 48 of 60 are expected."""
     files = [rate(browser, page, 0.8, keyboard=bool(seed % 2), seed=seed) for seed in range(3)]
@@ -115,7 +114,6 @@ def test_raters_of_known_bias(browser, page, tmp_path, capsys):
     assert "ours_17 was preferred to" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_the_clips_play_and_answers_can_be_taken_back(browser, page):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys

@@ -74,6 +74,7 @@ def test_the_number_of_devices_changes_nothing(everything_on, one_device, device
             np.testing.assert_allclose(first[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_an_iteration_moves_what_it_should(one_device, everything_on):
     state, history, _ = one_device
     start = init_state(jax.random.key(0), everything_on)
@@ -145,6 +146,7 @@ def test_mesh_must_divide_devices():
         devices.make_mesh(3)
 
 
+@pytest.mark.slow
 def test_state_is_consumed_and_average_is_no_alias(one_device, everything_on):
     """The compiled iteration donates its state: the old arrays are gone, and an average that were the generator itself
     would have crashed it."""

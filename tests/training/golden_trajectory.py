@@ -61,7 +61,9 @@ def trajectory(run: str) -> dict:
     iteration = compile_iteration(config, mesh)
     metrics: dict[str, list[float]] = {}
     for _ in range(ITERATIONS):
-        state, values = iteration(state, devices.place_batch(next(batches), mesh))
+        given = state
+        state, values = iteration(given, devices.place_batch(next(batches), mesh))
+        assert all(x.is_deleted() for x in jax.tree.leaves((given.generator, given.ema)))  # donated
         for name, value in jax.device_get(values).items():
             metrics.setdefault(name, []).append(float(value))
     batches.close()

@@ -26,6 +26,7 @@ from digan_jax.runs import reading
 from digan_jax.training import compile as compiling
 from digan_jax.training import logs, loop
 from digan_jax.training import start as starting
+from tests.conftest import QUICK_COMPILING
 
 RUN = {  # 24 steps of 8 clips: a line each step, a checkpoint every 8 steps
     "train.total_kimg": 0.192, "log.every_kimg": 0.008, "log.samples_every_kimg": 9.0, "log.sample_clips": 4,
@@ -292,9 +293,7 @@ loop.train(config.from_json(open(config_file).read()), workdir)
 def start():
     """start(config file, workdir, ...): one process of a run, with one device; none outlives the test."""
     started = []
-    # What is compared is one program with itself, so it need not be fast: a third of the time to compile.
-    flags = "--xla_force_host_platform_device_count=1 --xla_backend_optimization_level=0"
-    env = os.environ | {"XLA_FLAGS": flags + " --xla_llvm_disable_expensive_passes=true"}
+    env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count=1 {QUICK_COMPILING}"}
 
     def popen(config_file, workdir, port=0, count=1, index=0):
         arguments = map(str, (config_file, workdir, port, count, index))
@@ -319,7 +318,6 @@ def wait_for_step(run, step, process):
     pytest.fail(f"step {step} did not come; exit status {process.poll()}")
 
 
-@pytest.mark.slow
 def test_killed_and_continued_equals_uninterrupted_bit_for_bit(tmp_path, make_config, start):
     """The real iteration: 12 steps of 4 clips, a checkpoint every 4 steps, R1 on both sides of the breaks."""
     small = {"train.batch_size": 4, "train.total_kimg": 0.048, "train.r1_every": 3}
