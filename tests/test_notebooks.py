@@ -9,7 +9,6 @@ import pytest
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs(path, tiny_run, tmp_path, monkeypatch):
     monkeypatch.setenv("DIGAN_RUN", str(tiny_run))
