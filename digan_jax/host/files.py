@@ -89,6 +89,21 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
         unfinished.unlink(missing_ok=True)
 
 
+def read_json(path: epath.PathLike) -> object:
+    """The content of a JSON file.
+
+    Raises:
+      InputError: no file (a folder, a pipe, nothing), not in UTF-8, or no JSON.
+    """
+    path = epath.Path(path)
+    if not path.is_file():  # a pipe would wait for a writer for ever
+        raise InputError(f"{path}: {'is no ordinary file' if path.exists() else 'is missing'}.")
+    try:
+        return json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is no JSON, or cut ({error}).") from None
+
+
 def write_json(path: epath.PathLike, data: object) -> None:
     """Raises as `moved_in`."""
     with moved_in(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:

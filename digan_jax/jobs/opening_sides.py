@@ -69,16 +69,16 @@ def open_fake(
     if kind == "folder":
         return FolderClips(path, size=size)
     from digan_jax.interop import opening
-    from digan_jax.runs import reading
+    from digan_jax.rendering.samplers import of_weights
 
     config = reading.run_config(path)
     if config is None:
         if step is not None:
             raise InputError(f"--step {step}: {path} is no run; only runs have several checkpoints.")
         return GeneratedClips(opening.load(path), str(path))
-    step = reading.chosen_step(path, step)
-    facts = {"step": step, "kimg": config.train.kimg(step)}
-    return GeneratedClips(opening.load(path, step), str(path), config.data.frames, facts=facts)
+    found = opening.read(path, step=step)
+    facts = {"step": found.step, "kimg": config.train.kimg(found.step)}
+    return GeneratedClips(of_weights(found), str(path), config.data.frames, facts=facts)
 
 
 def _holds_media(place: Path) -> bool:

@@ -22,7 +22,8 @@ from digan_jax.errors import InputError, TrainingDiverged, full_disk
 from digan_jax.host.files import write_json
 from digan_jax.models import families
 from digan_jax.models.interface import State
-from digan_jax.runs.reading import FVD_FILE, finished_steps, handlers, home, newest_step, read_fvd
+from digan_jax.runs.reading import FVD_FILE, finished_steps, home, newest_step, newest_whole, read_fvd
+from digan_jax.runs.stored import digest_of, handlers
 
 # What may change when a run continues: none of it enters the arithmetic of a step.
 FREE = ("train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoint.", "log.", "eval.")
@@ -118,13 +119,15 @@ class Checkpointer:
         for path, finite in jax.tree.leaves_with_path(jax.device_get(_finite(state))):
             if not finite:
                 raise self.diverged(step, f"state{jax.tree_util.keystr(path)} is not finite")
+        config, ema = config_lib.record(self._config), families.of(self._config).inference(state)
         self._manager.save(
             step,
             args=ocp.args.Composite(
                 state=ocp.args.PyTreeSave(state),
-                ema=ocp.args.PyTreeSave(families.of(self._config).inference(state)),
-                config=ocp.args.JsonSave(config_lib.record(self._config)),
+                ema=ocp.args.PyTreeSave(ema),
+                config=ocp.args.JsonSave(config),
                 data=ocp.args.JsonSave(data),
+                digest=ocp.args.JsonSave(digest_of(state, ema, config, data)),
             ),
         )
 
@@ -142,12 +145,8 @@ class Checkpointer:
     def restore(self, like: State) -> tuple[State, dict]:
         """The newest checkpoint: the state, in the shapes and shardings of `like` (arrays or their abstract twins),
         and what was saved as `data`."""
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        shardings = ocp.checkpoint_utils.construct_restore_args(abstract)
-        arrays = ocp.args.PyTreeRestore(item=abstract, restore_args=shardings)
-        args = ocp.args.Composite(state=arrays, data=ocp.args.JsonRestore())
-        saved = self._manager.restore(newest_step(self._workdir), args=args)
-        return saved.state, saved.data
+        read = lambda stored: (stored.state(like), stored.data())
+        return newest_whole(self._workdir, read)[0]
 
     def diverged(self, step: int, term: str) -> TrainingDiverged:
         """The error that says so, once the last good checkpoint is on disk."""
