@@ -89,6 +89,24 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
         unfinished.unlink(missing_ok=True)
 
 
+def append(path: epath.PathLike, text: str) -> None:
+    """Adds all of `text` to the end of a file, or, where the disk is full, nothing. Raises `OSError`."""
+    path = epath.Path(path)
+    if "://" in os.fspath(path):
+        with path.open("a") as file:
+            file.write(text)
+        return
+    with open(path, "ab", buffering=0) as file:
+        end, rest = file.tell(), memoryview(text.encode())
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(end)
+            raise
+
+
 def read_json(path: epath.PathLike) -> object:
     """The content of a JSON file.
 

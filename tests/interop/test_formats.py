@@ -22,7 +22,6 @@ from digan_jax import devices
 from digan_jax.errors import InputError
 from digan_jax.interop import model_folder, npz, opening, stablehlo
 from digan_jax.jobs import import_run
-from digan_jax.models.digan import steps
 from digan_jax.runs import checkpoint, reading, weights
 from digan_jax.training import start
 
@@ -66,7 +65,7 @@ def test_programs_of_every_format_run(stored):
 @pytest.mark.parametrize("kind", ["run", "model", "state.npz"])
 def test_training_starts_from_every_format(stored, kind, make_config):
     config = make_config({f"model.{key}": value for key, value in SMALLEST.items()})
-    state = start.fresh(config, steps.networks_of(config), devices.make_mesh(), str(stored / kind))
+    state = start.fresh(config, devices.make_mesh(), str(stored / kind))
     found = opening.read(stored / "run", training=True)
     for ours, theirs in ((state.generator, found.generator), (state.critic, found.critic)):
         jax.tree.map(np.testing.assert_array_equal, ours, theirs)
