@@ -126,7 +126,7 @@ class _Lease(Held):
 
     def check(self):
         if self._lost:
-            raise InputError(f"{self._folder}: was removed, or taken over by another process, meanwhile; this one ends.")
+            raise InputError(f"{self._folder}: was removed or taken over by another process; this one ends.")
 
     def release(self) -> None:
         self._ended.set()

@@ -1,4 +1,5 @@
-"""Checkpoints of a run: Orbax composites {state, ema, config, data, digest} at WORKDIR/checkpoints/STEP, saved asynchronously.
+"""Checkpoints of a run: Orbax composites {state, ema, config, data, digest} at WORKDIR/checkpoints/STEP, saved
+asynchronously.
 
 A checkpoint carries its final name only once all of it is on disk, so a save that was killed never looks finished.
 Rendering reads `ema` and `config` alone, as plain arrays: it needs neither the mesh nor the devices of training.
@@ -137,11 +138,12 @@ class Checkpointer:
         keep = self._config.checkpoint
         newest = ocp.checkpoint_managers.LatestN(keep.keep_last)
         milestones = Milestones(self._config.train, keep.keep_every_kimg)
+        policy = ocp.checkpoint_managers.AnyPreservationPolicy([newest, milestones, Best(self._fvd)])
         return ocp.CheckpointManager(
             home(self._workdir) / "checkpoints",
             item_handlers=handlers(),
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=ocp.checkpoint_managers.AnyPreservationPolicy([newest, milestones, Best(self._fvd)]),
+                preservation_policy=policy,
                 cleanup_tmp_directories=True,  # what a killed or failed save left
             ),
         )
@@ -196,7 +198,7 @@ class Checkpointer:
         return error or RuntimeError("another process could not write its part")
 
     def _begin_anew(self) -> None:
-        """After a failed save Orbax's books are no longer those of the disk; removes what it left, which takes space."""
+        """After a failed save Orbax's books are not those of the disk; removes what it left, which takes space."""
         with contextlib.suppress(Exception):
             self._manager.close()
         self._manager = self._open()

@@ -153,7 +153,8 @@ def restore_config(run: epath.PathLike, step: int | str | None = None) -> tuple[
 
 
 def restore_weights(run: epath.PathLike, step: int | str | None = None) -> tuple[RunConfig, dict]:
-    """Configuration and the fields of the state that `Family.saved_weights` names; otherwise as `restore_for_inference`."""
+    """Configuration and the fields of the state that `Family.saved_weights` names; otherwise as
+    `restore_for_inference`."""
 
     def read(stored):
         config = stored.config()

@@ -19,7 +19,7 @@ from digan_jax.host.notes import say_once
 from digan_jax.runs import digests
 
 ARRAYS, RECORDS = ("state", "ema"), ("config", "data")
-DIGEST = "digest"  # {"state": digests of arrays, "ema": as well, "config": of JSON, "data": as well, "digest": of these}
+DIGEST = "digest"  # {"state", "ema": digests of arrays, "config", "data": of JSON, "digest": of all of these}
 
 
 class Damaged(InputError):
@@ -152,8 +152,8 @@ class Stored:
         for name in sorted(ours.keys() | theirs.keys()):
             if ours.get(name) != theirs.get(name):
                 raise InputError(
-                    f"{self._run}: the checkpoint of step {self.step} holds other arrays than this version trains, such "
-                    f"as {name}; continue with the version that made it, or start a new --workdir with --init-from it."
+                    f"{self._run}: the checkpoint of step {self.step} holds other arrays than this version trains, "
+                    f"such as {name}; continue with the version that made it, or start a new --workdir with --init-from it."
                 )
 
     def _told(self, item: str, read: Callable):

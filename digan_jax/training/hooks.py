@@ -112,8 +112,8 @@ class SaveCheckpoint:
         self._again, self._begun = True, None
         good, kimg = newest_step(self._workdir) or 0, self._config.train.kimg
         self._say(
-            f"a checkpoint could not be saved ({full_disk(error) or short(error)}). Training goes on, and the next line "
-            f"of the log tries again. {last_good(self._workdir)}; if the run ended now, the {kimg(step - good):g} kimg "
+            f"a checkpoint could not be saved ({full_disk(error) or short(error)}). Training goes on, and the next "
+            f"line of the log tries again. Until then, {last_good(self._workdir)}; if the run ended now, the {kimg(step - good):g} kimg "
             "since then would be lost."
         )
 

@@ -144,7 +144,7 @@ class JsonlWriter(Writer):
         try:
             append(self._path, "".join(self._waiting))
         except FileNotFoundError:
-            raise InputError(f"{self._path.parent}: was removed while the run wrote there; nothing can be saved.") from None
+            raise InputError(f"{self._path.parent}: was removed meanwhile; nothing more can be saved there.") from None
         except OSError as error:
             if not full_disk(error):
                 raise

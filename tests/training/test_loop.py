@@ -23,6 +23,7 @@ from digan_jax.host import signals
 from digan_jax.models.digan import family
 from digan_jax.models.digan.state import state_from_params
 from digan_jax.runs import reading
+from digan_jax.runs.stored import Stored
 from digan_jax.training import compile as compiling
 from digan_jax.training import logs, loop
 from digan_jax.training import start as starting
@@ -223,9 +224,9 @@ def test_init_from_another_architecture_names_the_field(tmp_path, make_config, s
 def test_init_from_weights_that_do_not_fit_names_the_array(tmp_path, make_config, small_run, monkeypatch):
     config = make_config(RUN | {"train.total_kimg": 0.008})
     loop.train(config, str(tmp_path))
-    theirs, weights = reading.restore_weights(tmp_path)
+    _, weights = reading.restore_weights(tmp_path)
     odd = weights | {"w_avg": np.zeros(3, np.float32)}
-    monkeypatch.setattr(reading, "restore_weights", lambda *_: (theirs, odd))
+    monkeypatch.setattr(Stored, "arrays", lambda *_: odd)
     with pytest.raises(InputError, match=r"w_avg: \(3,\) -> \(8,\)"):
         starting.fresh(config, devices.make_mesh(), str(tmp_path))
 
