@@ -107,6 +107,12 @@ def append(path: epath.PathLike, text: str) -> None:
             raise
 
 
+def is_plain(path: epath.PathLike) -> bool:
+    """Whether `path` is an ordinary file. `epath` takes a pipe for one, which waits for a writer for ever."""
+    path = epath.Path(path)
+    return path.is_file() if "://" in os.fspath(path) else os.path.isfile(path)
+
+
 def read_json(path: epath.PathLike) -> object:
     """The content of a JSON file.
 
@@ -114,7 +120,7 @@ def read_json(path: epath.PathLike) -> object:
       InputError: no file (a folder, a pipe, nothing), not in UTF-8, or no JSON.
     """
     path = epath.Path(path)
-    if not path.is_file():  # a pipe would wait for a writer for ever
+    if not is_plain(path):
         raise InputError(f"{path}: {'is no ordinary file' if path.exists() else 'is missing'}.")
     try:
         return json.loads(path.read_text())

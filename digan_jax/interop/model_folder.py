@@ -146,7 +146,7 @@ def _shapes(init: Callable) -> dict:
 
 def _load(path: epath.Path, shapes: dict, sha256: str | None) -> Params:
     """Nested float32 arrays of these shapes, checked by name, from a file of this SHA-256; None: nobody knows it."""
-    if not path.is_file():
+    if not files.is_plain(path):
         raise InputError(f"{path}: is missing; get the whole folder again.")
     with path.open("rb") as file:
         head = file.read(64)

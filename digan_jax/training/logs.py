@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from digan_jax.config import TrainConfig
 from digan_jax.errors import InputError, full_disk
-from digan_jax.host.files import append, moved_in
+from digan_jax.host.files import append, is_plain, moved_in
 from digan_jax.host.notes import say_once
 
 Image = UInt8[np.ndarray, "h w 3"]
@@ -129,7 +129,7 @@ class JsonlWriter(Writer):
         self._path, self._waiting = epath.Path(path), []
         if not self._path.exists():
             return
-        if not self._path.is_file():
+        if not is_plain(self._path):
             raise InputError(f"{path}: is no ordinary file, and the log goes there; move it away.")
         kept = [line for line in self._path.read_bytes().splitlines() if _step_of(line) <= start_step]
         with moved_in(self._path) as unfinished:
