@@ -10,7 +10,7 @@ from etils import epath
 
 from digan_jax.config import FamilyConfig
 from digan_jax.errors import InputError
-from digan_jax.host.files import read_json
+from digan_jax.host.files import is_plain, read_json
 from digan_jax.models import families
 from digan_jax.rendering.sampler import Sampler
 from digan_jax.rendering.samplers import SAMPLERS, of_weights
@@ -50,6 +50,8 @@ def read(path: epath.PathLike, training: bool = False, step: int | str | None = 
     elif path.is_dir():
         _require_run(path)
         return _of_run(path, training, step)
+    elif not is_plain(path):
+        raise InputError(f"{path}: is no ordinary file; {_PLACES}.")
     elif path.suffix == ".npz":
         read_it = npz.read
     elif path.suffix in (".safetensors", ".json") and model_folder.is_one(path.parent):

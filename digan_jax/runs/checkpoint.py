@@ -12,6 +12,8 @@ import dataclasses
 import itertools
 import logging
 import shlex
+import sys
+import time
 from collections.abc import Iterator, Sequence
 
 import jax
@@ -46,8 +48,9 @@ from digan_jax.runs.stored import Damaged, Stored, digest_of, folder_of, handler
 # What may change when a run continues: none of it enters the arithmetic of a step.
 FREE = ("train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoint.", "log.", "eval.")
 
-# Orbax logs each error from several threads, with tracebacks; all of them reach us as exceptions too.
+# Orbax logs each error from several threads, with tracebacks; all of them reach us as exceptions too. So does asyncio.
 logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
+logging.getLogger("asyncio").addFilter(lambda record: "exception was never retrieved" not in record.getMessage())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,6 +204,8 @@ class Checkpointer:
         """After a failed save Orbax's books are not those of the disk; removes what it left, which takes space."""
         with contextlib.suppress(Exception):
             self._manager.close()
+        if jax.process_index() == 0:
+            _remove_unfinished(home(self._workdir) / "checkpoints")
         self._manager = self._open()
 
     def note_fvd(self, step: int, fvd: float) -> bool:
@@ -277,6 +282,18 @@ def write_run(workdir: epath.PathLike, config: RunConfig, step: int, state: Stat
         saved.wait()
 
 
+def _remove_unfinished(checkpoints: epath.Path) -> None:
+    """Some arrays are still being written when a save fails by another, so removing takes several tries."""
+    for _ in range(50):
+        unfinished = [path for path in checkpoints.iterdir() if ".orbax-checkpoint-tmp" in path.name]
+        for path in unfinished:
+            with contextlib.suppress(Exception):
+                path.rmtree()
+        if not unfinished:
+            return
+        time.sleep(0.1)
+
+
 def _any_process(yes: bool) -> bool:
     """Whether one of the processes says so; all must ask."""
     return yes if jax.process_count() == 1 else bool(multihost_utils.process_allgather(np.array(yes)).any())
@@ -291,6 +308,23 @@ def last_good(workdir: epath.PathLike) -> str:
     """What is kept of a run, for messages."""
     good = finished_steps(workdir)
     return f"the checkpoint of step {good[-1]} is whole" if good else "no checkpoint was finished"
+
+
+@contextlib.contextmanager
+def quiet_writers() -> Iterator[None]:
+    """After the first array that cannot be written, TensorStore reports each other one to an event loop that Orbax has
+    closed: a traceback for each, about nothing new."""
+    before = sys.unraisablehook
+
+    def hook(unraisable):
+        if str(unraisable.exc_value) != "Event loop is closed":
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def unsaved(workdir: epath.PathLike, error: Exception) -> InputError:

@@ -175,4 +175,3 @@ class Stored:
 
     def _damaged(self, item: str, what: str) -> Damaged:
         return Damaged(f"{self._run}: the checkpoint of step {self.step} is damaged: {self._folder / item}: {what}")
-

@@ -51,6 +51,7 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
     source = sources.open_source(config.data, config.model)
     with contextlib.ExitStack() as stack:
         stack.enter_context(checkpoint.explain_full_disk(workdir))
+        stack.enter_context(checkpoint.quiet_writers())
         begun = bool(reading.finished_steps(workdir))
         new = None if begun else fresh(config, mesh, init_from)  # refused weights leave no trace
         held = stack.enter_context(_held(workdir))

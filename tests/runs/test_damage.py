@@ -22,7 +22,9 @@ from tests.runs.conftest import saved_run
 def same(ours, theirs) -> bool:
     if jax.tree.structure(ours) != jax.tree.structure(theirs):
         return False
-    return all(np.asarray(a).tobytes() == np.asarray(b).tobytes() for a, b in zip(*map(jax.tree.leaves, (ours, theirs))))
+    return all(
+        np.asarray(a).tobytes() == np.asarray(b).tobytes() for a, b in zip(*map(jax.tree.leaves, (ours, theirs)))
+    )
 
 
 def flip(file, offset, mask=0x10):
@@ -104,7 +106,9 @@ def test_the_message_names_the_array(tmp_path, config, state, monkeypatch):
     found = digests.of_arrays(state)
     found["critic.image.b4.weight"] = ["float32", [4, 8], "0" * 16]
     monkeypatch.setattr(digests, "of_arrays", lambda tree: found)
-    with pytest.raises(Damaged, match="checkpoint of step 1 is damaged: .*state: array critic.image.b4.weight is not what"):
+    with pytest.raises(
+        Damaged, match="checkpoint of step 1 is damaged: .*state: array critic.image.b4.weight is not what"
+    ):
         restore_state(tmp_path, state)
 
 
