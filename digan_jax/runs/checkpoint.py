@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import logging
 import shlex
-import sys
 import time
 from collections.abc import Iterator, Sequence
 
@@ -47,10 +45,6 @@ from digan_jax.runs.stored import Damaged, Stored, digest_of, folder_of, handler
 
 # What may change when a run continues: none of it enters the arithmetic of a step.
 FREE = ("train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoint.", "log.", "eval.")
-
-# Orbax logs each error from several threads, with tracebacks; all of them reach us as exceptions too. So does asyncio.
-logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
-logging.getLogger("asyncio").addFilter(lambda record: "exception was never retrieved" not in record.getMessage())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -308,23 +302,6 @@ def last_good(workdir: epath.PathLike) -> str:
     """What is kept of a run, for messages."""
     good = finished_steps(workdir)
     return f"the checkpoint of step {good[-1]} is whole" if good else "no checkpoint was finished"
-
-
-@contextlib.contextmanager
-def quiet_writers() -> Iterator[None]:
-    """After the first array that cannot be written, TensorStore reports each other one to an event loop that Orbax has
-    closed: a traceback for each, about nothing new."""
-    before = sys.unraisablehook
-
-    def hook(unraisable):
-        if str(unraisable.exc_value) != "Event loop is closed":
-            before(unraisable)
-
-    sys.unraisablehook = hook
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before
 
 
 def unsaved(workdir: epath.PathLike, error: Exception) -> InputError:

@@ -5,7 +5,10 @@ Items are read as plain arrays, or in the shardings of a state. Nothing that dif
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
@@ -20,6 +23,11 @@ from digan_jax.runs import digests
 
 ARRAYS, RECORDS = ("state", "ema"), ("config", "data")
 DIGEST = "digest"  # {"state", "ema": digests of arrays, "config", "data": of JSON, "digest": of all of these}
+
+
+# Orbax logs each error from several threads, with tracebacks; all of them reach us as exceptions too. So does asyncio.
+logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
+logging.getLogger("asyncio").addFilter(lambda record: "exception was never retrieved" not in record.getMessage())
 
 
 class Damaged(InputError):
@@ -78,7 +86,10 @@ class Stored:
 
         def read():
             with ocp.Checkpointer(handlers()[item]) as reader:
-                tree = reader.metadata(self._folder / item).item_metadata.tree
+                metadata = reader.metadata(self._folder / item).item_metadata
+                if metadata is None:
+                    raise ValueError("the list of its arrays is missing or damaged")
+                tree = metadata.tree
                 if missing := [key for key in keys or () if key not in tree]:
                     raise ValueError(f"{missing[0]} is missing")
                 tree = {key: tree[key] for key in keys or tree}
@@ -158,7 +169,8 @@ class Stored:
 
     def _told(self, item: str, read: Callable):
         try:
-            return read()
+            with quiet_tensorstore():
+                return read()
         except (InputError, MemoryError, PermissionError):
             raise
         except Exception as error:
@@ -175,3 +187,20 @@ class Stored:
 
     def _damaged(self, item: str, what: str) -> Damaged:
         return Damaged(f"{self._run}: the checkpoint of step {self.step} is damaged: {self._folder / item}: {what}")
+
+
+@contextlib.contextmanager
+def quiet_tensorstore() -> Iterator[None]:
+    """After the first array that cannot be read or written, TensorStore reports each other one to an event loop
+    that Orbax has closed: a traceback for each, about nothing new."""
+    before = sys.unraisablehook
+
+    def hook(unraisable):
+        if str(unraisable.exc_value) != "Event loop is closed":
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
