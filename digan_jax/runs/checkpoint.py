@@ -41,7 +41,7 @@ from digan_jax.runs.reading import (
     run_config,
     tell_damaged,
 )
-from digan_jax.runs.stored import Damaged, Stored, digest_of, folder_of, handlers
+from digan_jax.runs.stored import Damaged, Stored, digest_of, folder_of, handlers, quieten_tensorstore
 
 # What may change when a run continues: none of it enters the arithmetic of a step.
 FREE = ("train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoint.", "log.", "eval.")
@@ -129,6 +129,7 @@ class Checkpointer:
     def __init__(self, workdir: epath.PathLike, config: RunConfig):
         self._fvd = read_fvd(workdir)
         self._workdir, self._config = workdir, config
+        quieten_tensorstore()
         self._manager = self._open()
 
     def _open(self) -> ocp.CheckpointManager:

@@ -5,10 +5,9 @@ Items are read as plain arrays, or in the shardings of a state. Nothing that dif
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
@@ -69,6 +68,7 @@ class Stored:
     def __init__(self, run: epath.PathLike, checkpoints: epath.Path, step: int):
         self._run, self.step, self._folder = run, step, folder_of(checkpoints, step)
         self._digest: dict | None = None
+        quieten_tensorstore()
 
     def config(self) -> RunConfig:
         record = self._record("config")
@@ -169,8 +169,7 @@ class Stored:
 
     def _told(self, item: str, read: Callable):
         try:
-            with quiet_tensorstore():
-                return read()
+            return read()
         except (InputError, MemoryError, PermissionError):
             raise
         except Exception as error:
@@ -189,18 +188,15 @@ class Stored:
         return Damaged(f"{self._run}: the checkpoint of step {self.step} is damaged: {self._folder / item}: {what}")
 
 
-@contextlib.contextmanager
-def quiet_tensorstore() -> Iterator[None]:
-    """After the first array that cannot be read or written, TensorStore reports each other one to an event loop
-    that Orbax has closed: a traceback for each, about nothing new."""
+def quieten_tensorstore() -> None:
+    """After the first array that cannot be read or written, TensorStore reports each other one to an event loop that
+    Orbax has closed, some time later: a traceback for each, about nothing new."""
     before = sys.unraisablehook
+    if getattr(before, "__module__", "") == __name__:
+        return
 
     def hook(unraisable):
         if str(unraisable.exc_value) != "Event loop is closed":
             before(unraisable)
 
     sys.unraisablehook = hook
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before

@@ -20,7 +20,6 @@ from digan_jax.host.signals import StopSignal
 from digan_jax.models.interface import State
 from digan_jax.runs import checkpoint, reading
 from digan_jax.runs.checkpoint import Checkpointer
-from digan_jax.runs.stored import quiet_tensorstore
 from digan_jax.training import compile as compiling
 from digan_jax.training import logs
 from digan_jax.training.hooks import Hook, MeasureFvd, SaveCheckpoint, WriteSamples
@@ -52,7 +51,6 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
     source = sources.open_source(config.data, config.model)
     with contextlib.ExitStack() as stack:
         stack.enter_context(checkpoint.explain_full_disk(workdir))
-        stack.enter_context(quiet_tensorstore())
         begun = bool(reading.finished_steps(workdir))
         new = None if begun else fresh(config, mesh, init_from)  # refused weights leave no trace
         held = stack.enter_context(_held(workdir))
