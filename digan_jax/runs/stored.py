@@ -17,6 +17,7 @@ from etils import epath
 from digan_jax import config as config_lib
 from digan_jax.config import RunConfig
 from digan_jax.errors import InputError
+from digan_jax.host.files import is_plain
 from digan_jax.host.notes import say_once
 from digan_jax.runs import digests
 
@@ -119,8 +120,10 @@ class Stored:
     def digest(self) -> dict:
         """What was saved of `DIGEST`; empty for a checkpoint from before there was one, which cannot be verified."""
         if self._digest is None:
-            listed = self._told("_CHECKPOINT_METADATA", (self._folder / "_CHECKPOINT_METADATA").read_text)
-            if f'"{DIGEST}"' not in listed and not (self._folder / DIGEST).exists():
+            listing = self._folder / "_CHECKPOINT_METADATA"
+            listed = is_plain(listing) and f'"{DIGEST}"'.encode() in listing.read_bytes()
+            if not listed and not (self._folder / DIGEST).exists():
+                self._told("config", (self._folder / "config").stat)
                 say_once(f"{self._run}: its checkpoints are from before there were digests; they are not verified.")
                 self._digest = {}
             else:
@@ -164,7 +167,8 @@ class Stored:
             if ours.get(name) != theirs.get(name):
                 raise InputError(
                     f"{self._run}: the checkpoint of step {self.step} holds other arrays than this version trains, "
-                    f"such as {name}; continue with the version that made it, or start a new --workdir with --init-from it."
+                    f"such as {name}; continue with the version that made it, or start a new --workdir with "
+                    "--init-from this one."
                 )
 
     def _told(self, item: str, read: Callable):

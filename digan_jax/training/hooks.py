@@ -110,11 +110,11 @@ class SaveCheckpoint:
 
     def _tell(self, step: int, error: Exception) -> None:
         self._again, self._begun = True, None
-        good, kimg = newest_step(self._workdir) or 0, self._config.train.kimg
+        since = self._config.train.kimg(step - (newest_step(self._workdir) or 0))
         self._say(
             f"a checkpoint could not be saved ({full_disk(error) or short(error)}). Training goes on, and the next "
-            f"line of the log tries again. Until then, {last_good(self._workdir)}; if the run ended now, the {kimg(step - good):g} kimg "
-            "since then would be lost."
+            f"line of the log tries again. Until then, {last_good(self._workdir)}; if the run ended now, the "
+            f"{since:g} kimg since then would be lost."
         )
 
     def _say(self, text: str) -> None:

@@ -188,6 +188,29 @@ def test_training_sets_a_damaged_checkpoint_aside_and_saves_that_step_again(two,
     assert {p.name for p in (two / "checkpoints").iterdir()} == {"1", "damaged-2", "damaged-2-2"}
 
 
+LISTINGS = {
+    "cut": lambda file: os.truncate(file, 30),
+    "empty": lambda file: os.truncate(file, 0),
+    "gone": lambda file: file.unlink(),
+    "no text": lambda file: file.write_bytes(b"\xff\xfe"),
+    "a flipped byte": lambda file: flip(file, 20, 1),
+}
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_the_list_of_items_is_not_needed(two, config, state, other, name):
+    """Orbax writes it; everything that is used has a digest of its own."""
+    for step in ("1", "2"):
+        LISTINGS[name](two / "checkpoints" / step / "_CHECKPOINT_METADATA")
+    assert same(reading.restore_for_inference(two)[1], FAMILIES["digan"].inference(other))
+    saved = Checkpointer(two, config)
+    assert same(saved.restore(state)[0], other)
+    saved.save(3, state, {"step": 3})
+    saved.wait()
+    saved.close()
+    assert 3 in reading.finished_steps(two)
+
+
 def test_folders_of_other_names_are_no_checkpoints(two, config, state):
     for name in ("backup", "old_160", "0160", "160"):
         (two / "checkpoints" / name).mkdir() if name != "160" else (two / "checkpoints" / name).write_text("")
