@@ -27,14 +27,15 @@ def from_json(text: str) -> RunConfig:
     return parse(upgraded(json.loads(text)))
 
 
-def upgraded(record: dict) -> dict:
+def upgraded(record) -> dict:
     """A record of any format as one of the current format, without the format number.
 
     Added fields get the values that older records imply. Records without a number have format 1.
 
     Raises:
-      InputError: a newer format than this version reads, or an invalid format number.
+      InputError: not a record, a newer format than this version reads, or an invalid format number.
     """
+    require(isinstance(record, dict), f"{str(record)[:50]!r}: is no configuration; it must be a group of fields.")
     found = record.get("format", 1)
     require(type(found) is int and found >= 1, f"format {found!r}: is no format of digan-jax.")
     require(
@@ -46,6 +47,8 @@ def upgraded(record: dict) -> dict:
     for added in range(found + 1, FORMAT + 1):
         for field, before in ADDED.get(added, {}).items():
             *group, name = field.split(".")
+            if group and not isinstance(record.get(group[0], {}), dict):
+                continue  # `parse` says what it must be
             (record.setdefault(group[0], {}) if group else record).setdefault(name, before)
     return record
 

@@ -99,6 +99,45 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
         unfinished.unlink(missing_ok=True)
 
 
+def append(path: epath.PathLike, text: str) -> None:
+    """Adds all of `text` to the end of a file, or, where the disk is full, nothing. Raises `OSError`."""
+    path = epath.Path(path)
+    if "://" in os.fspath(path):
+        with path.open("a") as file:
+            file.write(text)
+        return
+    with open(path, "ab", buffering=0) as file:
+        end, rest = file.tell(), memoryview(text.encode())
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(end)
+            raise
+
+
+def is_plain(path: epath.PathLike) -> bool:
+    """Whether `path` is an ordinary file. `epath` takes a pipe for one, which waits for a writer for ever."""
+    path = epath.Path(path)
+    return path.is_file() if "://" in os.fspath(path) else os.path.isfile(path)
+
+
+def read_json(path: epath.PathLike) -> object:
+    """The content of a JSON file.
+
+    Raises:
+      InputError: no file (a folder, a pipe, nothing), not in UTF-8, or no JSON.
+    """
+    path = epath.Path(path)
+    if not is_plain(path):
+        raise InputError(f"{path}: {'is no ordinary file' if path.exists() else 'is missing'}.")
+    try:
+        return json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is no JSON, or cut ({error}).") from None
+
+
 def write_json(path: epath.PathLike, data: object) -> None:
     """0.0 stands for -0.0. Raises as `moved_in`."""
     with moved_in(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:

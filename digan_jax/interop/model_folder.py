@@ -6,6 +6,7 @@ It contains no pickle, and reading it executes no code. It can be uploaded to a 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -34,10 +35,9 @@ STRIP_TIMES = np.linspace(0, 1, 8)
 
 def is_one(path: epath.PathLike) -> bool:
     """Whether `path` is a folder that `write` made, by its config.json."""
-    config = epath.Path(path) / CONFIG
     try:
-        record = json.loads(config.read_text()) if config.exists() else None
-    except (ValueError, RecursionError):  # not JSON, or nested maliciously deep
+        record = files.read_json(epath.Path(path) / CONFIG)
+    except InputError:
         return False
     return isinstance(record, dict) and record.get("library") == LIBRARY
 
@@ -58,9 +58,10 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) 
     """
     files.check_free(path, is_one)
     with files.folder_moved_in(path) as folder:
-        _save(folder / WEIGHTS, weights.params)
+        sha256 = {WEIGHTS: _save(folder / WEIGHTS, weights.params)}
         if weights.critic is not None:
-            _save(folder / TRAINING, {"generator": weights.generator, "critic": weights.critic})
+            as_trained = {"generator": weights.generator, "critic": weights.critic}
+            sha256[TRAINING] = _save(folder / TRAINING, as_trained)
         if samples:
             _draw(folder, weights, samples)
         more = extra(folder) if extra else {}
@@ -72,6 +73,7 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) 
             "compute_dtype": weights.compute_dtype,
             "model": dataclasses.asdict(weights.config),
             "class_names": list(weights.class_names),
+            "sha256": sha256,
             **weights.facts,
             **more,
         }
@@ -80,9 +82,12 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) 
         (folder / CONFIG).write_text(json.dumps(record, indent=2) + "\n")
 
 
-def _save(path: epath.Path, tree: Params) -> None:
+def _save(path: epath.Path, tree: Params) -> str:
+    """Returns the SHA-256 of the file."""
     tensors = {name: np.ascontiguousarray(value) for name, value in leaves(tree).items()}
-    path.write_bytes(save(tensors, {"format": "np", "library": LIBRARY}))
+    content = save(tensors, {"format": "np", "library": LIBRARY})
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def _draw(folder: epath.Path, weights: Weights, samples: int) -> None:
@@ -108,22 +113,24 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
     """
     path = epath.Path(path)
     try:
-        record = json.loads((path / CONFIG).read_text())
-        record = config_lib.upgraded(record)
+        record = config_lib.upgraded(files.read_json(path / CONFIG))
         config = config_lib.parse_model(record["model"], record["family"])
         compute_dtype = config_lib.check_dtype(record["compute_dtype"])
         _check_plausible(config)
         class_names = tuple(map(str, record.get("class_names", ())))
+        sha256 = dict(record.get("sha256", {}))  # exports from before there were digests have none
     except InputError as error:
         raise InputError(f"{path / CONFIG}: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path / CONFIG}: is damaged ({type(error).__name__}: {error}); get it again.") from None
     nets = networks.build(config)
     generator = _shapes(nets.generator.init)
-    params = _load(path / WEIGHTS, generator | {"w_avg": jax.ShapeDtypeStruct((config.w_dim,), np.float32)})
+    w_avg = jax.ShapeDtypeStruct((config.w_dim,), np.float32)
+    params = _load(path / WEIGHTS, generator | {"w_avg": w_avg}, sha256.get(WEIGHTS))
     as_trained = {}
     if training and (path / TRAINING).exists():
-        as_trained = _load(path / TRAINING, {"generator": generator, "critic": _shapes(nets.critic.init)})
+        shapes = {"generator": generator, "critic": _shapes(nets.critic.init)}
+        as_trained = _load(path / TRAINING, shapes, sha256.get(TRAINING))
     facts = {key: record[key] for key in ("data", "training", "scores") if key in record}
     return Weights(config, params, compute_dtype, **as_trained, class_names=class_names, facts=facts)
 
@@ -141,9 +148,10 @@ def _shapes(init: Callable) -> dict:
     return jax.eval_shape(init, jax.random.key(0))
 
 
-def _load(path: epath.Path, shapes: dict) -> Params:
-    """Nested float32 arrays of these names and shapes from a safetensors file; checks each of them."""
-    if not path.exists():
+def _load(path: epath.Path, shapes: dict, sha256: str | None) -> Params:
+    """Nested float32 arrays of these names and shapes from a safetensors file, checked one by one, and the whole file
+    against its SHA-256 where that is known."""
+    if not files.is_plain(path):
         raise InputError(f"{path}: is missing; get the whole folder again.")
     with path.open("rb") as file:
         head = file.read(64)
@@ -162,4 +170,14 @@ def _load(path: epath.Path, shapes: dict) -> Params:
         if value is None or value.shape != like.shape or value.dtype != np.float32:
             found = "is missing" if value is None else f"has shape {value.shape} and type {value.dtype}"
             raise InputError(f"{path}: array {name} {found}; config.json says {like.shape} and float32.")
+    _check_sha256(path, sha256)
     return nested({name: flat[name] for name in leaves(shapes)})
+
+
+def _check_sha256(path: epath.Path, sha256: str | None) -> None:
+    if sha256 is None:
+        return
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise InputError(f"{path}: is damaged (its SHA-256 is not the one in {CONFIG}); get it again.")

@@ -4,13 +4,14 @@ the Hugging Face hub ("hf://user/name" or "hf://user/name@revision").
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 from etils import epath
 
 from digan_jax.config import FamilyConfig
 from digan_jax.errors import InputError
+from digan_jax.host.files import is_plain, read_json
+from digan_jax.models import families
 from digan_jax.rendering.sampler import Sampler
 from digan_jax.rendering.samplers import SAMPLERS, of_weights
 from digan_jax.runs import reading
@@ -48,6 +49,8 @@ def read(path: epath.PathLike, training: bool = False, step: int | str | None = 
     elif path.is_dir():
         _require_run(path)
         return _of_run(path, training, step)
+    elif not is_plain(path):
+        raise InputError(f"{path}: is no ordinary file; {_PLACES}.")
     elif path.suffix == ".npz":
         read_it = npz.read
     elif path.suffix in (".safetensors", ".json") and model_folder.is_one(path.parent):
@@ -73,29 +76,25 @@ def _require_run(path: epath.Path) -> None:
     inside = sorted(p.name for p in path.iterdir())
     if snapshots := [name for name in inside if name.endswith(".pkl")]:
         raise InputError(f"{path}: is a folder; name the file in it, such as {path / snapshots[-1]}.")
-    if "config.json" in inside and not _is_json(path / "config.json"):
-        raise InputError(f"{path / 'config.json'}: is no JSON; get the whole folder again.")
+    if "config.json" in inside:
+        try:
+            read_json(path / "config.json")
+        except InputError as error:
+            raise InputError(f"{error} Get the whole folder again.") from None
     if foreign := [name for name in inside if name == "model_index.json" or name.endswith((".safetensors", ".bin"))]:
         raise InputError(f"{path}: holds {foreign[0]}, but it is no export of digan-jax; {_PLACES}.")
 
 
-def _is_json(path: epath.Path) -> bool:
-    try:
-        json.loads(path.read_text())
-    except (ValueError, RecursionError):  # ValueError includes decoding errors
-        return False
-    return True
-
-
 def _of_run(path: epath.Path, training: bool, step: int | str | None) -> Weights:
-    step = reading.chosen_step(path, step)
-    as_trained = {}
-    if training:
-        config, found = reading.restore_weights(path, step)
-        params = {**found["ema"], "w_avg": found["w_avg"]}
+    def read(stored):
+        config = stored.config()
+        if not training:
+            return config, stored.arrays("ema"), {}, stored.step
+        found = stored.arrays("state", families.of(config).saved_weights())
         as_trained = {name: found[name] for name in ("generator", "critic")}
-    else:
-        config, params = reading.restore_for_inference(path, step)
+        return config, {**found["ema"], "w_avg": found["w_avg"]}, as_trained, stored.step
+
+    config, params, as_trained, step = reading.of_whole(path, step, read)
     return Weights(
         config.model,
         params,
@@ -104,6 +103,7 @@ def _of_run(path: epath.Path, training: bool, step: int | str | None) -> Weights
         class_names=reading.class_names(path),
         facts=facts_of(config, config.train.kimg(step)) | {"scores": scores_of(path, step)},
         family=config.family,
+        step=step,
     )
 
 

@@ -17,6 +17,7 @@ from digan_jax.evaluation.sides import FolderClips, GeneratedClips, RealClips
 from digan_jax.host.still_pictures import IMAGE_SUFFIXES
 from digan_jax.host.video_reading import VIDEO_SUFFIXES
 from digan_jax.interop import model_folder, opening
+from digan_jax.rendering.samplers import of_weights
 from digan_jax.runs import reading
 
 _TOLD = 20  # files a person reads of
@@ -81,9 +82,9 @@ def open_fake(
         if step is not None:
             raise InputError(f"step={step}: {path} is no run; only runs have several checkpoints.")
         return GeneratedClips(opening.load(path), str(path))
-    step = reading.chosen_step(path, step)
-    facts = {"step": step, "kimg": config.train.kimg(step)}
-    return GeneratedClips(opening.load(path, step), str(path), config.data.frames, facts=facts)
+    found = opening.read(path, step=step)
+    facts = {"step": found.step, "kimg": config.train.kimg(found.step)}
+    return GeneratedClips(of_weights(found), str(path), config.data.frames, facts=facts)
 
 
 def _tell(source: FolderSource, folder: epath.PathLike) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 
 from etils import epath
 
 from digan_jax.config import FamilyConfig, RunConfig
 from digan_jax.errors import InputError
+from digan_jax.host.files import read_json
+from digan_jax.runs.reading import read_fvd
 from digan_jax.shapes import Params
 
 
@@ -26,6 +27,7 @@ class Weights:
       facts: what is known of their making, for a model card: {"data": {...}, "training": {"kimg": ...},
         "scores": [...]}, each missing where nobody knows it; numbers and strings alone.
       family: of models.
+      step: of the checkpoint of a run; None: no run.
     """
 
     config: FamilyConfig
@@ -36,6 +38,7 @@ class Weights:
     class_names: tuple[str, ...] = ()
     facts: dict = dataclasses.field(default_factory=dict)
     family: str = "digan"
+    step: int | None = None
 
 
 def facts_of(config: RunConfig, kimg: float) -> dict:
@@ -66,7 +69,7 @@ def scores_of(run: epath.PathLike, step: int) -> list[dict]:
                 score = {key: numbers[key] for key in ("mean", "deviation") if _is_number(numbers.get(key))}
                 if "mean" in score:
                     scores.append({"metric": metric.upper(), "protocol": protocol, **score})
-    measured = _json(run / "fvd.json").get(str(step))
+    measured = read_fvd(run).get(step)
     if not scores and _is_number(measured):
         scores.append({"metric": "FVD", "protocol": "quick", "mean": measured})
     return scores
@@ -74,8 +77,8 @@ def scores_of(run: epath.PathLike, step: int) -> list[dict]:
 
 def _json(path: epath.Path) -> dict:
     try:
-        content = json.loads(path.read_text()) if path.exists() else {}
-    except (ValueError, RecursionError):
+        content = read_json(path) if path.exists() else {}
+    except InputError:
         content = None
     if not isinstance(content, dict):
         raise InputError(f"{path}: is no report of an evaluation; remove it, or evaluate the run again.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 
@@ -13,16 +14,20 @@ from jax.experimental import multihost_utils
 from digan_jax.config import RunConfig
 from digan_jax.data import loader
 from digan_jax.data.sources import Source
+from digan_jax.errors import InputError, TrainingDiverged, full_disk
 from digan_jax.evaluation import feature_cache, protocols
 from digan_jax.evaluation.features import extractors
 from digan_jax.evaluation.metrics import frechet, motion
 from digan_jax.evaluation.sides import GeneratedClips, RealClips
+from digan_jax.host.locks import Held
+from digan_jax.host.notes import say_once
 from digan_jax.host.video_formats import DEFAULT_FPS
 from digan_jax.models import families
 from digan_jax.models.interface import State
 from digan_jax.rendering import latents, samplers
 from digan_jax.rendering.contact_sheets import real_above_generated, write_samples
-from digan_jax.runs.checkpoint import Checkpointer
+from digan_jax.runs.checkpoint import Checkpointer, last_good, short, unsaved
+from digan_jax.runs.reading import finished_steps, newest_step
 from digan_jax.shapes import Condition, Params
 from digan_jax.training.logs import Writer
 
@@ -31,23 +36,90 @@ STRIP_CLIPS = 4  # rows of real and of generated clips in a strip
 
 
 class SaveCheckpoint:
-    """Saves when the configuration wants a checkpoint.
+    """Saves when the configuration wants a checkpoint. What a save meets is told at the next line of the log; the line
+    after it tries again, with the state of then. Training goes on: the last good checkpoint is not touched.
 
     Args:
       position: step -> the place in the data, as JSON.
       settle: called before each save, so that a loss that is not finite is noticed first.
+      held: what this process holds of `workdir`; checked at each save and line of the log.
     """
 
-    def __init__(self, saved: Checkpointer, position: Callable[[int], dict], settle: Callable[[], None]):
-        self.saved, self._position, self._settle = saved, position, settle
+    def __init__(
+        self,
+        config: RunConfig,
+        workdir: str,
+        saved: Checkpointer,
+        position: Callable[[int], dict],
+        settle: Callable[[], None],
+        held: Held,
+    ):
+        self.saved, self._config, self._workdir = saved, config, workdir
+        self._position, self._settle, self._held = position, settle, held
+        self._again = False  # the last save failed
+        self._begun: int | None = None  # the save that should mend it
 
     def __call__(self, step: int, state: State) -> None:
         if self.saved.due(step):
             self.now(step, state)
+        elif self._config.train.due(step, self._config.log.every_kimg):
+            self._held.check()
+            told = self._look(step)
+            if self._again and not told:
+                self.now(step, state)
 
     def now(self, step: int, state: State) -> None:
+        """Raises TrainingDiverged, or InputError where the workdir is gone; other failures are told alone."""
+        self._held.check()
         self._settle()
-        self.saved.save(step, state, self._position(step))
+        self._look(step)
+        try:
+            self.saved.save(step, state, self._position(step))
+        except (InputError, TrainingDiverged):
+            raise
+        except Exception as error:
+            self._tell(step, error)
+        else:
+            self._begun, self._again = (step if self._again else self._begun), False
+
+    def last(self, step: int, state: State) -> None:
+        """As `now`, and returns when all is on disk. Raises `InputError`, with what is kept, if that fails."""
+        self._held.check()
+        self._settle()
+        self._look(step, wait=True)
+        try:
+            self.saved.save(step, state, self._position(step))
+            error = self.saved.failure(wait=True)
+        except (InputError, TrainingDiverged):
+            raise
+        except Exception as met:
+            error = met
+        if error is not None:
+            self._held.check()
+            raise unsaved(self._workdir, error) from error
+
+    def _look(self, step: int, wait: bool = False) -> bool:
+        """Whether a save failed since the last look; says so."""
+        error = self.saved.failure(wait)
+        if error is not None:
+            self._tell(step, error)
+        elif self._begun is not None and self._begun in finished_steps(self._workdir):
+            self._say(f"the checkpoint of step {self._begun} is saved; nothing was lost.")
+            self._begun = None
+        return error is not None
+
+    def _tell(self, step: int, error: Exception) -> None:
+        self._again, self._begun = True, None
+        since = self._config.train.kimg(step - (newest_step(self._workdir) or 0))
+        self._say(
+            f"a checkpoint could not be saved ({full_disk(error) or short(error)}). Training goes on, and the next "
+            f"line of the log tries again. Until then, {last_good(self._workdir)}; if the run ended now, the "
+            f"{since:g} kimg since then would be lost."
+        )
+
+    def _say(self, text: str) -> None:
+        if jax.process_index() == 0:
+            print(f"digan: {self._workdir}: {text}", file=sys.stderr, flush=True)
 
 
 class WriteSamples:
@@ -71,7 +143,12 @@ class WriteSamples:
             return
         state = multihost_utils.process_allgather(state, tiled=True) if jax.process_count() > 1 else state
         if jax.process_index() == 0:
-            self._draw(step, state)
+            try:
+                self._draw(step, state)
+            except Exception as error:
+                if not full_disk(error):
+                    raise
+                say_once(f"{self._folder}: {full_disk(error).lower()}; the samples of step {step} are missing.")
 
     def _draw(self, step: int, state: State) -> None:
         c = self._config

@@ -16,7 +16,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from digan_jax.config import TrainConfig
-from digan_jax.host.files import moved_in
+from digan_jax.errors import InputError, full_disk
+from digan_jax.host.files import append, is_plain, moved_in
+from digan_jax.host.notes import say_once
 
 Image = UInt8[np.ndarray, "h w 3"]
 
@@ -44,7 +46,12 @@ class Writer:
 def _to_each(method: str):
     def call(self, *args):
         for writer in self._writers:
-            getattr(writer, method)(*args)
+            try:
+                getattr(writer, method)(*args)
+            except Exception as error:  # a log is no reason to end a training
+                if not full_disk(error):
+                    raise
+                say_once(f"{type(writer).__name__}: {full_disk(error).lower()}; a part of the log is missing.")
 
     return call
 
@@ -110,27 +117,54 @@ class ConsoleWriter(Writer):
 
 
 class JsonlWriter(Writer):
-    """One JSON object a line, {"step": 40, "critic/loss": 1.2, ...}; continues a file without saying a step twice."""
+    """One JSON object a line, {"step": 40, "critic/loss": 1.2, ...}; continues a file without saying a step twice.
+    While the disk is full, lines wait in memory."""
 
     def __init__(self, path: epath.PathLike, start_step: int = 0):
-        """Keeps the whole lines up to `start_step` of a file that is there; later ones will be written again."""
-        self._path = epath.Path(path)
-        if self._path.exists():
-            kept = [line for line in self._path.read_text().splitlines() if _step_of(line) <= start_step]
-            with moved_in(self._path) as unfinished:
-                epath.Path(unfinished).write_text("".join(line + "\n" for line in kept))
+        """Keeps the whole lines up to `start_step` of a file that is there; later ones will be written again.
+
+        Raises:
+          InputError: something that is no file lies at `path`.
+        """
+        self._path, self._waiting = epath.Path(path), []
+        if not self._path.exists():
+            return
+        if not is_plain(self._path):
+            raise InputError(f"{path}: is no ordinary file, and the log goes there; move it away.")
+        kept = [line for line in self._path.read_bytes().splitlines() if _step_of(line) <= start_step]
+        with moved_in(self._path) as unfinished:
+            epath.Path(unfinished).write_bytes(b"".join(line + b"\n" for line in kept))
 
     def write_scalars(self, step, scalars):
+        self._waiting.append(json.dumps({"step": step, **scalars}) + "\n")
+        self._write()
+
+    def _write(self):
         # One write for each line: a process killed at any moment leaves a whole line or none.
-        with self._path.open("a") as file:
-            file.write(json.dumps({"step": step, **scalars}) + "\n")
+        try:
+            append(self._path, "".join(self._waiting))
+        except FileNotFoundError:
+            raise InputError(f"{self._path.parent}: was removed meanwhile; nothing more can be saved there.") from None
+        except OSError as error:
+            if not full_disk(error):
+                raise
+            say_once(f"{self._path}: {full_disk(error).lower()}; its lines wait until there is some.")
+            return
+        self._waiting.clear()
+
+    def close(self):
+        if self._waiting:
+            self._write()
+        if self._waiting:
+            say_once(f"{self._path}: the last {len(self._waiting)} lines could not be written.")
 
 
-def _step_of(line: str) -> float:
+def _step_of(line: bytes) -> float:
     """The step of a line of metrics.jsonl; infinite for what is no whole line."""
     try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
+        step = json.loads(line)["step"]
+        return step if isinstance(step, (int, float)) else float("inf")
+    except (ValueError, KeyError, TypeError, RecursionError):
         return float("inf")
 
 

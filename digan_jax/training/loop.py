@@ -15,6 +15,7 @@ from jax.experimental import multihost_utils
 from digan_jax import devices
 from digan_jax.config import LogConfig, RunConfig, TrainConfig
 from digan_jax.data import loader, sources
+from digan_jax.host import locks
 from digan_jax.host.signals import StopSignal
 from digan_jax.models.interface import State
 from digan_jax.runs import checkpoint, reading
@@ -40,7 +41,8 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
 
     Raises:
       InputError: a batch that the devices cannot share, unusable data, a `workdir` with a run of another configuration
-        or other data, an `init_from` of another architecture, no space left on the device.
+        or other data, one that another process trains or whose checkpoints are all damaged, an `init_from` of another
+        architecture, no space left on the device for the last checkpoint.
       TrainingDiverged: a loss or a weight is not finite; it was not saved.
     """
     checkpoint.check_workdir(workdir, config)
@@ -49,17 +51,20 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
     source = sources.open_source(config.data, config.model)
     with contextlib.ExitStack() as stack:
         stack.enter_context(checkpoint.explain_full_disk(workdir))
-        step = reading.newest_step(workdir)
-        new = fresh(config, mesh, init_from) if step is None else None  # refused weights leave no trace
+        begun = bool(reading.finished_steps(workdir))
+        new = None if begun else fresh(config, mesh, init_from)  # refused weights leave no trace
+        held = stack.enter_context(_held(workdir))
+        begun = bool(reading.finished_steps(workdir))  # somebody may have trained until now
         checkpoint.claim(workdir, config, source.class_names)
         saved = stack.enter_context(contextlib.closing(Checkpointer(workdir, config)))
-        writer = logs.open_writers(workdir, config.train, step or 0)
+        state = restored(config, mesh, saved, source.fingerprint) if begun else new
+        step = int(jax.device_get(state.step))
+        writer = logs.open_writers(workdir, config.train, step)
         stack.enter_context(contextlib.closing(writer))
-        run = Run(config, str(workdir), mesh, source, saved, writer)
-        if (step or 0) >= run.total:
+        run = Run(config, str(workdir), mesh, source, saved, writer, held)
+        if step >= run.total:
             return writer.write_text(step, "note", _completed(run, step))
-        state = restored(config, mesh, saved, run.position(step)) if new is None else new
-        step = _train_on(run, step or 0, state, stack.enter_context(Profile(workdir, step or 0, profile_iterations)))
+        step = _train_on(run, step, state, stack.enter_context(Profile(workdir, step, profile_iterations)))
         end = _completed if step >= run.total else _stopped
         writer.write_text(step, "note", end(run, step))
 
@@ -69,7 +74,7 @@ class Run:
     """A run while it is trained.
 
     Attributes:
-      saved: its checkpoints. writer: of its log.
+      saved: its checkpoints. writer: of its log. held: the lock on its workdir.
     """
 
     config: RunConfig
@@ -78,6 +83,7 @@ class Run:
     source: sources.Source
     saved: Checkpointer
     writer: logs.Writer
+    held: locks.Held
 
     @property
     def total(self) -> int:
@@ -95,7 +101,7 @@ def _train_on(run: Run, step: int, state: State, profile: Profile) -> int:
     processes = {"process_index": jax.process_index(), "process_count": jax.process_count()}
     batches = loader.make_loader(run.source, config, start_step=step, **processes)
     report = Metering(config.train, config.log, run.saved, run.writer)
-    save = SaveCheckpoint(run.saved, run.position, report.settle)
+    save = SaveCheckpoint(config, run.workdir, run.saved, run.position, report.settle, run.held)
     hooks: list[Hook] = [
         save,
         WriteSamples(config, run.source, run.workdir, run.writer),
@@ -110,9 +116,15 @@ def _train_on(run: Run, step: int, state: State, profile: Profile) -> int:
             report.add(step, metrics)
             for hook in hooks:
                 hook(step, state)
-        save.now(step, state)
-        run.saved.wait()
+        save.last(step, state)
     return step
+
+
+def _held(workdir: str) -> contextlib.AbstractContextManager[locks.Held]:
+    """One training at a time: the first process holds the workdir for all of the job."""
+    if jax.process_index() != 0:
+        return contextlib.nullcontext(locks.Held())
+    return locks.hold(reading.home(workdir), ".training.lock", "being trained")
 
 
 def agreed(stop: StopSignal, may_ask: bool) -> bool:

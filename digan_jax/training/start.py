@@ -43,18 +43,21 @@ def _from_weights(place: str, key, config: RunConfig) -> State:
         raise InputError(f"--init-from {place}: {error}{cure}") from None
 
 
-def restored(config: RunConfig, mesh: Mesh, saved: Checkpointer, position: dict) -> State:
-    """The state of the newest checkpoint, on the devices of `mesh`.
+def restored(config: RunConfig, mesh: Mesh, saved: Checkpointer, dataset: str) -> State:
+    """The state of the newest checkpoint that is whole, on the devices of `mesh`.
+
+    Args:
+      dataset: fingerprint of the data to train on.
 
     Raises:
-      InputError: it was trained on other data, so that its place in them means nothing.
+      InputError: it was trained on other data, so that its place in them means nothing; or no checkpoint is whole.
     """
     abstract = jax.eval_shape(lambda key: families.of(config).init(key, config), jax.random.key(0))
     place = lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
     state, theirs = saved.restore(jax.tree.map(place, abstract, devices.of_state(mesh, abstract)))
-    if theirs["dataset"] not in (None, position["dataset"]):  # None: imported, from another implementation's data
+    if theirs["dataset"] not in (None, dataset):  # None: imported, from another implementation's data
         raise InputError(
-            f"the data changed since this run's last checkpoint ({theirs['dataset']} -> {position['dataset']}); "
+            f"the data changed since this run's last checkpoint ({theirs['dataset']} -> {dataset}); "
             "bring the old data back, or start a new --workdir with --init-from this one."
         )
     return state

@@ -200,6 +200,32 @@ def test_damaged_configurations_are_named(exported, damaged):
             digan.load(damaged({"config.json": record}))
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors"])
+@pytest.mark.parametrize("at", [0.3, 0.6, 0.999])
+def test_a_flipped_byte_of_the_arrays_is_refused(exported, damaged, name, at):
+    content = bytearray((exported / name).read_bytes())
+    content[int(len(content) * at)] ^= 1
+    with pytest.raises(InputError, match=f"{name}: is damaged .its SHA-256"):
+        model_folder.read(damaged({name: bytes(content)}), training=True)
+
+
+def test_an_export_from_before_digests_is_read(exported, damaged):
+    record = json.loads((exported / "config.json").read_text())
+    assert set(record.pop("sha256")) == {"model.safetensors", "training.safetensors"}
+    folder = damaged({"config.json": json.dumps(record).encode()})
+    ours, theirs = (model_folder.read(place, training=True) for place in (folder, exported))
+    jax.tree.map(np.testing.assert_array_equal, ours.critic, theirs.critic)
+
+
+def test_a_pipe_for_a_file_is_no_model(exported, damaged):
+    for name in ("config.json", "model.safetensors"):
+        folder = damaged({})
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+        with pytest.raises(InputError):
+            digan.load(folder)
+
+
 def _renamed(content: bytes, old: str, new: str) -> bytes:
     assert len(old) == len(new)
     return content.replace(old.encode(), new.encode(), 1)

@@ -9,51 +9,14 @@ import pytest
 from digan_jax import devices
 from digan_jax.errors import InputError, TrainingDiverged
 from digan_jax.interop import opening
-from digan_jax.models.digan.state import state_from_params
 from digan_jax.models.families import FAMILIES
 from digan_jax.runs import checkpoint, reading
 from digan_jax.runs.checkpoint import Checkpointer
-
-SCHEDULE = {
-    "train.batch_size": 20, "checkpoint.every_kimg": 0.2, "checkpoint.keep_last": 2, "checkpoint.keep_every_kimg": 1.0,
-}  # fmt: skip
-
-
-@pytest.fixture
-def config(make_config):
-    return make_config(SCHEDULE)
-
-
-@pytest.fixture(scope="module")
-def state(make_config):
-    """A state of few arrays, all of them different."""
-    rng = np.random.default_rng(0)
-    draw = lambda *shape: jnp.asarray(rng.normal(size=shape), jnp.float32)
-    dense = lambda: {"weight": draw(4, 8), "bias": draw(8)}
-    generator, ema = ({"mapping": {"fc0": dense()}, "synthesis": {"b4": {"conv": dense()}}} for _ in range(2))
-    critic = {"motion": {"b4": dense()}, "image": {"b4": dense()}}
-    fresh = state_from_params(generator, critic, ema, draw(8), make_config(SCHEDULE).train)
-    moments = lambda tree: jax.tree.map(lambda x: draw(*x.shape).astype(x.dtype), tree)
-    return dataclasses.replace(
-        fresh,
-        step=jnp.asarray(7, jnp.int32),
-        generator_optimizer=moments(fresh.generator_optimizer),
-        critic_optimizer=moments(fresh.critic_optimizer),
-        path_length_mean=draw(),
-    )
+from tests.runs.conftest import saved_run
 
 
 def assert_equal(ours, theirs):
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)  # raises too when the trees differ
-
-
-def saved_run(workdir, config, state, steps=(1,)):
-    checkpoint.claim(workdir, config)
-    saved = Checkpointer(workdir, config)
-    for step in steps:
-        saved.save(step, state, {"step": step})
-    saved.wait()
-    return saved
 
 
 def test_restore_gives_back_every_array_and_the_data_position(tmp_path, config, state):
@@ -182,8 +145,8 @@ def test_folders_that_hold_no_run(tmp_path, config):
         reading.restore_for_inference(tmp_path)
 
 
-def test_claim_refuses_another_configuration_and_shows_it(tmp_path, make_config):
-    checkpoint.claim(tmp_path, make_config())
+def test_claim_refuses_another_configuration_and_shows_it(tmp_path, make_config, state):
+    saved_run(tmp_path, make_config(), state).close()
     before = (tmp_path / "config.json").read_text()
     with pytest.raises(InputError, match="another configuration") as error:
         checkpoint.claim(tmp_path, make_config({"train.seed": 3, "train.total_kimg": 9.0}))

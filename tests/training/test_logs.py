@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from digan_jax.errors import InputError
+from digan_jax.host import files
 from digan_jax.training import logs
 
 
@@ -34,12 +36,73 @@ def test_jsonl_drops_what_is_no_whole_line(tmp_path, half):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a Linux device")
-def test_jsonl_on_a_full_disk_raises(tmp_path):
-    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
-    writer = object.__new__(logs.JsonlWriter)
-    writer._path = tmp_path / "metrics.jsonl"
-    with pytest.raises(OSError, match="No space left"):
-        writer.write_scalars(1, {"critic/loss": 1.0})
+def test_jsonl_on_a_full_disk_keeps_its_lines_until_there_is_space(tmp_path, capsys):
+    path = tmp_path / "metrics.jsonl"
+    writer = logs.JsonlWriter(path)
+    writer.write_scalars(1, {"critic/loss": 1.0})
+    path.rename(tmp_path / "whole")
+    path.symlink_to("/dev/full")
+    for step in (2, 3):
+        writer.write_scalars(step, {"critic/loss": 2.0})
+    path.unlink()
+    (tmp_path / "whole").rename(path)
+    assert [line["step"] for line in lines(path)] == [1]
+    writer.write_scalars(4, {"critic/loss": 4.0})
+    assert [line["step"] for line in lines(path)] == [1, 2, 3, 4]
+    assert capsys.readouterr().err.count("no space left on device; its lines wait") == 1
+
+
+def test_a_line_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    """A disk that takes a few bytes more and then none."""
+    path, room = tmp_path / "metrics.jsonl", [20, 0]
+
+    class Nearly(io.FileIO):
+        def write(self, data):
+            if not room:
+                return super().write(data)
+            if taken := room.pop(0):
+                return super().write(bytes(data[:taken]))
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "open", lambda path, mode, buffering: Nearly(path, "a"), raising=False)
+    writer = logs.JsonlWriter(path)
+    writer.write_scalars(1, {"critic/loss": 1.0})
+    assert path.read_bytes() == b""
+    writer.write_scalars(2, {"critic/loss": 2.0})
+    writer.close()
+    assert [line["step"] for line in lines(path)] == [1, 2]
+
+
+def test_other_writers_on_a_full_disk_do_not_end_a_training(capsys):
+    class Full(logs.Writer):
+        def write_scalars(self, step, scalars):
+            raise OSError(28, "No space left on device")
+
+    class Broken(logs.Writer):
+        def write_scalars(self, step, scalars):
+            raise OSError(5, "Input/output error")
+
+    logs.MultiWriter([Full()]).write_scalars(1, {})
+    assert "Full: no space left on device" in capsys.readouterr().err
+    with pytest.raises(OSError, match="Input/output"):
+        logs.MultiWriter([Broken()]).write_scalars(1, {})
+
+
+@pytest.mark.parametrize(
+    "more", [b'{"step": 2, "a": "\xff"}\n', b"\xff\xfe\n", b'{"step": "x"}\n[[[', b'{"step": null}', b"[" * 100_000]
+)
+def test_jsonl_drops_what_is_no_text(tmp_path, more):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1}\n' + more)
+    logs.JsonlWriter(path, start_step=5).write_scalars(6, {})
+    assert lines(path) == [{"step": 1}, {"step": 6}]
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_jsonl_wants_a_file(tmp_path, make):
+    make(tmp_path / "metrics.jsonl")
+    with pytest.raises(InputError, match="metrics.jsonl: is no ordinary file"):
+        logs.JsonlWriter(tmp_path / "metrics.jsonl")
 
 
 @pytest.fixture

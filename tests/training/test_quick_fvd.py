@@ -17,7 +17,7 @@ from digan_jax.models.digan.state import init_state
 from digan_jax.runs import checkpoint, reading
 from digan_jax.training import compile as compiling
 from digan_jax.training import hooks, loop
-from tests.training.test_loop import RUN, quick_iteration, small_state
+from tests.training.conftest import RUN, quick_iteration, small_state
 
 # Every 4 of 24 steps.
 WITH_FVD = RUN | {"data.frames": 16, "eval.every_kimg": 0.032, "checkpoint.keep_last": 1, "train.total_kimg": 0.192}

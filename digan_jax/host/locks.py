@@ -1,0 +1,167 @@
+"""One process at a time in a folder: a file lock on this machine's disks, a lease with a heartbeat on buckets."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+
+from etils import epath
+
+from digan_jax.errors import InputError
+from digan_jax.host.notes import say_once
+
+BEAT, STALE, SETTLE = 20.0, 120.0, 2.0  # seconds: between heartbeats; without one; until a write is seen by all
+
+
+class Held:
+    """A lock or lease that this process holds."""
+
+    def check(self) -> None:
+        """Raises `InputError` when it is no longer ours: the folder was removed, or somebody took it over."""
+
+
+def hold(folder: epath.PathLike, name: str, doing: str) -> contextlib.AbstractContextManager[Held]:
+    """Holds the file `name` in `folder`, which is made if need be, for the length of a `with`.
+
+    On a disk it is released at the death of the process, whatever ended it. A lease is free again `STALE` seconds after
+    the last heartbeat of its holder, by the clock of whoever asks.
+
+    Args:
+      doing: what holders do, "being trained".
+
+    Raises:
+      InputError: another process holds it; says which, since when, and the cure.
+    """
+    folder = epath.Path(folder)
+    try:
+        import fcntl  # POSIX only
+    except ImportError:
+        fcntl = None
+    if fcntl is None or "://" in os.fspath(folder):
+        return _leased(folder, name, doing)
+    return _locked(folder.expanduser(), name, doing, fcntl)
+
+
+def _owner() -> dict:
+    since = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
+    return {"owner": uuid.uuid4().hex, "host": socket.gethostname(), "pid": os.getpid(), "since": since}
+
+
+def _refused(folder: epath.Path, doing: str, content: str, cure: str) -> InputError:
+    try:
+        found = json.loads(content)
+        who = f"process {found['pid']} on {found['host']}, since {found['since']}"
+    except (ValueError, KeyError, TypeError):
+        who = "another process"
+    return InputError(f"{folder}: is {doing} already, by {who}. Wait for it or end it, or choose another folder.{cure}")
+
+
+# ---- on a disk ----
+
+
+class _Lock(Held):
+    def __init__(self, folder: epath.Path, path: epath.Path, file):
+        self._folder, self._path, self._file = folder, path, file
+
+    def check(self):
+        try:
+            there = os.stat(self._path)
+            same = os.path.samestat(there, os.fstat(self._file.fileno()))
+        except (FileNotFoundError, NotADirectoryError):
+            same = False
+        if not same:
+            raise InputError(f"{self._folder}: was removed or replaced meanwhile; nothing more can be saved there.")
+
+
+@contextlib.contextmanager
+def _locked(folder: epath.Path, name: str, doing: str, fcntl) -> Iterator[Held]:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    with open(path, "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise _refused(folder, doing, file.read(), "") from None
+        except OSError as error:  # a file system without locks
+            say_once(f"{folder}: cannot be locked ({error}); take care that one process alone works in it.")
+            yield Held()
+            return
+        with contextlib.suppress(OSError):  # of a full disk: the lock holds without a name
+            file.truncate(0)
+            file.write(json.dumps(_owner()))
+            file.flush()
+        yield _Lock(folder, path, file)
+
+
+# ---- on a bucket ----
+
+
+class _Lease(Held):
+    def __init__(self, folder: epath.Path, path: epath.Path):
+        self.path, self._folder, self._owner = path, folder, _owner()
+        self._lost = False
+        self._ended = threading.Event()
+
+    def write(self) -> None:
+        self.path.write_text(json.dumps(self._owner | {"beat": time.time()}))
+
+    def is_ours(self) -> bool:
+        return _content(self.path).get("owner") == self._owner["owner"]
+
+    def beat(self) -> None:
+        while not self._ended.wait(BEAT):
+            with contextlib.suppress(Exception):  # a bucket that is not reached now may be the next time
+                if not self.is_ours():
+                    self._lost = True
+                    return
+                self.write()
+
+    def check(self):
+        if self._lost:
+            raise InputError(f"{self._folder}: was removed or taken over by another process; this one ends.")
+
+    def release(self) -> None:
+        self._ended.set()
+        with contextlib.suppress(Exception):
+            if self.is_ours():
+                self.path.unlink()
+
+
+def _content(path: epath.Path) -> dict:
+    try:
+        found = json.loads(path.read_text()) if path.exists() else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+@contextlib.contextmanager
+def _leased(folder: epath.Path, name: str, doing: str) -> Iterator[Held]:
+    folder.mkdir(parents=True, exist_ok=True)
+    lease = _Lease(folder, folder / name)
+    found = _content(lease.path)
+    beat = found.get("beat")
+    age = time.time() - beat if isinstance(beat, (int, float)) else float("inf")
+    cure = f" If it is dead, its lease ends {STALE:g} seconds after its last sign of life."
+    if age < STALE:
+        raise _refused(folder, doing, json.dumps(found), cure)
+    if found:
+        say_once(f"{folder}: process {found.get('pid')} on {found.get('host')} gave no sign of life; taken over.")
+    lease.write()
+    time.sleep(SETTLE)  # of two that begin at once, the one that wrote last stays
+    if not lease.is_ours():
+        raise _refused(folder, doing, json.dumps(_content(lease.path)), cure)
+    thread = threading.Thread(target=lease.beat, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield lease
+    finally:
+        lease.release()
