@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def add(verbs) -> None:
     p.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0, off TPU pods")
     p.add_argument("--process-id", type=int, help="of this process, from 0")
     p.add_argument("--process-count", type=int, help="of the whole job")
+    p.add_argument("--wait", type=float, default=50, metavar="SECONDS", help="for the other processes (default 50)")
     p.set_defaults(run_verb=run)
 
 
@@ -42,10 +44,14 @@ def run(a) -> None:
     config = files.load(a.config, a.overrides)
     if a.profile < 0:
         raise InputError(f"--profile {a.profile}: traces a number of iterations; give 1 or more, or leave it out.")
-    if a.distributed or a.coordinator:
-        import jax
+    if not 1 <= a.wait < 1e6:
+        raise InputError(f"--wait {a.wait:g}: give a number of seconds, 1 or more.")
+    several = a.distributed or a.coordinator or a.process_id is not None or a.process_count is not None
+    with contextlib.ExitStack() as stack:
+        if several:
+            from digan_jax import devices
 
-        jax.distributed.initialize(a.coordinator, a.process_count, a.process_id)
-    from digan_jax.training import loop
+            stack.enter_context(devices.joined(a.coordinator, a.process_id, a.process_count, a.wait))
+        from digan_jax.training import loop
 
-    loop.train(config, a.workdir or os.path.join("runs", Path(a.config).stem), a.init_from, a.profile)
+        loop.train(config, a.workdir or os.path.join("runs", Path(a.config).stem), a.init_from, a.profile)
