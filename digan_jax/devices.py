@@ -34,12 +34,15 @@ MISSED_BEATS = 600  # seconds; the library's own watch is late and ends in a sta
 
 
 @contextlib.contextmanager
-def joined(coordinator: str | None, number: int | None, count: int | None, wait: float) -> Iterator[None]:
+def joined(
+    coordinator: str | None, number: int | None, count: int | None, wait: float, same: str = ""
+) -> Iterator[None]:
     """Within the block this process is one of several. Without a coordinator the library asks the cluster for all three.
 
     Args:
       coordinator: HOST:PORT of process 0. number: of this process, from 0. count: of all.
       wait: seconds for the others to come.
+      same: what all must have in common; see `peers.meet`.
 
     Raises:
       InputError: only some of the three are given, or they do not fit.
@@ -52,7 +55,7 @@ def joined(coordinator: str | None, number: int | None, count: int | None, wait:
             raise InputError(f"{' and '.join(missing)} must be given too: of several processes each is told all three.")
         all_here = peers.Peers(0, 1, {})
     else:
-        all_here = peers.meet(coordinator, number, count, wait)
+        all_here = peers.meet(coordinator, number, count, wait, same)
         all_here.end_aborts()
     failed = "an error that it tells itself."
     try:

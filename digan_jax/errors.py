@@ -36,7 +36,8 @@ def told_by_system(error: BaseException | None) -> str | None:
     which is a defect."""
     if reason := full_disk(error):
         place = getattr(error, "filename", None) or "the output"
-        return f"{place}: {reason.lower()}; free some, or choose another place. It was not changed."
+        reason = reason.lower().replace("on device", "on the device")
+        return f"{place}: {reason}; free some, or choose another place. It was not changed."
     while error is not None:
         known = isinstance(error, OSError) and error.errno in [getattr(errno, name, None) for name in _ABOUT_PLACES]
         if known and error.filename is not None:

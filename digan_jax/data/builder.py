@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from etils import epath
 from digan_jax.data import catalogue, decoding, records
 from digan_jax.data.pieces import Recipe
 from digan_jax.errors import InputError, full_disk
-from digan_jax.host import progress
+from digan_jax.host import files, progress
 
 VERSION = "1.0.0"
 PREPARED_FILE = "digan.json"  # beside the shards: how the set was made, and from what
@@ -135,27 +136,35 @@ def prepare(
     made = dataclasses.asdict(recipe) | {"val_fraction": val_fraction, "source_fingerprint": stock.fingerprint}
     root = records.data_folder(data_dir)
     folder = root / name / VERSION
+    records.check_allowed(root / name)
+    if folder.exists() and not overwrite:  # it was moved in whole, so nobody need wait, nor may write here
+        return _reuse(name, folder, made)
+    files.check_folder(root)
     with _full_disk_told(root), _alone(root, name):
         if folder.exists() and not overwrite:
             return _reuse(name, folder, made)
-        staging = root / f".{name}.incomplete"
-        _remove(staging)  # what a killed prepare left
-        staging.mkdir(parents=True)
-        try:
-            skipped = _build(name, recipe, stock, staging, workers, strict, beam_options)
-            built = staging / name / VERSION
-            index = records.build_index(built)
-            splits = _count(stock, skipped, built, index)
-            report = Report(name, str(folder), splits, stock.class_names, (*stock.skipped, *skipped), False, 0.0)
-            (built / PREPARED_FILE).write_text(
-                json.dumps({"made": made, "report": dataclasses.asdict(report)}, indent=1)
-            )
-            _remove(folder)
-            folder.parent.mkdir(exist_ok=True)
-            built.rename(folder)
-        finally:
-            _remove(staging)
+        report = _make(name, recipe, stock, root, made, (workers, strict, beam_options))
     return dataclasses.replace(report, seconds=time.monotonic() - started)
+
+
+def _make(name, recipe, stock, root, made, how) -> Report:
+    """Builds the set beside its place and moves it in."""
+    folder, staging = root / name / VERSION, root / f".{name}.incomplete"
+    _remove(staging)  # what a killed prepare left
+    staging.mkdir(parents=True)
+    try:
+        skipped = _build(name, recipe, stock, staging, *how)
+        built = staging / name / VERSION
+        index = records.build_index(built)
+        splits = _count(stock, skipped, built, index)
+        report = Report(name, str(folder), splits, stock.class_names, (*stock.skipped, *skipped), False, 0.0)
+        (built / PREPARED_FILE).write_text(json.dumps({"made": made, "report": dataclasses.asdict(report)}, indent=1))
+        _remove(folder)
+        folder.parent.mkdir(exist_ok=True)
+        built.rename(folder)
+    finally:
+        _remove(staging)
+    return report
 
 
 def _build(name, recipe, stock, staging, workers, strict, beam_options) -> decoding.Skipped:
@@ -214,24 +223,30 @@ def _reuse(name: str, folder: epath.Path, made: dict) -> Report:
     file = folder / PREPARED_FILE
     if not file.exists():
         raise InputError(f"--name={name}: {folder} holds a set that `digan prepare` did not make; choose another name.")
-    there = json.loads(file.read_text())
-    differences = [
-        f"{k}: {there['made'].get(k)!r} there, {v!r} asked for" for k, v in made.items() if there["made"].get(k) != v
-    ]
+    there = records.stored_json(file)
+    theirs, stored = records.part(file, there, "made"), records.part(file, there, "report")
+    differences = [f"{k}: {theirs.get(k)!r} there, {v!r} asked for" for k, v in made.items() if theirs.get(k) != v]
     if differences:
         raise InputError(
             f"--name={name}: {folder} was made otherwise ({'; '.join(differences)}); "
             "choose another name, or --overwrite to replace it."
         )
-    stored = there["report"]
-    stored |= {"skipped": tuple(map(tuple, stored["skipped"])), "class_names": tuple(stored["class_names"])}
-    return Report(**stored | {"folder": str(folder), "reused": True})
+    try:
+        stored |= {"skipped": tuple(map(tuple, stored["skipped"])), "class_names": tuple(stored["class_names"])}
+        return Report(**stored | {"folder": str(folder), "reused": True})
+    except (KeyError, TypeError) as error:
+        raise records.damaged(file, f"not as it was written: {error!r}") from None
 
 
 def prepared_size(folder: epath.Path) -> int | None:
     """Pixels a side of a set that `prepare` made; None for other sets."""
     file = folder / PREPARED_FILE
-    return json.loads(file.read_text())["made"]["size"] if file.exists() else None
+    if not file.exists():
+        return None
+    size = records.part(file, records.stored_json(file), "made").get("size")
+    if type(size) is not int:
+        raise records.damaged(file, "it does not say the size")
+    return size
 
 
 def _remove(folder: epath.Path) -> None:
@@ -260,7 +275,9 @@ def _alone(root: epath.Path, name: str) -> Iterator[None]:
         yield
         return
     root.mkdir(parents=True, exist_ok=True)
-    with open(root / f".{name}.lock", "w") as lock:
+    file = root / f".{name}.lock"
+    others = file.exists() and not os.access(file, os.W_OK)
+    with open(file, "r" if others else "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

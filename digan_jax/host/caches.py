@@ -28,21 +28,21 @@ def folder(name: str) -> Path | None:
 def usable(place: Path | None) -> Path | None:
     """`place`, made; None where that cannot be, and then a person is told, once for all caches."""
     if place is None:
-        return _skipped("no home folder", "set XDG_CACHE_HOME to keep them")
+        return skipped("no home folder", "set XDG_CACHE_HOME to keep them")
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        return _skipped(f"{error.filename}: {error.strerror}", "set XDG_CACHE_HOME to another folder")
+        return skipped(f"{error.filename}: {error.strerror}", "set XDG_CACHE_HOME to another folder")
     if not os.access(place, os.W_OK | os.X_OK):
-        return _skipped(f"{place}: may not be written", "set XDG_CACHE_HOME to another folder")
+        return skipped(f"{place}: may not be written", "set XDG_CACHE_HOME to another folder")
     return place
 
 
-_told = False
-
-
-def _skipped(reason: str, cure: str) -> None:
-    global _told
+def skipped(reason: str, cure: str) -> None:
+    """Tells a person that the work goes on without a cache, once."""
     if not _told:
-        print(f"digan: note: caches are left out ({reason}); {cure}.", file=sys.stderr)
-    _told = True
+        print(f"digan: note: caches are left out ({reason.lower()}); {cure}.", file=sys.stderr)
+    _told.append(reason)
+
+
+_told: list[str] = []

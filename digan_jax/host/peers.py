@@ -69,16 +69,18 @@ class Link:
 # ---- meeting ----
 
 
-def meet(coordinator: str, number: int, count: int, wait: float) -> Peers:
+def meet(coordinator: str, number: int, count: int, wait: float, same: str = "") -> Peers:
     """Returns once all `count` processes are there.
 
     Args:
       coordinator: HOST:PORT of process 0.
       number: of this process, from 0.
       wait: seconds.
+      same: what all must have in common, such as a digest of the configuration.
 
     Raises:
-      InputError: no address, a number that is not one of `count`, that another process has too, or another count.
+      InputError: no address, a number that is not one of `count`, that another process has too, another count, or
+        something else as `same`.
       PeerLost: some did not come; names them.
     """
     host, _, port = coordinator.rpartition(":")
@@ -88,11 +90,12 @@ def meet(coordinator: str, number: int, count: int, wait: float) -> Peers:
         raise InputError(f"--process-id {number}: must be 0 to {count - 1}, for --process-count {count}.")
     until = time.monotonic() + wait
     if number == 0:
-        return Peers(0, count, _gather(coordinator, int(port), count, until, wait))
-    return Peers(number, count, {0: _call(coordinator, host.strip("[]"), int(port), number, count, until, wait)})
+        return Peers(0, count, _gather(coordinator, int(port), count, until, wait, same))
+    hello = {"process": number, "count": count, "same": same}
+    return Peers(number, count, {0: _call(coordinator, host.strip("[]"), int(port), hello, until, wait)})
 
 
-def _gather(coordinator: str, port: int, count: int, until: float, wait: float) -> dict[int, Link]:
+def _gather(coordinator: str, port: int, count: int, until: float, wait: float, same: str) -> dict[int, Link]:
     links: dict[int, Link] = {}
     with _listening(coordinator, port, until) as server:
         while missing := sorted({*range(1, count)} - links.keys()):
@@ -104,7 +107,7 @@ def _gather(coordinator: str, port: int, count: int, until: float, wait: float) 
                 for other in links.values():
                     other.send(lost=str(lost))
                 raise lost from None
-            _admit(link, links, count)
+            _admit(link, links, count, same)
     for link in links.values():
         link.send(all_there=True)
     return links
@@ -126,7 +129,7 @@ def _listening(coordinator: str, port: int, until: float) -> socket.socket:
                 time.sleep(0.5)
 
 
-def _admit(link: Link, links: dict[int, Link], count: int) -> None:
+def _admit(link: Link, links: dict[int, Link], count: int, same: str) -> None:
     hello = link.receive(HELLO)
     if not hello or not isinstance(number := hello.get("process"), int):
         return link.close()  # somebody else, such as a port scanner
@@ -134,6 +137,8 @@ def _admit(link: Link, links: dict[int, Link], count: int) -> None:
         return link.send(refused=f"--process-count {hello.get('count')}: process 0 was started with {count}.")
     if number in links and not links[number].closed():
         return link.send(refused=f"--process-id {number}: another process has it; give each its own.")
+    if hello.get("same") != same:
+        return link.send(refused=f"process {number} has another configuration than process 0; give both the same.")
     links[number] = link
 
 
@@ -145,7 +150,7 @@ def _absent(missing: list[int], count: int, coordinator: str, wait: float) -> st
     )
 
 
-def _call(coordinator: str, host: str, port: int, number: int, count: int, until: float, wait: float) -> Link:
+def _call(coordinator: str, host: str, port: int, hello: dict, until: float, wait: float) -> Link:
     reason = "no answer"
     while (left := until - time.monotonic()) > 0:
         try:
@@ -154,7 +159,7 @@ def _call(coordinator: str, host: str, port: int, number: int, count: int, until
             reason = error.strerror or str(error)
             time.sleep(min(0.2, left))
             continue
-        link.send(process=number, count=count)
+        link.send(**hello)
         # The first may have begun to wait later than this one; it says who is missing.
         said = link.receive(max(until - time.monotonic(), 0) + wait) or {}
         if "all_there" in said:
@@ -166,7 +171,7 @@ def _call(coordinator: str, host: str, port: int, number: int, count: int, until
             raise PeerLost(said["lost"])
         reason = "it closed the connection"
         time.sleep(0.2)
-    raise PeerLost(_absent([0], count, coordinator, wait).replace(" within", f" ({reason}) within"))
+    raise PeerLost(_absent([0], hello["count"], coordinator, wait).replace(" within", f" ({reason}) within"))
 
 
 # ---- watching ----

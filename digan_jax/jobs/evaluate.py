@@ -45,7 +45,7 @@ class Request:
       c3d, c3d_mean: files of C3D weights and of the mean that it was trained on, for IS; both or None: no IS.
       references: measure frozen, shuffled and other real clips too.
       frames: judge single frames too.
-      cache: folder for features; None: not kept.
+      cache: folder for features; "": the usual one; None: not kept.
       kind: of `fake`, "model", "folder" or "any". step: of a run's checkpoint, or "best"; None: the newest.
       size: pixels a side that videos of folders are cropped and resized to; None: as they are.
     """
@@ -61,7 +61,7 @@ class Request:
     c3d_mean: str | None = None
     references: bool = True
     frames: bool = True
-    cache: str | None = str(feature_cache.default_folder())
+    cache: str | None = ""
     kind: str = "any"
     step: int | str | None = None
     size: int | None = None
@@ -91,7 +91,8 @@ def evaluate(request: Request, sheet: str | None = None) -> dict:
     if request.inception:
         judges["fid"] = extractors.inception_extractor(request.inception)
     classifier = extractors.c3d_extractor(request.c3d, request.c3d_mean) if request.c3d else None
-    measurer = measure.Measure(video_network, judges, request.cache, classifier)
+    cache = feature_cache.default_folder() if request.cache == "" else request.cache
+    measurer = measure.Measure(video_network, judges, cache, classifier)
     checksums = {"i3d_kinetics400_logits": checksum} | {name: judge.checksum for name, judge in judges.items()}
     checksums |= {"c3d_ucf101": classifier.checksum} if classifier else {}
     numbers = {}

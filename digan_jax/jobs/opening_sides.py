@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import zipfile
 from pathlib import Path
 
 from etils import epath
@@ -13,6 +15,7 @@ from digan_jax.data.records import find_set
 from digan_jax.data.video_folders import ARRAY_SUFFIXES, FolderSource, is_there
 from digan_jax.errors import InputError
 from digan_jax.evaluation.sides import FolderClips, GeneratedClips, RealClips
+from digan_jax.host import arrays
 from digan_jax.host.video_reading import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from digan_jax.interop import model_folder
 from digan_jax.runs import reading
@@ -79,6 +82,16 @@ def open_fake(
     step = reading.chosen_step(path, step)
     facts = {"step": step, "kimg": config.train.kimg(step)}
     return GeneratedClips(opening.load(path, step), str(path), config.data.frames, facts=facts)
+
+
+def check_arrays(place: str, max_bytes: int) -> None:
+    """Raises `InputError` when a .npz or .npy file at or below `place` would take more memory; what else is wrong with it
+    is told where it is opened."""
+    root = Path(place).expanduser()
+    for file in [root] if root.is_file() else sorted(root.rglob("*")):
+        if file.suffix.lower() in ARRAY_SUFFIXES and file.is_file():
+            with contextlib.suppress(OSError, EOFError, zipfile.BadZipFile, NotImplementedError):
+                arrays.check_arrays(file, max_bytes)
 
 
 def _holds_media(place: Path) -> bool:

@@ -39,6 +39,8 @@ def add(verbs) -> None:
     p.add_argument("--no-references", action="store_true", help="leave out other, frozen and shuffled real clips")
     p.add_argument("--no-frames", action="store_true", help="leave out the quality of single frames")
     p.add_argument("--cache", metavar="FOLDER", help="of features (default ~/.cache/digan-jax/features)")
+    p.add_argument("--max-array-bytes", type=arguments.whole_number_above_0, default=8 * 2**30, metavar="N",
+                   help="that the arrays of a .npz or .npy may take in memory (default 8 GiB)")  # fmt: skip
     p.add_argument("--out", default="metrics.json", metavar="FILE", help="(default metrics.json)")
     p.set_defaults(run_verb=run)
 
@@ -56,8 +58,14 @@ def run(a) -> None:
         raise InputError(f"--lpips: {len(a.lpips)} files given; give one, or the two parts.")
 
     from digan_jax.evaluation import report
-    from digan_jax.jobs import evaluate
+    from digan_jax.host import files
+    from digan_jax.jobs import evaluate, opening_sides
 
+    files.check_file(a.out)
+    if a.cache:
+        files.check_folder(a.cache)
+    for place in filter(None, (a.fake, a.real, a.pairs, *(a.compare or ()))):
+        opening_sides.check_arrays(place, a.max_array_bytes)
     stem = os.path.splitext(a.out)[0]
     if a.pairs:
         from digan_jax.evaluation import pairs

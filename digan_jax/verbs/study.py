@@ -28,16 +28,21 @@ def add(verbs) -> None:
 
 
 def make(a) -> None:
+    from digan_jax.host import files
     from digan_jax.jobs import study_page
 
+    files.check_folder(a.out)
     study_page.make(a.a, a.b, a.pairs, a.out, a.question or study_page.QUESTION, a.fps)
     print(f"send {a.out}/study.html to raters; {a.out}/study.json says who is A: keep it")
 
 
 def report(a) -> None:
     from digan_jax.evaluation import study
+    from digan_jax.host import files
     from digan_jax.jobs import evaluate
 
+    if a.json:
+        files.check_file(a.json)
     found = study.report(a.answers, a.key)
     if a.json:
         evaluate.write(found, a.json)

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from digan_jax.runs import reading
+from tests.conftest import TINY
 from tests.training.test_loop import metrics, wait_for_step
 
 # `digan train` around a state and an iteration that cost nothing.
@@ -23,11 +24,10 @@ from tests.training import test_loop
 compiling.compile_iteration, family.init_state = test_loop.quick_iteration, test_loop.small_state
 sys.exit(cli.main())
 """
-TINY = "resolution=32 channel_base=256 channel_max=8 z_dim=16 w_dim=16 motion_dim=16".split()
-FIELDS = [f"model.{field}" for field in TINY] + [
-    "data.source=bouncing", "data.frames=4", "train.batch_size=8", "log.every_kimg=0.008",
-    "log.samples_every_kimg=90000", "log.sample_clips=4", "checkpoint.every_kimg=0.064", "checkpoint.keep_every_kimg=0",
-]  # fmt: skip
+FIELDS = {f"model.{name}": value for name, value in TINY.items()} | {
+    "data.source": "bouncing", "data.frames": 4, "train.batch_size": 12, "log.every_kimg": 0.012, "log.sample_clips": 4,
+    "log.samples_every_kimg": 90000, "checkpoint.every_kimg": 0.096, "checkpoint.keep_every_kimg": 0,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -42,13 +42,13 @@ def start(request, tmp_path, coordinator):
     """start(id, *words, count, devices): one process of the run at tmp_path/run; none outlives the test."""
     started = []
 
-    def popen(number, *words, count=2, devices=1, kimg=80, fields=()):
+    def popen(number, *words, count=2, devices=1, steps=10000, fields={}):
         flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
         env = os.environ | {"XLA_FLAGS": flags, "GLIBC_TUNABLES": "", "PYTHONPATH": str(request.config.rootpath)}
         command = [sys.executable, "-c", PROGRAM, "train", "--config", "base", "--workdir", str(tmp_path / "run")]
         if count > 1:
             command += ["--coordinator", coordinator, "--process-id", str(number), "--process-count", str(count)]
-        command += [f"--config.{field}" for field in (*FIELDS, f"train.total_kimg={kimg}", *fields)]
+        command += [f"--config.{name}={value}" for name, value in (FIELDS | {"train.total_kimg": steps * 0.012} | fields).items()]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         started.append(subprocess.Popen([*command, *words], env=env, cwd=tmp_path, **pipes))
         return started[-1]
@@ -80,8 +80,7 @@ def test_who_did_not_come_is_named(start, there, absent):
 @pytest.mark.parametrize("victims", [[1], [0], [1, 2]])
 def test_who_was_killed_is_named_and_the_run_goes_on(start, tmp_path, victims):
     count = 3 if len(victims) > 1 else 2
-    fields = ("train.batch_size=6", "checkpoint.every_kimg=0.06") if count == 3 else ()
-    processes = [start(number, count=count, fields=fields) for number in range(count)]
+    processes = [start(number, count=count) for number in range(count)]
     wait_for_step(tmp_path / "run", 20, processes[0])
     for victim in victims:
         processes[victim].kill()
@@ -95,7 +94,7 @@ def test_who_was_killed_is_named_and_the_run_goes_on(start, tmp_path, victims):
     step = reading.newest_step(tmp_path / "run")
     assert step >= 8
     # One process with as many devices goes on where they stopped.
-    alone = start(0, count=1, devices=count, fields=fields, kimg=(step + 10) * (8 if count == 2 else 6) / 1000)
+    alone = start(0, count=1, devices=count, steps=step + 10)
     out, err = alone.communicate(timeout=60)
     assert alone.returncode == 0 and "complete at" in out, err
     steps = [line["step"] for line in metrics(tmp_path / "run")]
@@ -113,16 +112,26 @@ def test_a_signal_to_one_saves_and_ends_all(start, tmp_path, number):
 
 
 @pytest.mark.slow
-def test_numbers_that_do_not_fit_are_told_by_all(start):
-    ends = [told(process) for process in (start(0, "--wait", "6"), start(5, count=4, fields=()), start(1, count=3))]
-    assert [status for status, *_ in ends] == [3, 2, 2]
+def test_processes_that_do_not_fit_are_told_so(start):
+    wrong = [start(5, count=4), start(1, count=3), start(1, fields={"train.seed": 1}), start(1, fields={"data.workers": 3})]
+    ends = [told(process) for process in (start(0, "--wait", "6", count=3), *wrong)]
+    assert [status for status, *_ in ends] == [3, 2, 3, 2, 2]
     assert "--process-id 5: must be 0 to 3" in ends[1][1][0]
-    assert "--process-count 3: process 0 was started with 2" in ends[2][1][0]
+    assert "--process-count 2: process 0 was started with 3" in ends[3][1][0]
+    assert "process 2 of 3 did not come" in ends[0][1][0] and "process 2 of 3 did not come" in ends[2][1][0]
 
 
 @pytest.mark.slow
-def test_an_error_of_one_is_its_own(start):
-    processes = [start(0), start(1, fields=("train.batch_size=7",))]
-    ends = [told(process) for process in processes]
+def test_another_configuration_is_refused(start):
+    ends = [told(process) for process in (start(0, "--wait", "6"), start(1, fields={"train.seed": 1}))]
     assert [status for status, *_ in ends] == [3, 2]
-    assert "batch_size=7" in ends[1][1][0] and "process 1 of 2 ended" in ends[0][1][0] and "batch_size=7" in ends[0][1][0]
+    assert "process 1 has another configuration than process 0" in ends[1][1][0]
+
+
+@pytest.mark.slow
+def test_an_error_of_one_is_its_own(start, tmp_path):
+    there = tmp_path / "videos"
+    processes = [start(i, fields={"data.source": "folder", "data.path": there / str(i)}) for i in (0, 1)]
+    ends = [told(process) for process in processes]
+    assert [status for status, *_ in ends] == [2, 2]
+    assert all(f"{there}/{i}: " in said[0] and len(said) == 1 for i, (_, said, _) in enumerate(ends))
