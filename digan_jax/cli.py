@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import sys
 
@@ -31,6 +32,8 @@ def main(argv: list[str] | None = None) -> int:
         if status in (0, 1, 2):
             return status
         # Work was broken off in the middle: threads of libraries may hang or crash when the interpreter takes them down.
+        for child in multiprocessing.active_children():
+            child.terminate()
         os._exit(status)
 
 

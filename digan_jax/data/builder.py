@@ -60,6 +60,11 @@ class Report:
         return "\n".join(lines)
 
 
+class _Info(tfds.core.DatasetInfo):
+    def initialize_from_bucket(self) -> None:
+        """Nothing: TFDS would look for a set that its makers published, and leave a temporary folder."""
+
+
 class ClipsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """A set of video pieces, each frame a PNG by itself, so that any one is read without the others."""
 
@@ -73,7 +78,7 @@ class ClipsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _info(self) -> tfds.core.DatasetInfo:
         label = tfds.features.ClassLabel(names=self._class_names) if self._class_names else np.int64
         frame = tfds.features.Image(shape=(self._size, self._size, 3), encoding_format="png")
-        return tfds.core.DatasetInfo(
+        return _Info(
             builder=self,
             description="Pieces of video shots, centre-cropped and resized, made by `digan prepare`.",
             features=tfds.features.FeaturesDict(

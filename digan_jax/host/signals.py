@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 
 ENDING = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
-AGAIN = 2.0  # seconds until a signal whose exception got lost is raised once more
+AGAIN, SOON = 2.0, 0.05  # seconds until a signal whose exception got lost is raised once more
 
 
 class Terminated(KeyboardInterrupt):
@@ -25,7 +25,8 @@ class Terminated(KeyboardInterrupt):
 def raised() -> Iterator[None]:
     """Within the block SIGINT raises KeyboardInterrupt in the main thread, and SIGTERM and SIGHUP `Terminated`.
 
-    A callback of a library may swallow the exception (Python cannot raise it through C): then it is raised again."""
+    Where Python cannot raise, as in callbacks of the garbage collector, it prints the exception and goes on; here it is
+    raised again instead, once the callback is over."""
 
     def end(number, frame):
         if isinstance(sys.exception(), KeyboardInterrupt):
@@ -34,15 +35,22 @@ def raised() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, AGAIN)
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
+    def lost(unraisable):
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+            return hook(unraisable)
+        signal.setitimer(signal.ITIMER_REAL, SOON)
+
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
     taken = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
     before = {number: signal.signal(number, end) for number in taken}
+    hook, sys.unraisablehook = sys.unraisablehook, lost
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 from collections.abc import Iterator, Sequence
 
 import jax
@@ -26,9 +25,6 @@ from digan_jax.runs.reading import FVD_FILE, finished_steps, handlers, home, new
 
 # What may change when a run continues: none of it enters the arithmetic of a step.
 FREE = ("train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoint.", "log.", "eval.")
-
-# Orbax logs each error from several threads, with tracebacks; all of them reach us as exceptions too.
-logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 
 import jax
 import numpy as np
@@ -17,6 +18,10 @@ from digan_jax.models import families
 from digan_jax.shapes import Params
 
 
+# Orbax logs each error from several threads, with tracebacks; all of them reach us as exceptions too.
+logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
+
+
 def run_config(run: epath.PathLike | None) -> RunConfig | None:
     """How a run was made; None for what is no folder of a run."""
     run = epath.Path(run).expanduser() if run else None
@@ -25,6 +30,8 @@ def run_config(run: epath.PathLike | None) -> RunConfig | None:
 
 def is_run(path: epath.PathLike) -> bool:
     """Whether `path` is a folder with checkpoints, rather than one model."""
+    if str(path).startswith("hf://"):  # the hub holds models; etils would ask it
+        return False
     return (epath.Path(path) / "checkpoints").is_dir()
 
 
