@@ -7,6 +7,8 @@ import dataclasses
 import json
 import os
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 
@@ -294,8 +296,10 @@ def _full_disk_told(root: epath.Path) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        if full_disk(error):
-            raise InputError(
-                f"{root}: no space left on the device; free some, or choose another --data-dir."
-            ) from error
-        raise
+        if not full_disk(error):
+            raise
+        place, cure = root, "choose another --data-dir"
+        scratch = tempfile.gettempdir()  # what was there is gone by now, so who has less left was full
+        if "://" in str(root) or shutil.disk_usage(scratch).free < shutil.disk_usage(root).free:
+            place, cure = scratch, "set TMPDIR to another folder"
+        raise InputError(f"{place}: no space left on the device; free some, or {cure}.") from error

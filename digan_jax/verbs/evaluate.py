@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 from digan_jax.errors import InputError
 from digan_jax.verbs import arguments
@@ -71,8 +73,9 @@ def run(a) -> None:
         from digan_jax.evaluation import pairs
 
         found = pairs.evaluate(a.fake, a.pairs, a.size, a.lpips or ())
-        evaluate.write(found, a.out)
-        print(pairs.table(found), f"written to {a.out}", sep="\n")
+        with _shown(pairs.table(found)):
+            evaluate.write(found, a.out)
+        print(f"written to {a.out}")
         return
     request = evaluate.Request(
         fake=a.run or a.fake or "",
@@ -99,5 +102,15 @@ def run(a) -> None:
         print(f"written to {a.out} and {stem}.png")
         return
     found = evaluate.evaluate(request, sheet=f"{stem}_nearest.png")
-    evaluate.write(found, a.out)
-    print(report.table(found), f"written to {a.out}; nearest real clips: {stem}_nearest.png", sep="\n")
+    with _shown(report.table(found)):
+        evaluate.write(found, a.out)
+    print(f"written to {a.out}; nearest real clips: {stem}_nearest.png")
+
+
+@contextlib.contextmanager
+def _shown(table: str) -> Iterator[None]:
+    """Prints numbers that took long after the block that writes them, even if the disk is full by now."""
+    try:
+        yield
+    finally:
+        print(table)
