@@ -103,7 +103,8 @@ def use_huge_pages() -> None:
     of a small model's step. glibc asks for huge pages if told so when a process starts, so start once more."""
     if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
         os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        with contextlib.suppress(OSError):  # nobody may start it again: slower, that is all
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def make_parser() -> Parser:

@@ -1,6 +1,7 @@
 """Places that may not be used: every verb says so in one sentence, before it works, and leaves nothing behind."""
 
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from digan_jax import cli
+from digan_jax.config import files as config_files
 from digan_jax.data import builder
 from digan_jax.host import caches
 from tests.data.conftest import scene, write
@@ -41,7 +43,14 @@ def shared(tiny_run):
 
 @pytest.fixture
 def nobody():
-    """A context in which file permissions bind."""
+    """A context in which file permissions bind. What is imported inside may lie where nobody may read."""
+    for module in (verb.__name__ for verb in cli.VERBS):
+        importlib.import_module(module)
+    for module in ("benchmark", "training.loop", "jobs.study_page", "jobs.evaluate", "jobs.import_run", "interop.npz"):
+        importlib.import_module(f"digan_jax.{module}")
+    for module in ("interop.stablehlo", "interop.snapshot", "evaluation.study", "data.builder"):
+        importlib.import_module(f"digan_jax.{module}")
+    config_files.load("bouncing", [])
 
     @contextlib.contextmanager
     def become():
@@ -76,8 +85,8 @@ def refused(shared, nobody, capsys, monkeypatch):
 
 
 COMMANDS = {
-    "render": "render --run {root}/run --frames 9999999 --out %s/a.mp4",
-    "render several": "render --run {root}/run --ids 0-3 --frames 9999999 --out %s/a.mp4",
+    "render": "render --run {root}/run --out %s/a.mp4",
+    "render several": "render --run {root}/run --ids 0-3 --out %s/a.mp4",
     "train": "train --config bouncing --workdir %s/run",
     "export": "export {root}/run --out %s/model",
     "export npz": "export {root}/run --format npz --out %s/model.npz",
@@ -93,8 +102,8 @@ PLACES = {
     "read-only": ("{root}/closed", "cannot be written .permission denied"),
     "below what is not there": ("{root}/closed/a/b", "cannot be written .permission denied"),
     "below a file": ("{root}/file", "file is no folder"),
-    "a long name": ("{root}/open/" + "x" * 300, "cannot be written .file name too long"),
-    "of the kernel": ("/proc", "/proc/.*cannot be written"),
+    "a long name": ("{root}/open/" + "x" * 300, "file name too long"),
+    "of the kernel": ("/proc", "/proc.*cannot be written"),
 }
 
 
@@ -164,9 +173,7 @@ def test_a_damaged_file_of_a_set_is_named(shared, tmp_path, capsys, name, damage
     assert cli.main(prepare if name == "digan.json" else evaluate) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    if (name, damage) == ("features.json", "empty object"):
-        return  # says that there are no classes
-    if (name, damage) != ("dataset_info.json", "empty object"):
+    if damage != "empty object":  # which says something: no classes, no splits, no index yet
         assert f"{file}: is damaged" in said and "--overwrite" in said
     assert cli.main([*prepare, "--overwrite", "--workers", "1"]) == 0
     assert json.loads(file.read_text())
@@ -194,14 +201,14 @@ def test_caches_without_a_place_are_left_out_with_one_note(shared, nobody, monke
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.getuid() != 0, reason="only the superuser can become a user whom the system does not know")
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="only the superuser can become a user whom the system does not know")
 def test_a_user_without_a_name_or_a_home(shared, request):
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(request.config.rootpath), "JAX_PLATFORMS": "cpu"}
 
     def digan(*words):
-        command = [sys.executable, "-m", "digan_jax", *words]
-        options = dict(env=env, cwd=shared / "open", capture_output=True, text=True)
-        return subprocess.run(command, user=54321, group=54321, extra_groups=[], **options)
+        become = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
+        command = [*become, sys.executable, "-m", "digan_jax", *words]
+        return subprocess.run(command, env=env, cwd=shared / "open", capture_output=True, text=True)
 
     for words in (["--help"], ["train", "--help"]):
         done = digan(*words)

@@ -25,6 +25,7 @@ from jaxtyping import Int
 from tensorflow_datasets.proto import tf_example_pb2
 
 from digan_jax.errors import InputError
+from digan_jax.host import caches
 
 INDEX_FILE = "digan_index.json"  # frames, label and digest of each record, beside the shards; old ones lack digests
 NAMES_FILE = "digan_names.json"  # video of each record, for evaluations that count videos
@@ -32,10 +33,10 @@ NAMES_FILE = "digan_names.json"  # video of each record, for evaluations that co
 
 def data_folder(data_dir: str) -> epath.Path:
     """Where prepared sets lie: `data_dir`, or TFDS's own default."""
-    try:
-        return epath.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
-    except RuntimeError:
-        raise InputError("there is no home folder to keep prepared sets in; give --data-dir (data.data_dir).") from None
+    given = data_dir or os.environ.get("TFDS_DATA_DIR")
+    if not given and caches.home() is None:
+        raise InputError("there is no home folder to keep prepared sets in; give --data-dir (data.data_dir).")
+    return epath.Path(given or "~/tensorflow_datasets").expanduser()
 
 
 def find_set(name: str, data_dir: str) -> epath.Path:
@@ -67,9 +68,9 @@ def check_allowed(folder: epath.Path) -> None:
     if "://" in os.fspath(folder):
         return
     way = [(place, os.X_OK) for place in reversed(Path(folder).absolute().parents)]
-    inside = ((place, os.R_OK | os.X_OK * place.is_dir()) for depth in ("*", "*/*") for place in Path(folder).glob(depth))
+    inside = ((place, os.R_OK | os.X_OK) for depth in ("*", "*/*") for place in Path(folder).glob(depth))
     for place, needed in itertools.chain(way, [(Path(folder), os.R_OK | os.X_OK)], inside):
-        if os.path.lexists(place) and not os.access(place, needed):
+        if os.path.exists(place) and not os.access(place, needed if os.path.isdir(place) else needed & os.R_OK):
             raise InputError(f"{place}: may not be read by this user; have its owner allow it (chmod a+rX).")
 
 
@@ -179,11 +180,13 @@ def _unreadable_told(folder: epath.Path) -> Iterator[None]:
 
 
 def _splits(folder: epath.Path):
+    if (file := folder / "dataset_info.json").exists():
+        stored_json(file)
     try:
         with _unreadable_told(folder):
             info = tfds.core.dataset_info.read_proto_from_builder_dir(folder)
     except json_format.ParseError as error:
-        raise damaged(folder / "dataset_info.json", error) from None
+        raise damaged(file, error) from None
     if info.file_format != "array_record":
         raise InputError(
             f"{folder}: stored as {info.file_format or 'tfrecord'}, which has no random access; "
