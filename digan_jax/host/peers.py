@@ -12,6 +12,7 @@ import ctypes
 import errno
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -21,7 +22,7 @@ from collections.abc import Callable
 
 from digan_jax.errors import InputError, PeerLost
 
-BEAT, SILENCE = 3.0, 30.0  # seconds from a sign of life to the next, and without any until a process counts as gone
+BEAT, SILENCE = 3.0, 40.0  # seconds from a sign of life to the next, and without any until a process counts as gone
 GRACE = 5.0  # seconds in which a process whose peer is gone may end by itself, with an error of its own
 HELLO = 5.0  # seconds in which who connects must say who it is
 
@@ -55,12 +56,14 @@ class Link:
             return None
 
     def closed(self) -> bool:
+        """Whether the other end is gone; takes nothing from what it said, and waits for nothing."""
+        ends = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
+        asked = select.poll()
         try:
-            return self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return False
-        except OSError:
+            asked.register(self._connection, ends)
+        except (OSError, ValueError):
             return True
+        return any(events & (ends | select.POLLNVAL) for _, events in asked.poll(0))
 
     def close(self) -> None:
         self._connection.close()

@@ -134,4 +134,4 @@ def test_an_error_of_one_is_its_own(start, tmp_path):
     processes = [start(i, fields={"data.source": "folder", "data.path": there / str(i)}) for i in (0, 1)]
     ends = [told(process) for process in processes]
     assert [status for status, *_ in ends] == [2, 2]
-    assert all(f"{there}/{i}: " in said[0] and len(said) == 1 for i, (_, said, _) in enumerate(ends))
+    assert all(f"{there}/{i}" in said[0] and len(said) == 1 for i, (_, said, _) in enumerate(ends))
