@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from digan_jax.errors import InputError, PeerLost, TrainingDiverged
-from digan_jax.host import peers
+from digan_jax.host import library_logs, peers
 from digan_jax.shapes import Batch, Params
 
 
@@ -59,8 +59,9 @@ def joined(
         all_here.end_aborts()
     failed = "an error that it tells itself."
     try:
-        _initialize(coordinator, number, count, wait)
-        yield
+        with library_logs.shown_late(unless=lambda: all_here.lost):
+            _initialize(coordinator, number, count, wait)
+            yield
         failed = None
     except (InputError, TrainingDiverged) as error:
         failed = str(error)

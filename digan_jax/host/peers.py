@@ -230,7 +230,7 @@ class Peers:
 
     def say_and_end(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            os.write(2, f"digan: {self.lost}\n".encode())
+            os.write(sys.stderr.fileno(), f"digan: {self.lost}\n".encode())
         self._end(PeerLost.STATUS)
 
     def is_lost(self, seconds: float) -> bool:
