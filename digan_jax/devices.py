@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from functools import cache
 
 import jax
@@ -9,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from digan_jax.errors import InputError
+from digan_jax.errors import InputError, PeerLost, TrainingDiverged
+from digan_jax.host import library_logs, peers
 from digan_jax.shapes import Batch, Params
 
 
@@ -24,6 +28,61 @@ def make_mesh(model_parallel: int = 1) -> Mesh:
         raise InputError(f"mesh.model={model_parallel}: does not divide the {devices} devices; use a divisor.")
     axes = (AxisType.Auto, AxisType.Auto)  # explicit axes do not support the reshape of the minibatch deviation
     return jax.make_mesh((devices // model_parallel, model_parallel), ("data", "model"), axis_types=axes)
+
+
+MISSED_BEATS = 600  # seconds; the library's own watch is late and ends in a stack dump, `host.peers` is earlier
+
+
+@contextlib.contextmanager
+def joined(
+    coordinator: str | None, number: int | None, count: int | None, wait: float, same: str = ""
+) -> Iterator[None]:
+    """Within the block this process is one of several. Without a coordinator the library asks the cluster for all three.
+
+    Args:
+      coordinator: HOST:PORT of process 0. number: of this process, from 0. count: of all.
+      wait: seconds for the others to come.
+      same: what all must have in common; see `peers.meet`.
+
+    Raises:
+      InputError: only some of the three are given, or they do not fit.
+      PeerLost: others did not come, or are gone.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when the client starts: all it logs is said here too
+    given = {"--coordinator": coordinator, "--process-id": number, "--process-count": count}
+    if missing := [flag for flag, value in given.items() if value is None]:
+        if len(missing) < 3:
+            raise InputError(f"{' and '.join(missing)} must be given too: of several processes each is told all three.")
+        all_here = peers.Peers(0, 1, {})
+    else:
+        all_here = peers.meet(coordinator, number, count, wait, same)
+        all_here.end_aborts()
+    failed = "an error that it tells itself."
+    try:
+        with library_logs.shown_late(unless=lambda: all_here.lost):
+            _initialize(coordinator, number, count, wait)
+            yield
+        failed = None
+    except (InputError, TrainingDiverged) as error:
+        failed = str(error)
+        raise
+    except Exception:
+        if not all_here.is_lost(peers.GRACE if count else 0):  # a collective may know before the watch does
+            raise
+        raise PeerLost(all_here.lost) from None
+    finally:
+        all_here.close(failed)
+
+
+def _initialize(coordinator, number, count, wait) -> None:
+    limits = {"initialization_timeout": int(wait), "heartbeat_timeout_seconds": MISSED_BEATS}
+    try:
+        jax.distributed.initialize(coordinator, count, number, shutdown_timeout_seconds=60, **limits)
+    except ValueError as error:  # nothing was detected
+        raise InputError(f"--distributed: {error} Give --coordinator, --process-id and --process-count.") from None
+    except jax.errors.JaxRuntimeError as error:
+        first, *_ = str(error).splitlines()
+        raise PeerLost(f"not all processes came together within {wait:g} s ({first}); start all of them.") from None
 
 
 def by_batch(mesh: Mesh) -> NamedSharding:

@@ -1,4 +1,4 @@
-"""Exceptions for users, and the test for a full disk."""
+"""Exceptions for users, and what the system refuses in one sentence."""
 
 from __future__ import annotations
 
@@ -16,6 +16,43 @@ class InputError(ValueError):
 
 class TrainingDiverged(RuntimeError):
     """A loss or a weight is not finite. The message gives the step, the term and the last good checkpoint."""
+
+
+class PeerLost(RuntimeError):
+    """Another process of the job did not come, or is gone. The message says which."""
+
+    STATUS = 3  # of the command line; no other end has it
+
+
+# Of the system, about one place: said to the person instead of a traceback.
+_ABOUT_PLACES = (
+    "EACCES EPERM EROFS EISDIR ENOTDIR ENAMETOOLONG ELOOP EEXIST ENOTEMPTY EIO EFBIG EMFILE ENFILE ESTALE ETXTBSY ENOENT"
+).split()
+_UNKNOWN_HOME = "Could not determine home directory"  # of pathlib, for "~" of a user whom the system does not know
+
+
+def told_by_system(error: BaseException | None) -> str | None:
+    """One sentence for what the system refused: a full disk, a place that may not be used, no memory; None for all else,
+    which is a defect."""
+    if reason := full_disk(error):
+        place = getattr(error, "filename", None) or "the output"
+        reason = reason.lower().replace("on device", "on the device")
+        return f"{place}: {reason}; free some, or choose another place. It was not changed."
+    while error is not None:
+        known = isinstance(error, OSError) and error.errno in [getattr(errno, name, None) for name in _ABOUT_PLACES]
+        if known and error.filename is not None:
+            place = error.filename if error.filename2 is None else error.filename2
+            cure = "choose another place, or have its owner allow it"
+            cure = "was it moved or removed?" if error.errno == errno.ENOENT else cure + "."
+            return f"{place}: {error.strerror.lower()}; {cure}"
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            first = (str(error).splitlines() or [""])[0]
+            told = f" ({first})" if first else ""
+            return f"there is not enough memory{told}; ask for less at a time, or use a machine with more."
+        if _UNKNOWN_HOME in str(error):
+            return 'there is no home folder that "~" could stand for; set HOME, or write whole paths (--data-dir).'
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def full_disk(error: BaseException | None) -> str | None:

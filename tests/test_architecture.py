@@ -1,6 +1,7 @@
 """Imports run one way (import-linter reads the contracts in pyproject.toml), pure files import no I/O, files stay short."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,10 @@ def test_files_and_functions_stay_short():
             if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= FUNCTION_LINES:
                 long.append(f"{file}:{node.name}")
     assert long == []
+
+
+def test_durations_are_measured_by_a_clock_that_never_goes_back():
+    """Wall clocks jump; only the date in a report is one."""
+    wall = re.compile(r"time\.(time|localtime|gmtime|ctime)\(|datetime\.(now|today|utcnow)\(|getmtime|st_mtime")
+    found = {str(file): wall.findall((PACKAGE / file).read_text()) for file in FILES}
+    assert {file for file, calls in found.items() if calls} == {"jobs/evaluate.py"}

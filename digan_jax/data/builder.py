@@ -8,6 +8,8 @@ import errno
 import json
 import os
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 
@@ -65,6 +67,11 @@ class PreparedSet:
         return "\n".join(lines)
 
 
+class _Info(tfds.core.DatasetInfo):
+    def initialize_from_bucket(self) -> None:
+        """Nothing: TFDS would look for a set that its makers published, and leave a temporary folder."""
+
+
 class ClipsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """A set of video pieces, each frame a PNG by itself, so that any one is read without the others."""
 
@@ -78,7 +85,7 @@ class ClipsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _info(self) -> tfds.core.DatasetInfo:
         label = tfds.features.ClassLabel(names=self._class_names) if self._class_names else np.int64
         frame = tfds.features.Image(shape=(self._size, self._size, 3), encoding_format="png")
-        return tfds.core.DatasetInfo(
+        return _Info(
             builder=self,
             description="Pieces of video shots, centre-cropped and resized, made by `digan prepare`.",
             features=tfds.features.FeaturesDict(
@@ -145,8 +152,10 @@ def prepare(
     made = dataclasses.asdict(recipe) | {"val_fraction": val_fraction}
     root = records.data_folder(data_dir)
     folder = root / name / VERSION
-    if folder.exists() and not overwrite:  # before the lock, which wants to be written
+    records.check_allowed(root / name)
+    if folder.exists() and not overwrite:  # it was moved in whole: nobody need wait, nor may write here
         return _reuse(name, folder, made, stock)
+    files.check_folder(root)
     with _disk_told(root), _alone(root, name):
         if folder.exists() and not overwrite:
             return _reuse(name, folder, made, stock)
@@ -230,8 +239,8 @@ def _reuse(name: str, folder: epath.Path, made: dict, stock: catalogue.Catalogue
     file = folder / PREPARED_FILE
     if not file.exists():
         raise InputError(f"name={name}: {folder} holds a set that `digan prepare` did not make; choose another name.")
-    there = json.loads(file.read_text())
-    before = there["made"]
+    there = records.stored_json(file)
+    before, stored = records.part(file, there, "made"), records.part(file, there, "report")
     if "source_stamp" not in before:
         raise InputError(
             f"name={name}: {folder} was made by an earlier version, which knew the files by name and length alone; "
@@ -245,16 +254,23 @@ def _reuse(name: str, folder: epath.Path, made: dict, stock: catalogue.Catalogue
             f"name={name}: {folder} was made otherwise ({'; '.join(differences)}); "
             "choose another name, or `overwrite` to replace it."
         )
-    stored = there["report"]
-    stored |= {told: tuple(map(tuple, stored[told])) for told in ("skipped", "remarks")}
-    stored |= {"class_names": tuple(stored["class_names"])}
-    return PreparedSet(**stored | {"folder": str(folder), "reused": True})
+    try:
+        stored |= {told: tuple(map(tuple, stored[told])) for told in ("skipped", "remarks")}
+        stored |= {"class_names": tuple(stored["class_names"])}
+        return PreparedSet(**stored | {"folder": str(folder), "reused": True})
+    except (KeyError, TypeError) as error:
+        raise records.damaged(file, f"not as it was written: {error!r}") from None
 
 
 def prepared_size(folder: epath.Path) -> int | None:
     """Pixels a side of a set that `prepare` made; None for other sets."""
     file = folder / PREPARED_FILE
-    return json.loads(file.read_text())["made"]["size"] if file.exists() else None
+    if not file.exists():
+        return None
+    size = records.part(file, records.stored_json(file), "made").get("size")
+    if type(size) is not int:
+        raise records.damaged(file, "it does not say the size")
+    return size
 
 
 def _check_replaceable(folder: epath.Path) -> None:
@@ -317,9 +333,17 @@ def _alone(root: epath.Path, name: str) -> Iterator[None]:
 def _disk_told(root: epath.Path) -> Iterator[None]:
     cure = "choose another place (`data_dir`)"
     try:
-        with files.on_full_disk(lambda _: InputError(f"{root}: no space left on the device; free some, or {cure}.")):
+        with files.on_full_disk(lambda _: _full(root)):
             yield
     except OSError as error:
         if error.errno not in _NOT_WRITABLE:
             raise
         raise InputError(f"{error.filename or root}: may not be written ({error.strerror}); {cure}.") from error
+
+
+def _full(root: epath.Path) -> InputError:
+    """What was written is gone by now, so the disk that has less left was full."""
+    place, cure, scratch = root, "choose another place (`data_dir`)", tempfile.gettempdir()
+    if "://" in str(root) or shutil.disk_usage(scratch).free < shutil.disk_usage(root).free:
+        place, cure = scratch, "set TMPDIR to another folder"
+    return InputError(f"{place}: no space left on the device; free some, or {cure}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import concurrent.futures.process
 import contextlib
 import dataclasses
 import functools
@@ -12,7 +13,7 @@ import json
 import multiprocessing
 import os
 import signal
-import tempfile
+import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -22,6 +23,7 @@ from digan_jax.data import pieces
 from digan_jax.data.catalogue import Catalogue, Video
 from digan_jax.data.pieces import Recipe
 from digan_jax.errors import InputError
+from digan_jax.host.files import scratch_folder
 
 Example = tuple[str, dict]  # key and features
 Skipped = list[tuple[str, str]]  # (file, reason)
@@ -72,7 +74,7 @@ def local(
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     workers = min(workers or cores, len(stock.videos))
     threads = max(1, cores // workers)
-    with tempfile.TemporaryDirectory(prefix="digan_") as scratch, _mapper(workers) as ordered_map:
+    with scratch_folder() as scratch, _mapper(workers) as ordered_map:
 
         def of_split(split: str) -> Iterator[Example]:
             videos = stock.split(split)
@@ -103,10 +105,18 @@ def _mapper(workers: int):
         return
     # Not forked: the parent may hold the threads of JAX, whose locks a fork would copy.
     spawn = multiprocessing.get_context("spawn")
-    pool = concurrent.futures.ProcessPoolExecutor(workers, spawn, _leave_interrupts_to_parent)
-
+    others = set(multiprocessing.active_children())
+    pool = concurrent.futures.ProcessPoolExecutor(workers, spawn, _live_and_die_with_parent)
     try:
         yield lambda function, jobs: in_order(pool, function, jobs, 2 * workers)
+    except concurrent.futures.process.BrokenProcessPool:
+        raise InputError(
+            "a decoding process was killed, perhaps for want of memory; try again with fewer --workers."
+        ) from None
+    except KeyboardInterrupt:
+        for worker in set(multiprocessing.active_children()) - others:  # a long video would be decoded to its end
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -122,8 +132,15 @@ def in_order(pool: concurrent.futures.Executor, function: Callable, jobs: Iterab
         yield waiting.popleft().result()
 
 
-def _leave_interrupts_to_parent() -> None:
+def _live_and_die_with_parent() -> None:
+    """Ctrl-C is the parent's to handle; when it is killed, nobody would end its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def follow():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def on_beam(stock: Catalogue, recipe: Recipe, strict: bool, told_folder: epath.Path) -> dict:
@@ -138,7 +155,7 @@ def on_beam(stock: Catalogue, recipe: Recipe, strict: bool, told_folder: epath.P
 
 
 def _decode_on_worker(video: Video, recipe: Recipe, strict: bool, told_folder: str) -> Iterator[Example]:
-    with tempfile.TemporaryDirectory(prefix="digan_") as scratch:
+    with scratch_folder() as scratch:
         file = os.path.join(scratch, "pieces")
         told = pieces.spool(video.path, recipe, file)
         if told.reason or told.remarks:

@@ -10,19 +10,22 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 from etils import epath
-from google.protobuf import message
+from google.protobuf import json_format, message
 from jaxtyping import Int
 from tensorflow_datasets.proto import tf_example_pb2
 
 from digan_jax.errors import InputError
+from digan_jax.host import caches
 
 INDEX_FILE = "digan_index.json"  # frames, label and digest of each record, beside the shards; old ones lack digests
 NAMES_FILE = "digan_names.json"  # video of each record, for evaluations that count videos
@@ -30,7 +33,10 @@ NAMES_FILE = "digan_names.json"  # video of each record, for evaluations that co
 
 def data_folder(data_dir: str) -> epath.Path:
     """Where prepared sets lie: `data_dir`, or TFDS's own default."""
-    return epath.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    given = data_dir or os.environ.get("TFDS_DATA_DIR")
+    if not given and caches.home() is None:
+        raise InputError("there is no home folder to keep prepared sets in; give --data-dir (data.data_dir).")
+    return epath.Path(given or "~/tensorflow_datasets").expanduser()
 
 
 def find_set(name: str, data_dir: str) -> epath.Path:
@@ -41,6 +47,7 @@ def find_set(name: str, data_dir: str) -> epath.Path:
     """
     root = data_folder(data_dir)
     base, _, version = name.partition(":")
+    check_allowed(root / base)
     versions = [p.parent for depth in ("*", "*/*") for p in (root / base).glob(f"{depth}/dataset_info.json")]
     versions = [p for p in versions if not version or p.name == version]
     if not versions:
@@ -54,6 +61,39 @@ def find_set(name: str, data_dir: str) -> epath.Path:
     if len(configs) > 1:
         raise InputError(f"data.name={name!r}: has several configurations; choose one of {configs}.")
     return max(versions, key=lambda p: tfds.core.Version(p.name))
+
+
+def check_allowed(folder: epath.Path) -> None:
+    """Raises `InputError` when a set, or a folder on the way to it, may not be read: a search would not find it."""
+    if "://" in os.fspath(folder):
+        return
+    way = [(place, os.X_OK) for place in reversed(Path(folder).absolute().parents)]
+    inside = ((place, os.R_OK | os.X_OK) for depth in ("*", "*/*") for place in Path(folder).glob(depth))
+    for place, needed in itertools.chain(way, [(Path(folder), os.R_OK | os.X_OK)], inside):
+        if os.path.exists(place) and not os.access(place, needed if os.path.isdir(place) else needed & os.R_OK):
+            raise InputError(f"{place}: may not be read by this user; have its owner allow it (chmod a+rX).")
+
+
+def stored_json(file: epath.Path) -> dict:
+    """The object in a file of a prepared set. Raises `InputError` when it is damaged."""
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise damaged(file, error) from None
+    if not isinstance(found, dict):
+        raise damaged(file, "it holds no object")
+    return found
+
+
+def part(file: epath.Path, found: dict, name: str) -> dict:
+    """The object `name` in what `stored_json(file)` found. Raises as it does."""
+    if not isinstance(found.get(name), dict):
+        raise damaged(file, f"it has no {name!r}")
+    return found[name]
+
+
+def damaged(file: epath.PathLike, reason) -> InputError:
+    return InputError(f"{file}: is damaged ({reason}); prepare the set again with --overwrite.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,9 +133,12 @@ class Records:
             self._source = ArrayRecordDataSource(instructions)
         self._instructions = instructions
         index = read_index(folder) or build_index(folder, features)
-        rows = [row for i in instructions for row in index[os.path.basename(i.filename)][i.skip : i.skip + i.take]]
-        self.frame_counts: Int[np.ndarray, "records"] = np.array([row[0] for row in rows], np.int64)
-        self.labels: Int[np.ndarray, "records"] = np.array([row[1] for row in rows], np.int64)
+        with _index_told(folder / INDEX_FILE):
+            rows = [row for i in instructions for row in index[os.path.basename(i.filename)][i.skip : i.skip + i.take]]
+            self.frame_counts: Int[np.ndarray, "records"] = np.array([row[0] for row in rows], np.int64)
+            self.labels: Int[np.ndarray, "records"] = np.array([row[1] for row in rows], np.int64)
+        if len(rows) != len(self._source):
+            raise damaged(folder / INDEX_FILE, f"it knows {len(rows)} of {len(self._source)} records")
         self.class_names = _class_names(folder, features.label)
         with_digests = all(len(row) > 2 for row in rows)
         self.fingerprint_covers = "pixels and labels" if with_digests else "frame counts and labels"
@@ -107,7 +150,8 @@ class Records:
     def video_names(self) -> list[str]:
         """The video that each record is a piece of; of sets that do not say, each record is one."""
         index = read_index(self.folder, NAMES_FILE) or _build_names(self.folder)
-        return [n for i in self._instructions for n in index[os.path.basename(i.filename)][i.skip : i.skip + i.take]]
+        with _index_told(self.folder / NAMES_FILE):
+            return [n for i in self._instructions for n in index[os.path.basename(i.filename)][i.skip : i.skip + i.take]]
 
     def encoded_frames(self, record: int):
         """The frames of one record, each an image file in bytes: a sequence that copies none until asked."""
@@ -116,18 +160,33 @@ class Records:
 
 
 @contextlib.contextmanager
+def _index_told(file: epath.Path) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise damaged(file, f"not as it was written: {error!r}") from None
+
+
+@contextlib.contextmanager
 def _unreadable_told(folder: epath.Path) -> Iterator[None]:
     try:
         yield
     except InputError:
         raise
+    except PermissionError as error:
+        raise InputError(f"{error.filename or folder}: may not be read by this user; have its owner allow it.") from None
     except (OSError, RuntimeError, ValueError, message.DecodeError) as error:  # what ArrayRecord raises of a bad file
-        raise InputError(f"{folder}: cannot be read ({error}); prepare it again.") from error
+        raise InputError(f"{folder}: cannot be read ({error}); prepare it again with --overwrite.") from error
 
 
 def _splits(folder: epath.Path):
-    with _unreadable_told(folder):
-        info = tfds.core.dataset_info.read_proto_from_builder_dir(folder)
+    if (file := folder / "dataset_info.json").exists():
+        stored_json(file)
+    try:
+        with _unreadable_told(folder):
+            info = tfds.core.dataset_info.read_proto_from_builder_dir(folder)
+    except json_format.ParseError as error:
+        raise damaged(file, error) from None
     if info.file_format != "array_record":
         raise InputError(
             f"{folder}: stored as {info.file_format or 'tfrecord'}, which has no random access; "
@@ -146,7 +205,7 @@ def _frames(record: bytes, feature: str):
 
 def read_index(folder: epath.Path, name: str = INDEX_FILE) -> dict[str, list] | None:
     file = folder / name
-    return json.loads(file.read_text()) if file.exists() else None
+    return stored_json(file) if file.exists() else None
 
 
 def build_index(folder: epath.Path, features: Features = Features()) -> dict[str, list[list]]:
@@ -198,6 +257,9 @@ def _class_names(folder: epath.Path, label: str) -> tuple[str, ...]:
     names = folder / f"{label}.labels.txt"
     if names.exists():
         return tuple(names.read_text().splitlines())
-    tree = json.loads((folder / "features.json").read_text()) if (folder / "features.json").exists() else {}
-    feature = tree.get("featuresDict", {}).get("features", {}).get(label, {})
-    return tuple(map(str, range(int(feature.get("classLabel", {}).get("numClasses", 0)))))
+    if not (file := folder / "features.json").exists():
+        return ()
+    tree = stored_json(file)
+    with _index_told(file):
+        feature = tree.get("featuresDict", {}).get("features", {}).get(label, {})
+        return tuple(map(str, range(int(feature.get("classLabel", {}).get("numClasses", 0)))))

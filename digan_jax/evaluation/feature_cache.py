@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 
@@ -18,14 +17,15 @@ from etils import epath
 from jaxtyping import Float, UInt8
 
 from digan_jax.evaluation.features.extractors import Extractor
+from digan_jax.host import caches
 from digan_jax.host.files import moved_in
 
 _DIGEST = 16  # bytes
 
 
-def default_folder() -> epath.Path:
-    """$XDG_CACHE_HOME/digan-jax/features, by default under ~/.cache."""
-    return epath.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "digan-jax" / "features"
+def default_folder() -> Path | None:
+    """None where nothing can be kept; a person is told."""
+    return caches.usable(caches.folder("features"))
 
 
 def digest(clip: np.ndarray) -> bytes:
@@ -66,8 +66,11 @@ class FeatureCache:
         names = np.stack([np.frombuffer(name, np.uint8) for name in self._unsaved])
         rows = np.stack([self._rows[name] for name in self._unsaved])
         part = self._folder / f"{hashlib.blake2b(names, digest_size=_DIGEST).hexdigest()}.npz"
-        with moved_in(part) as unfinished:
-            np.savez(unfinished, digests=names, features=rows)
+        try:
+            with moved_in(part) as unfinished:
+                np.savez(unfinished, digests=names, features=rows)
+        except OSError as error:  # an evaluation need not end for that
+            self._folder = caches.skipped(f"{part.parent}: {error.strerror or error}", "choose another with --cache")
         self._unsaved.clear()
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import json
 import os
+import re
 import shutil
+import socket
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from etils import epath
 
@@ -16,11 +21,124 @@ from digan_jax.errors import InputError, full_disk
 
 
 def check_free(path: epath.PathLike, replaceable: Callable[[epath.Path], bool] = lambda path: False) -> None:
-    """Raises `InputError` when something is at `path` that is neither an empty folder nor `replaceable`."""
+    """Raises `InputError` when something is at `path` that is neither an empty folder nor `replaceable`, or when no folder
+    can be made there."""
     path = epath.Path(path)
+    check_folder(path.parent if path.name else path)
     if not path.exists() or (path.is_dir() and (replaceable(path) or not any(path.iterdir()))):
         return
     raise InputError(f"{path}: there is something already; choose another --out, or remove it first.")
+
+
+def check_file(path: epath.PathLike) -> None:
+    """Raises `InputError` when no file can be written at `path`, with its folders; long work asks before it begins."""
+    if _in_bucket(path):
+        return
+    with _refused_told(path):
+        place = Path(path).expanduser().absolute()
+        if place.is_dir():
+            raise InputError(f"{path}: is a folder; name the file, such as {place / f'name{place.suffix}'}.")
+        check_folder(place.parent, path)
+        _check_name(place)
+
+
+def check_folder(path: epath.PathLike, what: epath.PathLike | None = None) -> None:
+    """Raises `InputError`, about `what` or `path` itself, when no files can be written in this folder, or when it cannot
+    be made."""
+    if _in_bucket(path):
+        return
+    what = path if what is None else what
+    with _refused_told(what):
+        place = Path(path).expanduser().absolute()
+        there = next(folder for folder in (place, *place.parents) if os.path.lexists(folder))
+        if not there.is_dir():
+            raise InputError(f"{what}: {there} is no folder; choose another place.")
+        _check_name(place)
+        with tempfile.TemporaryFile(prefix=".digan", dir=there):  # what access() says is not true of every file system
+            pass
+
+
+def _check_name(place: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.lstat(place)
+
+
+@contextlib.contextmanager
+def _refused_told(what: epath.PathLike) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # pathlib's own for a home that nobody knows
+        reason = (getattr(error, "strerror", None) or str(error)).lower().rstrip(".")
+        cure = "free some space" if full_disk(error) else "make it writable"
+        raise InputError(f"{what}: cannot be written ({reason}); choose another place, or {cure}.") from None
+
+
+def _in_bucket(path: epath.PathLike) -> bool:
+    return "://" in os.fspath(path)
+
+
+# ---- unfinished files and folders: .NAME.MACHINE-PROCESS.SUFFIX ----
+
+_UNFINISHED = re.compile(r"(?:\.(?P<name>.+)\.|digan_)(?P<machine>[0-9a-f]{8})-(?P<process>\d+)(?P<end>[._]\w+)?")
+_OLD = ".old"
+
+
+def _mark() -> str:
+    """Says whose an unfinished file is."""
+    return f"{_machine()}-{os.getpid()}"
+
+
+@functools.cache
+def _machine() -> str:
+    """Of this machine, or this container: others on a shared disk count their processes anew."""
+    processes = "/proc/self/ns/pid"
+    world = os.readlink(processes) if os.path.islink(processes) else ""
+    return f"{zlib.crc32(f'{socket.gethostname()} {world}'.encode()):08x}"
+
+
+def _beside(path: epath.Path, end: str) -> epath.Path:
+    name = path.name.removesuffix(end).encode()[:200].decode(errors="ignore")  # a name has at most 255 bytes
+    return path.parent / f".{name}.{_mark()}{end}"
+
+
+def remove_abandoned(folder: epath.PathLike) -> None:
+    """Removes what processes of this machine that are no more left unfinished in `folder`; what one of them had moved
+    aside for a new version returns to its place."""
+    places: list[Path] = []
+    with contextlib.suppress(OSError):  # a folder to write to that may not be read
+        places = list(Path(folder).iterdir())
+    for place in places:
+        found = _UNFINISHED.fullmatch(place.name)
+        if not found or found["machine"] != _machine() or _alive(int(found["process"])):
+            continue
+        with contextlib.suppress(OSError):  # somebody else's, or gone by now
+            if not place.is_dir():
+                place.unlink()
+            elif found["end"] == _OLD and not os.path.lexists(home := place.parent / found["name"]):
+                os.replace(place, home)
+            else:
+                shutil.rmtree(place, ignore_errors=True)
+
+
+_tidied = functools.lru_cache(maxsize=1024)(remove_abandoned)  # once for each folder, not for each of its files
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass
+    return True
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[str]:
+    """A temporary folder. What killed processes left of theirs goes first."""
+    remove_abandoned(tempfile.gettempdir())
+    with tempfile.TemporaryDirectory(prefix=f"digan_{_mark()}_") as folder:
+        yield folder
 
 
 @contextlib.contextmanager
@@ -47,14 +165,16 @@ def folder_moved_in(path: epath.PathLike) -> Iterator[epath.Path]:
     """Gives an empty local folder; it becomes `path`, in place of what is there, only if the block ends well. An
     `OSError` of a full disk names `path`."""
     path = epath.Path(path)
-    if "://" in os.fspath(path):  # a bucket has no folders to rename
+    if _in_bucket(path):  # a bucket has no folders to rename
         with tempfile.TemporaryDirectory() as local:
             yield epath.Path(local)
             _upload(epath.Path(local), path)
         return
     path = path.expanduser().resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished, old = (path.parent / f".{path.name}.{os.getpid()}{mark}" for mark in ("", ".old"))
+    remove_abandoned(path.parent)
+    unfinished = _beside(path, "")
+    old = unfinished.with_name(unfinished.name + _OLD)
     try:
         with _naming(path):
             unfinished.mkdir()
@@ -84,13 +204,14 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
     full disk names `path`."""
     path = epath.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if "://" in os.fspath(path):  # a bucket: whole objects appear at once
+    if _in_bucket(path):  # a bucket: whole objects appear at once
         with tempfile.TemporaryDirectory() as folder:
             local = epath.Path(folder) / path.name
             yield os.fspath(local)
             local.copy(path, overwrite=True)
         return
-    unfinished = path.parent / f".{path.stem}.{os.getpid()}{path.suffix}"
+    _tidied(os.fspath(path.parent))
+    unfinished = _beside(path, path.suffix)
     try:
         with _naming(path):
             yield os.fspath(unfinished)

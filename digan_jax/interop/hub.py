@@ -79,6 +79,9 @@ def download(repo_id: str, revision: str | None = None, training: bool = False) 
         files = _FILES + ([model_folder.TRAINING] if training else [])
         try:
             folder = epath.Path(hub.snapshot_download(repo_id, revision=revision, allow_patterns=files))
+        except hub.errors.LocalEntryNotFoundError as error:  # of a hub that was not reached, not of the repository
+            cure = "connect to the network, or give the path of a copy of the folder"
+            raise InputError(f"{repo_id}: the hub cannot be reached ({_first_line(error)}); {cure}.") from None
         except _refusals() as error:
             raise InputError(f"{repo_id}: {_first_line(error)}") from None
     if not model_folder.is_one(folder):
@@ -95,4 +98,4 @@ def _refusals() -> tuple[type[Exception], ...]:
 
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    return lines[0].removeprefix("Got: ").rstrip(".") if lines else type(error).__name__

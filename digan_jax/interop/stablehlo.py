@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from etils import epath
 from jax import export
 
+from digan_jax.host import signals
 from digan_jax.interop import programs
 from digan_jax.runs.weights import Weights
 from digan_jax.shapes import leaves
@@ -44,7 +45,7 @@ def exported(weights: Weights) -> dict[str, export.Exported]:
         scope = export.SymbolicScope()
         symbolic = (export.symbolic_shape(", ".join(map(str, shape)), scope=scope) for shape in shapes.values())
         arguments = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in symbolic]
-        with _no_folders_in_locations():
+        with _no_folders_in_locations(), signals.held():  # the interpreter would end with MLIR's objects half made
             made[name] = export.export(jax.jit(functions[name]), platforms=PLATFORMS)(like, *arguments)
     return made
 

@@ -49,7 +49,7 @@ class EvaluateRequest(Request):
       c3d, c3d_mean: files of C3D weights and mean clip, for IS; both None: no IS.
       references: also measure frozen, shuffled and other real clips.
       frames: also compute metrics of single frames.
-      cache: folder for cached features; None: none are saved.
+      cache: folder for cached features; "": the default; None: none are saved.
       sheet: .png file for samples and their nearest real clips; None: none.
       kind: of `fake`, "model", "folder", or "any" to detect it.
       step: checkpoint of a run, or "best" for the lowest FVD measured in training; None: the newest.
@@ -70,7 +70,7 @@ class EvaluateRequest(Request):
     c3d_mean: str | None = None
     references: bool = True
     frames: bool = True
-    cache: str | None = dataclasses.field(default_factory=lambda: str(feature_cache.default_folder()))
+    cache: str | None = ""
     sheet: str | None = None
     kind: Literal["any", "model", "folder"] = "any"
     step: int | Literal["best"] | None = None
@@ -107,7 +107,8 @@ def run(request: EvaluateRequest, progress: Progress = Progress()) -> dict:
     if request.inception:
         judges["fid"] = extractors.inception_extractor(request.inception)
     classifier = extractors.c3d_extractor(request.c3d, request.c3d_mean) if request.c3d else None
-    measurer = measure.Measure(video_network, judges, request.cache, classifier, progress)
+    cache = feature_cache.default_folder() if request.cache == "" else request.cache
+    measurer = measure.Measure(video_network, judges, cache, classifier, progress)
     checksums = {"i3d_kinetics400_logits": checksum} | {name: judge.checksum for name, judge in judges.items()}
     checksums |= {"c3d_ucf101": classifier.checksum} if classifier else {}
     numbers = {}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
+import zipfile
+from pathlib import Path
 
 from etils import epath
 
@@ -14,6 +17,7 @@ from digan_jax.data.records import find_set
 from digan_jax.data.video_folders import ARRAY_SUFFIXES, FolderSource, is_there
 from digan_jax.errors import InputError
 from digan_jax.evaluation.sides import FolderClips, GeneratedClips, RealClips
+from digan_jax.host import arrays
 from digan_jax.host.still_pictures import IMAGE_SUFFIXES
 from digan_jax.host.video_reading import VIDEO_SUFFIXES
 from digan_jax.interop import model_folder, opening
@@ -94,6 +98,16 @@ def _tell(source: FolderSource, folder: epath.PathLike) -> None:
         lines += [f"  … and {len(told) - _TOLD} more"] if len(told) > _TOLD else []
         if told:
             print(f"{folder}: {len(told)} {word}:", *lines, sep="\n", file=sys.stderr)
+
+
+def check_arrays(place: str, max_bytes: int) -> None:
+    """Raises `InputError` when a .npz or .npy file at or below `place` would take more memory; what else is wrong with it
+    is told where it is opened."""
+    root = Path(place).expanduser()
+    for file in [root] if root.is_file() else sorted(root.rglob("*")):
+        if file.suffix.lower() in ARRAY_SUFFIXES and file.is_file():
+            with contextlib.suppress(OSError, EOFError, zipfile.BadZipFile, NotImplementedError):
+                arrays.check_arrays(file, max_bytes)
 
 
 def _holds_media(place: epath.Path) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float
 
-from digan_jax.host import video_files
+from digan_jax.host import files, video_files
 from digan_jax.host.progress import Progress
 from digan_jax.interop import opening
 from digan_jax.jobs import render_film, render_outputs
@@ -76,15 +76,17 @@ class Render:
         if request.layers:
             check_layers(request.layers, model.sampler.layers(model.config))
         grids = render_film.grids(request, model.config.resolution, len(times))
-        files = render_outputs.outputs(request, clips, sheet, times)
-        share = files[request.process_id :: request.process_count]
+        outputs = render_outputs.outputs(request, clips, sheet, times)
+        share = outputs[request.process_id :: request.process_count]
         finished = [file for file in share if request.resume and render_outputs.is_whole(file)]
         own = [file for file in share if file not in finished]
-        return cls(request, model, clips, times, grids, sheet, files, own, finished)
+        return cls(request, model, clips, times, grids, sheet, outputs, own, finished)
 
     def run(self, progress: Progress = Progress()) -> list[epath.Path]:
         """See the function `run`."""
         r = self.request
+        for file in self.own:
+            files.check_file(file.path)
         render_outputs.write_index(r, self.files)
         if self.own:
             model = opening.load(r.run, r.step)

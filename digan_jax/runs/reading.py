@@ -64,6 +64,8 @@ def read_config(run: epath.PathLike) -> RunConfig:
 
 def is_run(path: epath.PathLike) -> bool:
     """Whether `path` is a folder with checkpoints, rather than one model."""
+    if str(path).startswith("hf://"):  # the hub holds models; etils would ask it
+        return False
     return (epath.Path(path) / "checkpoints").is_dir()
 
 

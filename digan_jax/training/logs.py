@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import time
@@ -71,12 +72,19 @@ class MultiWriter(Writer):
     close = _to_each("close")
 
 
+class _Console(Console):
+    def on_broken_pipe(self):
+        """Whoever read our output has gone; training goes on without it (rich would end the process)."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class ConsoleWriter(Writer):
     """One line for each entry of the log; on a terminal also a progress bar with rate and remaining time."""
 
     def __init__(self, train: TrainConfig, start_step: int = 0, console: Console | None = None):
         self._kimg = train.kimg
-        self._console = console or Console(highlight=False, soft_wrap=True)
+        self._console = console or _Console(highlight=False, soft_wrap=True)
         columns = (
             TextColumn("{task.completed:.1f}/{task.total:g} kimg"), BarColumn(None),
             TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),

@@ -18,8 +18,10 @@ def add(verbs) -> None:
 
 def run(a) -> None:
     from digan_jax import benchmark
-    from digan_jax.host.files import write_json
+    from digan_jax.host.files import check_file, write_json
 
+    if a.json:
+        check_file(a.json)
     if a.compare:
         benchmark.compare(a.compare, {"rows": {}})  # checks the file before measuring
     report = benchmark.run(a.rows)

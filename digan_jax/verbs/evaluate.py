@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 from digan_jax.errors import InputError
 from digan_jax.verbs import arguments
@@ -42,6 +44,8 @@ def add(verbs) -> None:
                    help="skip FVD of other, frozen and shuffled real clips")  # fmt: skip
     p.add_argument("--no-frames", dest="frames", action="store_false", help="skip the quality of single frames")
     p.add_argument("--cache", metavar="FOLDER", help="for features (default ~/.cache/digan-jax/features)")
+    p.add_argument("--max-array-bytes", type=arguments.whole_number_above_0, default=8 * 2**30, metavar="N",
+                   help="memory limit of the arrays in a .npz or .npy file (default 8 GiB)")  # fmt: skip
     p.add_argument("--out", default="metrics.json", metavar="FILE", help="report to write (default metrics.json)")
     p.set_defaults(run_verb=run)
 
@@ -53,8 +57,14 @@ def run(a) -> None:
         raise InputError("--pairs needs --fake: the clips to compare with the originals, one by one.")
     if a.lpips and not a.originals:
         raise InputError("--lpips needs --pairs: it compares clips with their originals, one by one.")
-    from digan_jax.jobs import evaluate, pairs
+    from digan_jax.host import files
+    from digan_jax.jobs import evaluate, opening_sides, pairs
 
+    files.check_file(a.out)
+    if a.cache:
+        files.check_folder(a.cache)
+    for place in filter(None, (a.fake, a.real, a.originals, *(a.compare or ()))):
+        opening_sides.check_arrays(place, a.max_array_bytes)
     if a.originals:
         with arguments.about_flags(arguments.flags_of(pairs.PairsRequest, originals="--pairs")):
             return _pairs(a)
@@ -69,8 +79,9 @@ def _pairs(a) -> None:
     from digan_jax.jobs import pairs
 
     found = pairs.run(pairs.PairsRequest(**arguments.given(a, pairs.PairsRequest)), TerminalProgress())
-    write_json(a.out, found)
-    print(table(found), f"written to {a.out}", sep="\n")
+    with _shown(table(found)):
+        write_json(a.out, found)
+    print(f"written to {a.out}")
 
 
 def _compare(a) -> None:
@@ -97,5 +108,15 @@ def _evaluate(a) -> None:
     what = {"fake": a.run or a.fake, "kind": "model" if a.run else "folder", "sheet": sheet}
     request = evaluate.EvaluateRequest(**arguments.given(a, evaluate.EvaluateRequest) | what)
     found = evaluate.run(request, TerminalProgress())
-    write_json(a.out, found)
-    print(tables.table(found), f"written to {a.out}; nearest real clips: {sheet}", sep="\n")
+    with _shown(tables.table(found)):
+        write_json(a.out, found)
+    print(f"written to {a.out}; nearest real clips: {sheet}")
+
+
+@contextlib.contextmanager
+def _shown(table: str) -> Iterator[None]:
+    """Prints numbers that took long after the block that writes them, even if the disk is full by now."""
+    try:
+        yield
+    finally:
+        print(table)

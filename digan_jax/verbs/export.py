@@ -45,6 +45,7 @@ def run(a) -> None:
     if a.format == "npz":
         if not a.out.endswith(".npz"):
             raise InputError(f"--out {a.out}: format npz writes a file; give a name that ends in .npz.")
+        files.check_file(a.out)
     else:
         files.check_free(a.out, model_folder.is_one)
     found = opening.read(a.run, a.training, a.step)

@@ -31,17 +31,21 @@ def add(verbs) -> None:
 
 
 def make(a) -> None:
+    from digan_jax.host import files
     from digan_jax.jobs import study_page
 
+    files.check_folder(a.out)
     study_page.make(a.a, a.b, a.pairs, a.out, a.question or study_page.QUESTION, a.fps)
     print(f"send {a.out}/study.html to raters; keep {a.out}/study.json, which says who is A")
 
 
 def report(a) -> None:
     from digan_jax.evaluation import study
-    from digan_jax.host.files import write_json
+    from digan_jax.host import files
 
+    if a.json:
+        files.check_file(a.json)
     found = study.report(a.answers, a.key)
     if a.json:
-        write_json(a.json, found)
+        files.write_json(a.json, found)
     print(study.text(found))
