@@ -17,7 +17,6 @@ from digan_jax.errors import InputError
 from digan_jax.models import families
 from digan_jax.shapes import Params
 
-
 # Orbax logs each error from several threads, with tracebacks; all of them reach us as exceptions too.
 logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
 
