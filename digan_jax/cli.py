@@ -19,8 +19,8 @@ NAMES = [verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS]
 def main(argv: list[str] | None = None) -> int:
     """Runs one command line and returns the exit status.
 
-    0 done; 1 training diverged; 2 input that cannot be used, a place that may not be written, no space or memory left:
-    one message on stderr, nothing overwritten; 3 another process of the job did not come, or is gone; 129, 130 and 143
+    0 done; 1 training diverged; 2 input that cannot be used, a place that may not be written, no space or memory left
+    (one message on stderr, nothing overwritten); 3 another process of the job did not come, or is gone; 129, 130 and 143
     ended by SIGHUP, Ctrl-C and SIGTERM; 141 nobody reads the output any more. Anything else is a defect and shows its
     traceback.
     """
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
         status = _run(sys.argv[1:])
         if status in (0, 1, 2):
             return status
-        # Work was broken off in the middle: threads of libraries may hang or crash when the interpreter takes them down.
+        # Work was broken off in the middle: threads of libraries may hang or crash when the interpreter ends.
         for child in multiprocessing.active_children():
             child.terminate()
         os._exit(status)

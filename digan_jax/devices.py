@@ -37,7 +37,7 @@ MISSED_BEATS = 600  # seconds; the library's own watch is late and ends in a sta
 def joined(
     coordinator: str | None, number: int | None, count: int | None, wait: float, same: str = ""
 ) -> Iterator[None]:
-    """Within the block this process is one of several. Without a coordinator the library asks the cluster for all three.
+    """Within the block this process is one of several. Without a coordinator the library asks the cluster for all.
 
     Args:
       coordinator: HOST:PORT of process 0. number: of this process, from 0. count: of all.

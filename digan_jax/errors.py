@@ -26,14 +26,15 @@ class PeerLost(RuntimeError):
 
 # Of the system, about one place: said to the person instead of a traceback.
 _ABOUT_PLACES = (
-    "EACCES EPERM EROFS EISDIR ENOTDIR ENAMETOOLONG ELOOP EEXIST ENOTEMPTY EIO EFBIG EMFILE ENFILE ESTALE ETXTBSY ENOENT"
+    "EACCES EPERM EROFS EISDIR ENOTDIR ENAMETOOLONG ELOOP EEXIST ENOTEMPTY EIO EFBIG EMFILE ENFILE ESTALE ETXTBSY"
+    " ENOENT"
 ).split()
 _UNKNOWN_HOME = "Could not determine home directory"  # of pathlib, for "~" of a user whom the system does not know
 
 
 def told_by_system(error: BaseException | None) -> str | None:
-    """One sentence for what the system refused: a full disk, a place that may not be used, no memory; None for all else,
-    which is a defect."""
+    """One sentence for what the system refused: a full disk, a place that may not be used, no memory; None for all
+    else, which is a defect."""
     if reason := full_disk(error):
         place = getattr(error, "filename", None) or "the output"
         reason = reason.lower().replace("on device", "on the device")

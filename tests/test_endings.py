@@ -16,7 +16,7 @@ from tests.data.conftest import scene, write
 
 @pytest.fixture
 def start(request, tmp_path):
-    """start(words) -> a running `digan`, in tmp_path/work, with tmp_path/tmp for temporary files and a group of its own."""
+    """start(words) -> a running `digan` in tmp_path/work, temporary files in tmp_path/tmp, in a group of its own."""
     started = []
     for name in ("work", "tmp"):
         (tmp_path / name).mkdir()

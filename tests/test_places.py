@@ -25,8 +25,8 @@ NOBODY = 65534
 
 @pytest.fixture(scope="module")
 def shared(tiny_run):
-    """A folder that every user may read, with a run, videos and a prepared set in it; the superuser's permissions do not
-    bind, so tests become nobody."""
+    """A folder that every user may read, with a run, videos and a prepared set in it. Permissions do not bind the
+    superuser, so tests become nobody."""
     root = Path(tempfile.mkdtemp(prefix="digan_test_"))
     root.chmod(0o755)
     shutil.copytree(tiny_run, root / "run")
@@ -131,7 +131,9 @@ def test_a_folder_is_no_file(refused, shared, words):
     assert "is a folder; name the file" in refused(words)
 
 
-@pytest.mark.parametrize("closed", ["", "sky", "sky/1.0.0", "sky/1.0.0/dataset_info.json", "sky/1.0.0/digan_index.json"])
+@pytest.mark.parametrize(
+    "closed", ["", "sky", "sky/1.0.0", "sky/1.0.0/dataset_info.json", "sky/1.0.0/digan_index.json"]
+)
 @pytest.mark.parametrize(
     "words",
     [
@@ -165,7 +167,13 @@ def test_a_damaged_file_of_a_set_is_named(shared, tmp_path, capsys, name, damage
     file = sets / "sky" / "1.0.0" / name
     (file.parent / "label.labels.txt").unlink(missing_ok=True)
     whole = file.read_bytes()
-    made = {"half": whole[: len(whole) // 2], "nothing": b"", "list": b"[]", "empty object": b"{}", "bytes": b"\xff\xfe\0"}
+    made = {
+        "half": whole[: len(whole) // 2],
+        "nothing": b"",
+        "list": b"[]",
+        "empty object": b"{}",
+        "bytes": b"\xff\xfe\0",
+    }
     file.write_bytes(made[damage])
     out = str(tmp_path / "m.json")
     evaluate = ["evaluate", "--fake", str(shared / "videos"), "--real", "sky", "--data-dir", str(sets), "--out", out]
@@ -201,7 +209,10 @@ def test_caches_without_a_place_are_left_out_with_one_note(shared, nobody, monke
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="only the superuser can become a user whom the system does not know")
+@pytest.mark.skipif(
+    os.getuid() != 0 or not shutil.which("setpriv"),
+    reason="only the superuser can become a user whom the system does not know",
+)
 def test_a_user_without_a_name_or_a_home(shared, request):
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(request.config.rootpath), "JAX_PLATFORMS": "cpu"}
 

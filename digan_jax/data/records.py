@@ -151,7 +151,9 @@ class Records:
         """The video that each record is a piece of; of sets that do not say, each record is one."""
         index = read_index(self.folder, NAMES_FILE) or _build_names(self.folder)
         with _index_told(self.folder / NAMES_FILE):
-            return [n for i in self._instructions for n in index[os.path.basename(i.filename)][i.skip : i.skip + i.take]]
+            return [
+                n for i in self._instructions for n in index[os.path.basename(i.filename)][i.skip : i.skip + i.take]
+            ]
 
     def encoded_frames(self, record: int):
         """The frames of one record, each an image file in bytes: a sequence that copies none until asked."""
@@ -174,7 +176,9 @@ def _unreadable_told(folder: epath.Path) -> Iterator[None]:
     except InputError:
         raise
     except PermissionError as error:
-        raise InputError(f"{error.filename or folder}: may not be read by this user; have its owner allow it.") from None
+        raise InputError(
+            f"{error.filename or folder}: may not be read by this user; have its owner allow it."
+        ) from None
     except (OSError, RuntimeError, ValueError, message.DecodeError) as error:  # what ArrayRecord raises of a bad file
         raise InputError(f"{folder}: cannot be read ({error}); prepare it again with --overwrite.") from error
 

@@ -21,8 +21,8 @@ from digan_jax.errors import InputError, full_disk
 
 
 def check_free(path: epath.PathLike, replaceable: Callable[[epath.Path], bool] = lambda path: False) -> None:
-    """Raises `InputError` when something is at `path` that is neither an empty folder nor `replaceable`, or when no folder
-    can be made there."""
+    """Raises `InputError` when something is at `path` that is neither an empty folder nor `replaceable`, or when no
+    folder can be made there."""
     path = epath.Path(path)
     check_folder(path.parent if path.name else path)
     if not path.exists() or (path.is_dir() and (replaceable(path) or not any(path.iterdir()))):
@@ -43,8 +43,8 @@ def check_file(path: epath.PathLike) -> None:
 
 
 def check_folder(path: epath.PathLike, what: epath.PathLike | None = None) -> None:
-    """Raises `InputError`, about `what` or `path` itself, when no files can be written in this folder, or when it cannot
-    be made."""
+    """Raises `InputError`, about `what` or `path` itself, when no files can be written in this folder, or when it
+    cannot be made."""
     if _in_bucket(path):
         return
     what = path if what is None else what

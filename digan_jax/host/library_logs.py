@@ -15,8 +15,8 @@ LATE = 0.5  # seconds
 
 @contextlib.contextmanager
 def shown_late(unless: Callable[[], object]) -> Iterator[None]:
-    """Within the block what is written to file descriptor 2 appears `LATE` seconds later, or, when `unless()` says so by
-    then, not at all. Python's own stderr is as before."""
+    """Within the block what is written to file descriptor 2 appears `LATE` seconds later, or, when `unless()` says so
+    by then, not at all. Python's own stderr is as before."""
     sys.stderr.flush()
     shown = os.dup(2)
     held, entrance = os.pipe()

@@ -127,7 +127,9 @@ def _listening(coordinator: str, port: int, until: float) -> socket.socket:
                 both = {}
             elif error.errno != errno.EADDRINUSE or time.monotonic() + 1 > until:
                 cure = "choose another port, on the machine of process 0"
-                raise InputError(f"--coordinator {coordinator}: cannot listen there ({error.strerror}); {cure}.") from None
+                raise InputError(
+                    f"--coordinator {coordinator}: cannot listen there ({error.strerror}); {cure}."
+                ) from None
             else:
                 time.sleep(0.5)
 

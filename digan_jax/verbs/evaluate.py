@@ -60,7 +60,8 @@ def run(a) -> None:
     from digan_jax.host import files
     from digan_jax.jobs import evaluate, opening_sides, pairs
 
-    files.check_file(a.out)
+    for out in (a.out, f"{os.path.splitext(a.out)[0]}{'.png' if a.compare else '_nearest.png'}"):
+        files.check_file(out)
     if a.cache:
         files.check_folder(a.cache)
     for place in filter(None, (a.fake, a.real, a.originals, *(a.compare or ()))):

@@ -1,4 +1,4 @@
-"""Several processes of one run, as a person starts them on machines of their own: one is late, killed, wrong or slow."""
+"""Several processes of one run, as a person starts them: one is late, killed, frozen or started otherwise."""
 
 import os
 import re
@@ -48,7 +48,10 @@ def start(request, tmp_path, coordinator):
         command = [sys.executable, "-c", PROGRAM, "train", "--config", "base", "--workdir", str(tmp_path / "run")]
         if count > 1:
             command += ["--coordinator", coordinator, "--process-id", str(number), "--process-count", str(count)]
-        command += [f"--config.{name}={value}" for name, value in (FIELDS | {"train.total_kimg": steps * 0.012} | fields).items()]
+        command += [
+            f"--config.{name}={value}"
+            for name, value in (FIELDS | {"train.total_kimg": steps * 0.012} | fields).items()
+        ]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         started.append(subprocess.Popen([*command, *words], env=env, cwd=tmp_path, **pipes))
         return started[-1]
@@ -67,7 +70,9 @@ def told(process, seconds=60):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("there", "absent"), [([0], "process 1 of 2"), ([1], "process 0 of 2"), ([2, 0], "processes 1, 3 of 4")])
+@pytest.mark.parametrize(
+    ("there", "absent"), [([0], "process 1 of 2"), ([1], "process 0 of 2"), ([2, 0], "processes 1, 3 of 4")]
+)
 def test_who_did_not_come_is_named(start, there, absent):
     count = int(absent[-1])
     processes = [start(number, "--wait", "4", count=count) for number in there]
@@ -88,7 +93,9 @@ def test_who_was_killed_is_named_and_the_run_goes_on(start, tmp_path, victims):
     for number in set(range(count)) - set(victims):
         status, said, rest = told(processes[number])
         assert status == 3 and len(said) == 1 and not rest, (said, rest)
-        assert re.search(rf"process ({'|'.join(map(str, victims))}) of {count} is gone .*start all {count} again", said[0])
+        assert re.search(
+            rf"process ({'|'.join(map(str, victims))}) of {count} is gone .*start all {count} again", said[0]
+        )
     assert time.monotonic() - killed < 30
     step = reading.newest_step(tmp_path / "run")
     assert step >= 8
@@ -132,7 +139,12 @@ def test_a_signal_to_one_saves_and_ends_all(start, tmp_path, number):
 
 @pytest.mark.slow
 def test_processes_that_do_not_fit_are_told_so(start):
-    wrong = [start(5, count=4), start(1, count=3), start(1, fields={"train.seed": 1}), start(1, fields={"data.workers": 3})]
+    wrong = [
+        start(5, count=4),
+        start(1, count=3),
+        start(1, fields={"train.seed": 1}),
+        start(1, fields={"data.workers": 3}),
+    ]
     ends = [told(process) for process in (start(0, "--wait", "6", count=3), *wrong)]
     assert [status for status, *_ in ends] == [3, 2, 3, 2, 2]
     assert "--process-id 5: must be 0 to 3" in ends[1][1][0]
