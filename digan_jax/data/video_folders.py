@@ -10,6 +10,7 @@ import concurrent.futures
 import functools
 import hashlib
 import itertools
+import sys
 import threading
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from digan_jax.data import catalogue
 from digan_jax.data.catalogue import Video
 from digan_jax.errors import InputError
 from digan_jax.host import video_reading
+from digan_jax.host.arrays import read_arrays
 from digan_jax.host.names import natural_order
 from digan_jax.host.showing import UnusableVideo, shown
 from digan_jax.host.still_pictures import check_regular, reason_of
@@ -183,9 +185,7 @@ def _arrays(path: str) -> np.ndarray:
     try:
         if not check_regular(epath.Path(path)):
             raise UnusableVideo("empty file")
-        with epath.Path(path).open("rb") as file:
-            stored = np.load(file, allow_pickle=False)
-            arrays = {"": stored} if isinstance(stored, np.ndarray) else {key: stored[key] for key in stored.files}
+        arrays = read_arrays(path, max_bytes=sys.maxsize)  # evaluation has its own limit
     except UnusableVideo:
         raise
     except Exception as error:  # NumPy, zip and zlib each have their own

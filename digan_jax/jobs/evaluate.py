@@ -21,6 +21,7 @@ from digan_jax.errors import InputError
 from digan_jax.evaluation import feature_cache, measure, protocols, sides
 from digan_jax.evaluation.features import extractors
 from digan_jax.evaluation.metrics import motion
+from digan_jax.host.arrays import MAX_BYTES
 from digan_jax.host.files import moved_in
 from digan_jax.host.progress import Progress
 from digan_jax.jobs import opening_sides
@@ -54,6 +55,7 @@ class EvaluateRequest(Request):
       kind: of `fake`, "model", "folder", or "any" to detect it.
       step: checkpoint of a run, or "best" for the lowest FVD measured in training; None: the newest.
       size: centre-crop and resize videos of folders to this many pixels a side; None: as they are.
+      max_array_bytes: memory limit of the arrays in a .npz or .npy file.
 
     Raises:
       InputError: an invalid value, or an unknown protocol.
@@ -75,6 +77,7 @@ class EvaluateRequest(Request):
     kind: Literal["any", "model", "folder"] = "any"
     step: int | Literal["best"] | None = None
     size: int | None = None
+    max_array_bytes: int = MAX_BYTES
 
     def check(self) -> None:
         if not self.fake:
@@ -99,6 +102,7 @@ def run(request: EvaluateRequest, progress: Progress = Progress()) -> dict:
     """
     started = time.monotonic()
     chosen = protocols.named(request.protocol)
+    opening_sides.check_arrays(filter(None, (request.fake, request.real)), request.max_array_bytes)
     fake = opening_sides.open_fake(request.fake, request.kind, request.step, request.size)
     tasks, skipped = _choose(request, chosen, fake)
     video_network = functools.cache(lambda resize: extractors.i3d_extractor(resize, request.weights))

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import sys
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from etils import epath
@@ -100,14 +101,14 @@ def _tell(source: FolderSource, folder: epath.PathLike) -> None:
             print(f"{folder}: {len(told)} {word}:", *lines, sep="\n", file=sys.stderr)
 
 
-def check_arrays(place: str, max_bytes: int) -> None:
-    """Raises `InputError` when a .npz or .npy file at or below `place` would take more memory; what else is wrong with it
-    is told where it is opened."""
-    root = Path(place).expanduser()
-    for file in [root] if root.is_file() else sorted(root.rglob("*")):
-        if file.suffix.lower() in ARRAY_SUFFIXES and file.is_file():
-            with contextlib.suppress(OSError, EOFError, zipfile.BadZipFile, NotImplementedError):
-                arrays.check_arrays(file, max_bytes)
+def check_arrays(places: Iterable[str], max_bytes: int) -> None:
+    """Raises `InputError` when a .npz or .npy file at or below one of `places` would take more memory; what else is wrong
+    with it is told where it is opened."""
+    for root in (Path(place).expanduser() for place in places):
+        for file in [root] if root.is_file() else sorted(root.rglob("*")):
+            if file.suffix.lower() in ARRAY_SUFFIXES and file.is_file():
+                with contextlib.suppress(OSError, EOFError, zipfile.BadZipFile, NotImplementedError):
+                    arrays.check_arrays(file, max_bytes)
 
 
 def _holds_media(place: epath.Path) -> bool:

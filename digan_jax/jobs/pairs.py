@@ -6,7 +6,9 @@ import dataclasses
 
 from digan_jax.errors import InputError
 from digan_jax.evaluation import pairs
+from digan_jax.host.arrays import MAX_BYTES
 from digan_jax.host.progress import Progress
+from digan_jax.jobs import opening_sides
 from digan_jax.jobs.requests import Request
 
 
@@ -17,6 +19,7 @@ class PairsRequest(Request):
     Attributes:
       fake, originals: folders of equally many clips; the n-th clips of both, in order of name, are a pair.
       size: centre-crop and resize frames to this many pixels a side; None: as they are.
+      max_array_bytes: memory limit of the arrays in a .npz or .npy file.
       lpips: weights of LPIPS in one file or two, see `features.lpips.load`; empty: no LPIPS.
 
     Raises:
@@ -27,6 +30,7 @@ class PairsRequest(Request):
     originals: str
     size: int | None = None
     lpips: tuple[str, ...] = ()
+    max_array_bytes: int = MAX_BYTES
 
     def check(self) -> None:
         if self.size is not None and self.size < 1:
@@ -37,4 +41,5 @@ class PairsRequest(Request):
 
 def run(request: PairsRequest, progress: Progress = Progress()) -> dict:
     """Metrics of every pair. Result and errors as `evaluation.pairs.evaluate`."""
+    opening_sides.check_arrays([request.fake, request.originals], request.max_array_bytes)
     return pairs.evaluate(request.fake, request.originals, request.size, request.lpips, progress)

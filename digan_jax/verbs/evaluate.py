@@ -44,7 +44,7 @@ def add(verbs) -> None:
                    help="skip FVD of other, frozen and shuffled real clips")  # fmt: skip
     p.add_argument("--no-frames", dest="frames", action="store_false", help="skip the quality of single frames")
     p.add_argument("--cache", metavar="FOLDER", help="for features (default ~/.cache/digan-jax/features)")
-    p.add_argument("--max-array-bytes", type=arguments.whole_number_above_0, default=8 * 2**30, metavar="N",
+    p.add_argument("--max-array-bytes", type=arguments.whole_number_above_0, metavar="N",
                    help="memory limit of the arrays in a .npz or .npy file (default 8 GiB)")  # fmt: skip
     p.add_argument("--out", default="metrics.json", metavar="FILE", help="report to write (default metrics.json)")
     p.set_defaults(run_verb=run)
@@ -58,14 +58,12 @@ def run(a) -> None:
     if a.lpips and not a.originals:
         raise InputError("--lpips needs --pairs: it compares clips with their originals, one by one.")
     from digan_jax.host import files
-    from digan_jax.jobs import evaluate, opening_sides, pairs
+    from digan_jax.jobs import evaluate, pairs
 
     for out in (a.out, f"{os.path.splitext(a.out)[0]}{'.png' if a.compare else '_nearest.png'}"):
         files.check_file(out)
     if a.cache:
         files.check_folder(a.cache)
-    for place in filter(None, (a.fake, a.real, a.originals, *(a.compare or ()))):
-        opening_sides.check_arrays(place, a.max_array_bytes)
     if a.originals:
         with arguments.about_flags(arguments.flags_of(pairs.PairsRequest, originals="--pairs")):
             return _pairs(a)

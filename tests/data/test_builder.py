@@ -391,5 +391,5 @@ def test_where_one_may_not_write_is_told_before_the_work(prepare, tmp_path, monk
 
 def test_a_file_where_a_folder_should_be_is_told(prepare, tmp_path):
     (tmp_path / "data").write_text("")
-    with pytest.raises(InputError, match="may not be written"):
+    with pytest.raises(InputError, match="data is no folder; choose another place"):
         prepare()

@@ -115,11 +115,13 @@ def test_files_that_are_something_else(thin, tmp_path):
     with pytest.raises(InputError, match=r"'mean': \(16, 112, 112, 3\)"):
         c3d.load(weights, mean)
     np.save(tmp_path / "one.npy", np.zeros(3))
-    for name, content in (("none.npz", None), ("text.npz", b"text"), ("one.npy", None)):
+    for name, content in (("none.npz", None), ("text.npz", b"text")):
         if content:
             (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match=f"{name}: is damaged, or no .npz"):
             c3d.load(tmp_path / name, mean)
+    with pytest.raises(InputError, match="one.npy: lacks conv1a/W"):
+        c3d.load(tmp_path / "one.npy", mean)
 
 
 # ---- the score ----

@@ -33,7 +33,7 @@ fields = st.fixed_dictionaries(
         "truncation": numbers,
         "seed": st.integers(0, 2**32 - 1),
         "sheet": st.tuples(st.integers(1, 9), st.integers(1, 9)),
-        "fps": above_0,
+        "fps": st.floats(0.001, 1e6),
         "duration": above_0,
         "slow": st.integers(1, 9),
         "span": st.tuples(numbers, numbers),
