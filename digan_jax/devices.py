@@ -60,7 +60,7 @@ def joined(
     failed = "an error that it tells itself."
     try:
         with library_logs.shown_late(unless=lambda: all_here.lost):
-            _initialize(coordinator, number, count, wait)
+            initialize(coordinator, number, count, wait)
             yield
         failed = None
     except (InputError, TrainingDiverged) as error:
@@ -74,12 +74,24 @@ def joined(
         all_here.close(failed)
 
 
-def _initialize(coordinator, number, count, wait) -> None:
+def initialize(
+    coordinator: str | None = None,
+    number: int | None = None,
+    count: int | None = None,
+    wait: float = 60,
+    cure: str = "Give --coordinator, --process-id and --process-count.",
+) -> None:
+    """`jax.distributed.initialize`, with its refusals as messages.
+
+    Raises:
+      InputError: no cluster was detected; `cure` says what to give instead.
+      PeerLost: the others did not come within `wait` seconds.
+    """
     limits = {"initialization_timeout": int(wait), "heartbeat_timeout_seconds": MISSED_BEATS}
     try:
         jax.distributed.initialize(coordinator, count, number, shutdown_timeout_seconds=60, **limits)
     except ValueError as error:  # nothing was detected
-        raise InputError(f"--distributed: {error} Give --coordinator, --process-id and --process-count.") from None
+        raise InputError(f"--distributed: {error} {cure}") from None
     except jax.errors.JaxRuntimeError as error:
         first, *_ = str(error).splitlines()
         raise PeerLost(f"not all processes came together within {wait:g} s ({first}); start all of them.") from None

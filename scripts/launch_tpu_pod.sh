@@ -16,7 +16,7 @@ on_every_host() {
 }
 
 if [ "${1:-}" = stop ]; then
-  on_every_host "pkill --signal TERM --exact digan"
+  on_every_host "pkill --signal TERM --full '[/]digan train'"
   exit
 fi
 on_every_host "set -e

@@ -14,4 +14,4 @@ if [ "${1:-}" = --all ]; then
 fi
 # jax without the extras [cuda] or [tpu] is the build for CPUs.
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,eval,beam]"
-JAX_PLATFORMS=cpu exec .venv/bin/python -m pytest -n 2 "${which[@]}" "$@"
+JAX_PLATFORMS=cpu exec .venv/bin/python -m pytest -n 2 ${which[@]+"${which[@]}"} "$@"

@@ -14,13 +14,12 @@ from digan_jax.config.schema import (
     RunConfig,
     TrainConfig,
     check_dtype,
-    family_of,
     parse,
     parse_model,
 )
 
 __all__ = [
     "MODELS", "RESOLUTIONS", "CheckpointConfig", "DataConfig", "EvalConfig", "FamilyConfig", "LogConfig", "MeshConfig",
-    "ModelConfig", "RunConfig", "TrainConfig", "check_dtype", "differences", "family_of", "from_json", "parse",
+    "ModelConfig", "RunConfig", "TrainConfig", "check_dtype", "differences", "from_json", "parse",
     "parse_model", "record", "to_json", "upgraded",
 ]  # fmt: skip

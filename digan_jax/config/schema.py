@@ -246,11 +246,6 @@ def parse_model(tree, family: str) -> FamilyConfig:
     return _parse(_model_class(family), tree, "model.")
 
 
-def family_of(model: FamilyConfig) -> str:
-    """The family of a `model` group: the inverse of `MODELS`."""
-    return next(family for family, cls in MODELS.items() if type(model) is cls)
-
-
 def _model_class(family) -> type:
     known = isinstance(family, str) and family in MODELS
     require(known, f"unknown family {family!r}; choose one of {list(MODELS)}.")

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from digan_jax.errors import InputError
+
 CLASS_NAMES = ("disc", "square", "ring")  # the shape of all shapes of a clip
 EDGE = 0.03  # width of a shape's soft edge; the frame is 2 wide. The same at every size, so sizes agree
 N_CLIPS = {"train": 4096, "test": 1024}
@@ -139,6 +141,8 @@ class BouncingSource:
     fingerprint_covers = "pixels and labels"  # they follow from what it covers
 
     def __init__(self, size: int, n_frames: int, split: str = "train"):
+        if split not in N_CLIPS:
+            raise InputError(f"data.split={split!r}: the bouncing shapes have {sorted(N_CLIPS)}.")
         self.size = self.height = self.width = size
         self._n_frames = n_frames
         self._first = 0 if split == "train" else N_CLIPS["train"]

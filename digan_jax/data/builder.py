@@ -186,9 +186,13 @@ def _finish(name, folder, stock, found, built, made) -> PreparedSet:
     remarks = (*stock.remarks, *stock.without_videos(found.skipped), *found.remarks)
     report = PreparedSet(name, str(folder), splits, stock.class_names, skipped, False, 0.0, remarks)
     (built / PREPARED_FILE).write_text(json.dumps({"made": made, "report": dataclasses.asdict(report)}, indent=1))
-    _remove(folder)
     folder.parent.mkdir(exist_ok=True)
+    old = folder.parent / f".{folder.name}.old"
+    if folder.exists():
+        _remove(old)
+        folder.rename(old)
     built.rename(folder)
+    _remove(old)
     return report
 
 

@@ -116,7 +116,7 @@ def take_stock(source: str, val_fraction: float = 0.0, suffixes: tuple[str, ...]
     if there.problem:
         raise InputError(f"source {source!r}: {there.problem}; give a folder of videos or of frame folders.")
     if not 0 <= val_fraction < 1:
-        raise InputError(f"--val-fraction={val_fraction}: must lie in [0, 1).")
+        raise InputError(f"val_fraction={val_fraction}: must lie in [0, 1).")
     if there.is_file:
         return _label([_Found(root, printable(root.name), "train", (), _digest([there.stamp]))], [], [])
     try:
@@ -125,7 +125,7 @@ def take_stock(source: str, val_fraction: float = 0.0, suffixes: tuple[str, ...]
         raise InputError(f"source {source!r}: cannot be listed ({reason_of(error)}).") from None
     if folders and val_fraction:
         names = sorted(p.name for p in folders)
-        raise InputError(f"--val-fraction={val_fraction}: {source!r} has folders {names} already; leave it out.")
+        raise InputError(f"val_fraction={val_fraction}: {source!r} has folders {names} already; leave it out.")
     walk = _Walk(root, suffixes)
     walk.go(folders)
     found = walk.found

@@ -111,7 +111,7 @@ def _mapper(workers: int):
         yield lambda function, jobs: in_order(pool, function, jobs, 2 * workers)
     except concurrent.futures.process.BrokenProcessPool:
         raise InputError(
-            "a decoding process was killed, perhaps for want of memory; try again with fewer --workers."
+            "a decoding process was killed, perhaps for want of memory; try again with fewer `workers`."
         ) from None
     except KeyboardInterrupt:
         for worker in set(multiprocessing.active_children()) - others:  # a long video would be decoded to its end

@@ -26,6 +26,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 
 from digan_jax.errors import InputError
 from digan_jax.host import caches
+from digan_jax.host.files import moved_in
 
 INDEX_FILE = "digan_index.json"  # frames, label and digest of each record, beside the shards; old ones lack digests
 NAMES_FILE = "digan_names.json"  # video of each record, for evaluations that count videos
@@ -248,9 +249,8 @@ def _scan(folder: epath.Path, row: Callable, name: str) -> dict[str, list]:
     with _unreadable_told(folder), concurrent.futures.ThreadPoolExecutor(8) as threads:
         index = dict(threads.map(scan, shards))
     try:
-        scratch = folder / f"{name}.{os.getpid()}"
-        scratch.write_text(json.dumps(index))
-        scratch.replace(folder / name)
+        with moved_in(folder / name) as unfinished:
+            epath.Path(unfinished).write_text(json.dumps(index))
     except OSError:
         pass  # a shared, read-only set: the next reader scans again
     return index

@@ -12,7 +12,7 @@ from jaxtyping import Int, UInt8
 
 from digan_jax.config import DataConfig, FamilyConfig
 from digan_jax.data import builder, clips, pieces
-from digan_jax.data.bouncing import N_CLIPS, BouncingSource
+from digan_jax.data.bouncing import BouncingSource
 from digan_jax.data.records import Features, Records, find_set
 from digan_jax.errors import InputError
 from digan_jax.host.progress import TerminalProgress
@@ -125,8 +125,6 @@ def _folder(data: DataConfig, model: FamilyConfig) -> Source:
 
 
 def _bouncing(data: DataConfig, model: FamilyConfig) -> Source:
-    if data.split not in N_CLIPS:
-        raise InputError(f"data.split={data.split!r}: the bouncing shapes have {sorted(N_CLIPS)}.")
     return BouncingSource(model.resolution, clips.span(data.frames, data.stride), data.split)
 
 

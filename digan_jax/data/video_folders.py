@@ -10,7 +10,6 @@ import concurrent.futures
 import functools
 import hashlib
 import itertools
-import sys
 import threading
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,7 +22,7 @@ from digan_jax.data import catalogue
 from digan_jax.data.catalogue import Video
 from digan_jax.errors import InputError
 from digan_jax.host import video_reading
-from digan_jax.host.arrays import read_arrays
+from digan_jax.host.arrays import MAX_BYTES, TooLarge, read_arrays
 from digan_jax.host.names import natural_order
 from digan_jax.host.showing import UnusableVideo, shown
 from digan_jax.host.still_pictures import check_regular, reason_of
@@ -58,6 +57,7 @@ class FolderSource:
       folder: or one file.
       size: pixels a side that frames are cropped and resized to; None: as they are seen, and then all must be of one
         size.
+      max_bytes: memory limit of the arrays in one file.
       strict: fail on the first file that cannot be used; what is no video at all is skipped all the same.
 
     Raises:
@@ -67,14 +67,14 @@ class FolderSource:
     class_names = ()
     fingerprint_covers = "names and contents of files"
 
-    def __init__(self, folder: epath.PathLike, size: int | None = None, strict: bool = False):
-        self._square = size
+    def __init__(self, folder: epath.PathLike, size: int | None = None, strict: bool = False, max_bytes: int = MAX_BYTES):
+        self._square, self._max_bytes = size, max_bytes
         root = epath.Path(folder).expanduser()
         if not is_there(root):
             raise InputError(f"{root}: there is no such file or folder.")
         stock = catalogue.take_stock(str(root), suffixes=VIDEO_SUFFIXES + ARRAY_SUFFIXES)
         videos = sorted(stock.videos, key=lambda video: natural_order(video.name))
-        looked = list(zip((video.name for video in videos), _look_into(videos)))
+        looked = list(zip((video.name for video in videos), _look_into(videos, max_bytes)))
         self.items = [item for _, (items, _, _) in looked for item in items]
         self.skipped = [*stock.skipped, *((name, reason) for name, (_, reason, _) in looked if reason)]
         self.remarks = [(name, remark) for name, (_, _, remarks) in looked for remark in remarks]
@@ -86,13 +86,13 @@ class FolderSource:
             if (item.height, item.width) != (first.height, first.width):
                 raise InputError(
                     f"{folder}: {item.name} is {item.width}x{item.height}, {first.name} is {first.width}x{first.height}; "
-                    "all frames must be of one size, or give --size to crop and resize them."
+                    "all frames must be of one size, or give `size` to crop and resize them."
                 )
         self.height, self.width = (size, size) if size else (first.height, first.width)
         self.size = self.height
         self.frame_counts = np.array([item.frames for item in self.items], np.int64)
         self.labels = np.zeros(len(self.items), np.int64)
-        self.array_range = _range([item.path for item in self.items if item.index is not None])
+        self.array_range = _range([item.path for item in self.items if item.index is not None], max_bytes)
         told = [tuple(item._replace(path="")) for item in self.items]
         self.fingerprint = hashlib.sha256(repr((told, stock.fingerprint, size)).encode()).hexdigest()[:16]
         self._decoded: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
@@ -114,7 +114,7 @@ class FolderSource:
         """
         item, numbers = self.items[record], np.asarray(numbers)
         if item.index is not None:
-            frames = _arrays(item.path)[item.index][numbers]
+            frames = _arrays(item.path, self._max_bytes)[item.index][numbers]
             if frames.dtype != np.uint8:
                 frames = quantised(frames, quantise, item.name)
             return np.stack([shown(f, self._square) for f in frames]) if self._square else frames
@@ -143,13 +143,13 @@ def is_there(path: epath.PathLike) -> bool:
     return epath.Path(path).expanduser().exists()
 
 
-def _look_into(videos: Sequence[Video]) -> list[tuple[list[Item], str, Sequence[str]]]:
+def _look_into(videos: Sequence[Video], max_bytes: int) -> list[tuple[list[Item], str, Sequence[str]]]:
     """(items, "" or why there are none, remarks) of each."""
 
     def look(video: Video):
         try:
             if video.path.lower().endswith(ARRAY_SUFFIXES) and not epath.Path(video.path).is_dir():
-                clips = _arrays(video.path)
+                clips = _arrays(video.path, max_bytes)
                 _check_numbers(clips, video.path)
                 return [Item(video.name, video.path, i, *clip.shape[:3]) for i, clip in enumerate(clips)], "", ()
             extent = _extent(video.path, video.stamp)
@@ -176,7 +176,7 @@ def _extent(path: str, stamp: str) -> tuple[int, int, int, tuple[str, ...]]:
 
 
 @functools.lru_cache(maxsize=2)
-def _arrays(path: str) -> np.ndarray:
+def _arrays(path: str, max_bytes: int) -> np.ndarray:
     """Clips [n t h w 3] of an array file.
 
     Raises:
@@ -185,8 +185,8 @@ def _arrays(path: str) -> np.ndarray:
     try:
         if not check_regular(epath.Path(path)):
             raise UnusableVideo("empty file")
-        arrays = read_arrays(path, max_bytes=sys.maxsize)  # evaluation has its own limit
-    except UnusableVideo:
+        arrays = read_arrays(path, max_bytes)
+    except (UnusableVideo, TooLarge):
         raise
     except Exception as error:  # NumPy, zip and zlib each have their own
         raise UnusableVideo(f"is not a readable array ({reason_of(error)}); write it again with numpy.savez") from error
@@ -214,11 +214,11 @@ def _check_numbers(clips: np.ndarray, path: str) -> None:
         raise InputError(f"{told}, none below 0, where [-1, 1] is meant: give 2 x - 1 of clips in [0, 1], or uint8.")
 
 
-def _range(paths: Sequence[str]) -> str:
+def _range(paths: Sequence[str], max_bytes: int) -> str:
     """What numbers the arrays hold, in words."""
     found: dict[str, list] = {}
     for path in dict.fromkeys(paths):
-        clips = _arrays(path)
+        clips = _arrays(path, max_bytes)
         low, high = found.get(clips.dtype.name, (clips.min(), clips.max()))
         found[clips.dtype.name] = [min(low, clips.min()), max(high, clips.max())]
     return ", ".join(f"{kind} from {low:z.3g} to {high:z.3g}" for kind, (low, high) in found.items())

@@ -23,9 +23,10 @@ from digan_jax.host.files import moved_in
 _DIGEST = 16  # bytes
 
 
-def default_folder() -> Path | None:
+def default_folder() -> epath.Path | None:
     """None where nothing can be kept; a person is told."""
-    return caches.usable(caches.folder("features"))
+    place = caches.usable(caches.folder("features"))
+    return place and epath.Path(place)
 
 
 def digest(clip: np.ndarray) -> bytes:

@@ -12,6 +12,7 @@ from digan_jax.data.video_folders import FolderSource
 from digan_jax.errors import InputError
 from digan_jax.evaluation.features import lpips, stlpips
 from digan_jax.evaluation.metrics import fidelity, motion
+from digan_jax.host.arrays import MAX_BYTES
 from digan_jax.host.progress import Progress
 
 UNITS = {
@@ -32,6 +33,7 @@ def evaluate(
     size: int | None = None,
     lpips_files: Sequence[epath.PathLike] = (),
     progress: Progress = Progress(),
+    max_array_bytes: int = MAX_BYTES,
 ) -> dict:
     """Metrics of every pair, with mean and standard deviation over pairs.
 
@@ -39,12 +41,14 @@ def evaluate(
       fake, originals: folders of clips; the n-th clips of both, in order of name, are a pair.
       size: centre-crop and resize frames to this many pixels a side; None: as they are.
       lpips_files: weights of LPIPS, see `lpips.load`; empty: no LPIPS.
+      max_array_bytes: memory limit of the arrays in one file.
 
     Raises:
       InputError: different numbers, lengths or sizes of clips; unreadable clips; missing or wrong weights.
     """
     fidelity.library()
-    a, b = (FolderSource(folder, size, strict=True) for folder in (fake, originals))  # a file less would shift pairs
+    # Strict: a file less would shift the pairs.
+    a, b = (FolderSource(folder, size, strict=True, max_bytes=max_array_bytes) for folder in (fake, originals))
     _check(a, b, fake, originals)
     weights, units, checksums = {"st_lpips": stlpips.load()}, UNITS, {"st_lpips": stlpips.SOURCE.sha256}
     if lpips_files:

@@ -19,6 +19,7 @@ from digan_jax.data.video_folders import FolderSource, quantised
 from digan_jax.errors import InputError
 from digan_jax.evaluation import protocols
 from digan_jax.evaluation.protocols import Protocol, Selection
+from digan_jax.host.arrays import MAX_BYTES
 
 Clip = UInt8[np.ndarray, "t h w 3"]
 _CHUNK = 16  # clips that a model draws at a time; always the same number, so one program serves all
@@ -101,13 +102,16 @@ class FolderClips:
 
     Args:
       size: centre-crop and resize frames to this many pixels a side; None: as they are.
+      max_bytes: memory limit of the arrays in one file.
 
     Raises:
       InputError: as `FolderSource`; videos of different lengths, or shorter than a clip.
     """
 
-    def __init__(self, folder: epath.PathLike, frames: int = 16, size: int | None = None):
-        self.source = FolderSource(folder, size)
+    def __init__(
+        self, folder: epath.PathLike, frames: int = 16, size: int | None = None, max_bytes: int = MAX_BYTES
+    ):
+        self.source = FolderSource(folder, size, max_bytes=max_bytes)
         self.name, self._frames = str(folder), frames
         counts = self.source.frame_counts
         shortest = self.source.items[int(counts.argmin())]

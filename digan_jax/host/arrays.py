@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -15,6 +16,10 @@ from digan_jax.errors import InputError
 MAX_BYTES = 8 * 2**30  # that the arrays of a file may take in memory, unless somebody allows more
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _ZIP = b"PK"
+
+
+class TooLarge(InputError):
+    """Arrays that are read only if somebody allows more memory."""
 
 
 def read_arrays(path: epath.PathLike, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
@@ -31,7 +36,7 @@ def read_arrays(path: epath.PathLike, max_bytes: int = MAX_BYTES) -> dict[str, n
                 return {"": found}
             with found:
                 return {name: found[name] for name in found.files}
-    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, NotImplementedError, MemoryError) as error:
+    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: is damaged, or no .npz of numbers ({error}).") from None
@@ -51,9 +56,9 @@ def check_arrays(path: epath.PathLike, max_bytes: int = MAX_BYTES) -> None:
             raise InputError(f"{what} claims {_size(claimed)} and holds {_size(held)}; it is damaged, make it again.")
         total += claimed
     if total > max_bytes:
-        raise InputError(
+        raise TooLarge(
             f"{path}: its arrays take {_size(total)} in memory, more than the {_size(max_bytes)} allowed; "
-            "split it, or allow more with --max-array-bytes."
+            "split it, or allow more."
         )
 
 

@@ -20,10 +20,16 @@ from etils import epath
 from digan_jax.errors import InputError, full_disk
 
 
+def expanded(path: epath.PathLike) -> epath.Path:
+    """`path` with "~" as the home folder, as a shell leaves it in --out=~/a.mp4; buckets as they are."""
+    path = epath.Path(path)
+    return path if in_bucket(path) else path.expanduser()
+
+
 def check_free(path: epath.PathLike, replaceable: Callable[[epath.Path], bool] = lambda path: False) -> None:
     """Raises `InputError` when something is at `path` that is neither an empty folder nor `replaceable`, or when no
     folder can be made there."""
-    path = epath.Path(path)
+    path = expanded(path)
     check_folder(path.parent if path.name else path)
     if not path.exists() or (path.is_dir() and (replaceable(path) or not any(path.iterdir()))):
         return
@@ -32,7 +38,7 @@ def check_free(path: epath.PathLike, replaceable: Callable[[epath.Path], bool] =
 
 def check_file(path: epath.PathLike) -> None:
     """Raises `InputError` when no file can be written at `path`, with its folders; long work asks before it begins."""
-    if _in_bucket(path):
+    if in_bucket(path):
         return
     with _refused_told(path):
         place = Path(path).expanduser().absolute()
@@ -45,7 +51,7 @@ def check_file(path: epath.PathLike) -> None:
 def check_folder(path: epath.PathLike, what: epath.PathLike | None = None) -> None:
     """Raises `InputError`, about `what` or `path` itself, when no files can be written in this folder, or when it
     cannot be made."""
-    if _in_bucket(path):
+    if in_bucket(path):
         return
     what = path if what is None else what
     with _refused_told(what):
@@ -73,7 +79,7 @@ def _refused_told(what: epath.PathLike) -> Iterator[None]:
         raise InputError(f"{what}: cannot be written ({reason}); choose another place, or {cure}.") from None
 
 
-def _in_bucket(path: epath.PathLike) -> bool:
+def in_bucket(path: epath.PathLike) -> bool:
     return "://" in os.fspath(path)
 
 
@@ -165,7 +171,7 @@ def folder_moved_in(path: epath.PathLike) -> Iterator[epath.Path]:
     """Gives an empty local folder; it becomes `path`, in place of what is there, only if the block ends well. An
     `OSError` of a full disk names `path`."""
     path = epath.Path(path)
-    if _in_bucket(path):  # a bucket has no folders to rename
+    if in_bucket(path):  # a bucket has no folders to rename
         with tempfile.TemporaryDirectory() as local:
             yield epath.Path(local)
             _upload(epath.Path(local), path)
@@ -202,9 +208,9 @@ def _upload(local: epath.Path, path: epath.Path) -> None:
 def moved_in(path: epath.PathLike) -> Iterator[str]:
     """Gives a local name to write to; what was written moves to `path` only if the block ends well. An `OSError` of a
     full disk names `path`."""
-    path = epath.Path(path)
+    path = expanded(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if _in_bucket(path):  # a bucket: whole objects appear at once
+    if in_bucket(path):  # a bucket: whole objects appear at once
         with tempfile.TemporaryDirectory() as folder:
             local = epath.Path(folder) / path.name
             yield os.fspath(local)
@@ -222,8 +228,8 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
 
 def append(path: epath.PathLike, text: str) -> None:
     """Adds all of `text` to the end of a file, or, where the disk is full, nothing. Raises `OSError`."""
-    path = epath.Path(path)
-    if "://" in os.fspath(path):
+    path = expanded(path)
+    if in_bucket(path):
         with path.open("a") as file:
             file.write(text)
         return
@@ -240,8 +246,8 @@ def append(path: epath.PathLike, text: str) -> None:
 
 def is_plain(path: epath.PathLike) -> bool:
     """Whether `path` is an ordinary file. `epath` takes a pipe for one, which waits for a writer for ever."""
-    path = epath.Path(path)
-    return path.is_file() if "://" in os.fspath(path) else os.path.isfile(path)
+    path = expanded(path)
+    return path.is_file() if in_bucket(path) else os.path.isfile(path)
 
 
 def read_json(path: epath.PathLike) -> object:

@@ -76,6 +76,8 @@ class _Lock(Held):
             same = os.path.samestat(there, os.fstat(self._file.fileno()))
         except (FileNotFoundError, NotADirectoryError):
             same = False
+        except OSError:  # a file system that does not answer now may answer the next time
+            return
         if not same:
             raise InputError(f"{self._folder}: was removed or replaced meanwhile; nothing more can be saved there.")
 
@@ -128,8 +130,10 @@ class _Lease(Held):
         if self._lost:
             raise InputError(f"{self._folder}: was removed or taken over by another process; this one ends.")
 
-    def release(self) -> None:
+    def end(self) -> None:
         self._ended.set()
+
+    def release(self) -> None:
         with contextlib.suppress(Exception):
             if self.is_ours():
                 self.path.unlink()
@@ -164,4 +168,6 @@ def _leased(folder: epath.Path, name: str, doing: str) -> Iterator[Held]:
     try:
         yield lease
     finally:
+        lease.end()
+        thread.join(BEAT)  # else it might write the lease once more after its removal
         lease.release()

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
@@ -85,7 +86,7 @@ def read_metadata(path: epath.PathLike) -> dict:
         raise InputError(f"{os.fspath(path)}: no such file.")
     try:
         return json.loads(_READERS[check_suffix(path)](path))
-    except (KeyError, ValueError, OSError) as error:  # FFmpegError is one of them, JSONDecodeError too
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:  # FFmpegError is an OSError
         if isinstance(error, InputError):
             raise
         raise InputError(f"{os.fspath(path)}: holds no note of how it was made; was it written by digan?") from error
@@ -199,7 +200,7 @@ def _tag_bt709(context) -> None:
 def _write_gif(path, frames, fps, metadata, _):
     """One palette for all frames, chosen from their colours, so that still parts do not flicker. They are read once
     and wait on disk, without loss, until the palette is known."""
-    with tempfile.TemporaryDirectory(prefix=".digan_", dir=os.path.dirname(os.path.abspath(path))) as folder:
+    with tempfile.TemporaryDirectory(prefix=f"{os.path.splitext(os.path.basename(path))[0]}_", dir=os.path.dirname(os.path.abspath(path))) as folder:
         waiting, plain = os.path.join(folder, "frames.mkv"), os.path.join(folder, "frames.gif")
         palette = _spool(waiting, _pictures(frames), fps)
         with av.open(waiting) as source, _container(plain) as container:

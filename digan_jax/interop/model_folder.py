@@ -69,7 +69,7 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) 
             "format": config_lib.records.FORMAT,
             "library": LIBRARY,
             "library_version": metadata.version(LIBRARY),
-            "family": config_lib.family_of(weights.config),
+            "family": weights.family,
             "compute_dtype": weights.compute_dtype,
             "model": dataclasses.asdict(weights.config),
             "class_names": list(weights.class_names),
@@ -132,7 +132,7 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
         shapes = {"generator": generator, "critic": _shapes(nets.critic.init)}
         as_trained = _load(path / TRAINING, shapes, sha256.get(TRAINING))
     facts = {key: record[key] for key in ("data", "training", "scores") if key in record}
-    return Weights(config, params, compute_dtype, **as_trained, class_names=class_names, facts=facts)
+    return Weights(config, params, compute_dtype, **as_trained, class_names=class_names, facts=facts, family=record["family"])
 
 
 def _check_plausible(config: ModelConfig) -> None:

@@ -41,7 +41,7 @@ def read(path: epath.PathLike, training: bool = False, step: int | str | None = 
 
         repo, _, revision = str(path).removeprefix(HUB).partition("@")
         path = hub.download(repo, revision or None, training)
-    path = epath.Path(path)
+    path = reading.home(path)
     if not path.exists():
         raise InputError(f"{path}: no such run or file; {_PLACES}.")
     if path.is_dir() and model_folder.is_one(path):

@@ -102,8 +102,9 @@ def run(request: EvaluateRequest, progress: Progress = Progress()) -> dict:
     """
     started = time.monotonic()
     chosen = protocols.named(request.protocol)
-    opening_sides.check_arrays(filter(None, (request.fake, request.real)), request.max_array_bytes)
-    fake = opening_sides.open_fake(request.fake, request.kind, request.step, request.size)
+    fake = opening_sides.open_fake(
+        request.fake, request.kind, request.step, request.size, request.max_array_bytes
+    )
     tasks, skipped = _choose(request, chosen, fake)
     video_network = functools.cache(lambda resize: extractors.i3d_extractor(resize, request.weights))
     checksum = video_network("crop").checksum  # reads the weights before any long work
@@ -165,7 +166,8 @@ def _open_real(request: EvaluateRequest, split: str | None, fake) -> sides.RealC
     height, width = fake.size
     size = height if height == width else None
     is_run = isinstance(fake, sides.GeneratedClips)
-    real = opening_sides.open_real(request.real, request.fake if is_run else None, request.data_dir, split, size)
+    run = request.fake if is_run else None
+    real = opening_sides.open_real(request.real, run, request.data_dir, split, size, request.max_array_bytes)
     theirs = (real.source.height, real.source.width)
     if theirs != (height, width):
         raise InputError(
@@ -249,5 +251,6 @@ def read(path: epath.PathLike) -> dict:
 
 def as_reports(paths: Sequence[str], request: EvaluateRequest, progress: Progress = Progress()) -> list[dict]:
     """A report of each path: read if it is a .json file, otherwise evaluated with the settings of `request`."""
+    known = {path: read(path) for path in paths if path.endswith(".json")}  # first: evaluating takes long
     of = lambda path: run(dataclasses.replace(request, fake=path), progress)
-    return [read(path) if path.endswith(".json") else of(path) for path in paths]
+    return [known[path] if path in known else of(path) for path in paths]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import os
 import sys
-import zipfile
-from collections.abc import Iterable
-from pathlib import Path
 
 from etils import epath
 
@@ -18,10 +15,12 @@ from digan_jax.data.records import find_set
 from digan_jax.data.video_folders import ARRAY_SUFFIXES, FolderSource, is_there
 from digan_jax.errors import InputError
 from digan_jax.evaluation.sides import FolderClips, GeneratedClips, RealClips
-from digan_jax.host import arrays
+from digan_jax.host.arrays import MAX_BYTES
+from digan_jax.host.files import expanded, in_bucket
 from digan_jax.host.still_pictures import IMAGE_SUFFIXES
 from digan_jax.host.video_reading import VIDEO_SUFFIXES
 from digan_jax.interop import model_folder, opening
+from digan_jax.interop.opening import HUB
 from digan_jax.rendering.samplers import of_weights
 from digan_jax.runs import reading
 
@@ -29,7 +28,12 @@ _TOLD = 20  # files a person reads of
 
 
 def open_real(
-    real: str | None, run: epath.PathLike | None, data_dir: str, split: str | None, size: int | None
+    real: str | None,
+    run: epath.PathLike | None,
+    data_dir: str,
+    split: str | None,
+    size: int | None,
+    max_array_bytes: int = MAX_BYTES,
 ) -> RealClips:
     """Opens real clips.
 
@@ -54,7 +58,7 @@ def open_real(
     if real == "bouncing":
         return RealClips(BouncingSource(size or 32, 16, split or "train"), real, split or "train")
     if is_there(real):
-        source = FolderSource(real, size)
+        source = FolderSource(real, size, max_bytes=max_array_bytes)
         _tell(source, real)
         return RealClips(source, str(real), "", stride)
     split = split or (config.data.split if config else "train")
@@ -64,7 +68,11 @@ def open_real(
 
 
 def open_fake(
-    path: str, kind: str = "any", step: int | str | None = None, size: int | None = None
+    path: str,
+    kind: str = "any",
+    step: int | str | None = None,
+    size: int | None = None,
+    max_array_bytes: int = MAX_BYTES,
 ) -> GeneratedClips | FolderClips:
     """Opens generated clips: of a run, a model file, or a folder of videos.
 
@@ -72,24 +80,24 @@ def open_fake(
       kind: "model", "folder", or "any" to detect it.
       step: checkpoint of a run; "best": the one with the lowest FVD measured in training; None: the newest.
       size: centre-crop and resize frames of a folder to this many pixels a side; None: as they are.
+      max_array_bytes: memory limit of the arrays in one file.
 
     Raises:
       InputError: none of these, unusable clips, or no such checkpoint.
     """
+    if path.startswith(HUB):
+        kind = "model"
     if kind == "any":
-        kind = "folder" if _holds_media(epath.Path(path).expanduser()) else "model"
+        kind = "folder" if _holds_media(expanded(path)) else "model"
     if kind == "folder":
-        clips = FolderClips(path, size=size)
+        if reading.is_run(path) or model_folder.is_one(expanded(path)):
+            raise InputError(f"`fake`: {path} is a model, not a folder of videos; give it as --run.")
+        clips = FolderClips(path, size=size, max_bytes=max_array_bytes)
         _tell(clips.source, path)
         return clips
-    config = reading.run_config(path)
-    if config is None:
-        if step is not None:
-            raise InputError(f"step={step}: {path} is no run; only runs have several checkpoints.")
-        return GeneratedClips(opening.load(path), str(path))
     found = opening.read(path, step=step)
-    facts = {"step": found.step, "kimg": config.train.kimg(found.step)}
-    return GeneratedClips(of_weights(found), str(path), config.data.frames, facts=facts)
+    facts = {} if found.step is None else {"step": found.step, "kimg": found.facts["training"]["kimg"]}
+    return GeneratedClips(of_weights(found), str(path), found.facts.get("data", {}).get("frames", 16), facts=facts)
 
 
 def _tell(source: FolderSource, folder: epath.PathLike) -> None:
@@ -101,18 +109,10 @@ def _tell(source: FolderSource, folder: epath.PathLike) -> None:
             print(f"{folder}: {len(told)} {word}:", *lines, sep="\n", file=sys.stderr)
 
 
-def check_arrays(places: Iterable[str], max_bytes: int) -> None:
-    """Raises `InputError` when a .npz or .npy file at or below one of `places` would take more memory; what else is wrong
-    with it is told where it is opened."""
-    for root in (Path(place).expanduser() for place in places):
-        for file in [root] if root.is_file() else sorted(root.rglob("*")):
-            if file.suffix.lower() in ARRAY_SUFFIXES and file.is_file():
-                with contextlib.suppress(OSError, EOFError, zipfile.BadZipFile, NotImplementedError):
-                    arrays.check_arrays(file, max_bytes)
-
-
 def _holds_media(place: epath.Path) -> bool:
-    media = place.suffix.lower() in VIDEO_SUFFIXES + IMAGE_SUFFIXES + ARRAY_SUFFIXES
-    if reading.is_run(place) or model_folder.is_one(place) or not place.is_dir():
-        return media
-    return media or any(_holds_media(below) for below in place.iterdir())
+    if place.suffix.lower() in VIDEO_SUFFIXES + IMAGE_SUFFIXES + ARRAY_SUFFIXES:
+        return True
+    if not place.is_dir() or reading.is_run(place) or model_folder.is_one(place):
+        return False
+    inside = (below for below in place.iterdir() if in_bucket(below) or not os.path.islink(below))  # links may be loops
+    return any(map(_holds_media, inside))

@@ -8,7 +8,6 @@ from digan_jax.errors import InputError
 from digan_jax.evaluation import pairs
 from digan_jax.host.arrays import MAX_BYTES
 from digan_jax.host.progress import Progress
-from digan_jax.jobs import opening_sides
 from digan_jax.jobs.requests import Request
 
 
@@ -41,5 +40,5 @@ class PairsRequest(Request):
 
 def run(request: PairsRequest, progress: Progress = Progress()) -> dict:
     """Metrics of every pair. Result and errors as `evaluation.pairs.evaluate`."""
-    opening_sides.check_arrays([request.fake, request.originals], request.max_array_bytes)
-    return pairs.evaluate(request.fake, request.originals, request.size, request.lpips, progress)
+    folders = request.fake, request.originals
+    return pairs.evaluate(*folders, request.size, request.lpips, progress, request.max_array_bytes)

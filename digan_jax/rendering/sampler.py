@@ -58,7 +58,7 @@ class Sampler:
         Raises:
           InputError: this family has none.
         """
-        raise InputError("--walk: this model family has no latent walks; leave it out.")
+        raise InputError("`walk`: this model family has no latent walks; leave it out.")
 
     def generate(self, lat, times, grid: Grid = None) -> Float[np.ndarray, "b t h w c"]:
         """Clips: float32, about in [-1, 1], not clamped.

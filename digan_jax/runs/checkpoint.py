@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import math
 import shlex
 import time
 from collections.abc import Sequence
@@ -88,7 +89,7 @@ def _changes(workdir: epath.PathLike, config: RunConfig) -> list[str]:
     if finished_steps(workdir):
         theirs = run_config(workdir)
     elif (home(workdir) / CONFIG_FILE).exists():
-        theirs = read_config(workdir)
+        theirs = read_config(workdir)  # damaged or foreign: somebody's folder, which is not replaced
     else:
         return []
     return [line for line in config_lib.differences(theirs, config) if not line.startswith(FREE)]
@@ -97,15 +98,16 @@ def _changes(workdir: epath.PathLike, config: RunConfig) -> list[str]:
 def claim(workdir: epath.PathLike, config: RunConfig, names: Sequence[str] = ()) -> None:
     """Makes `workdir` the home of this run: writes config.json there, and classes.json if the model is conditional and
     its classes have `names`. What a run of another configuration began there moves aside. Raises as `check_workdir`."""
+    if jax.process_index() != 0:
+        return
     check_workdir(workdir, config)
-    if jax.process_index() == 0:
-        if changed := _changes(workdir, config):
-            aside = _set_beginning_aside(home(workdir))
-            changed = ", ".join(changed)
-            say_once(f"{workdir}: replaces a run without a checkpoint ({changed}); its log is in {aside} now.")
-        write_json(home(workdir) / CONFIG_FILE, config_lib.record(config))
-        if config.model.n_classes and names:
-            write_json(home(workdir) / CLASSES_FILE, names)
+    if changed := _changes(workdir, config):
+        aside = _set_beginning_aside(home(workdir))
+        changed = ", ".join(changed)
+        say_once(f"{workdir}: replaces a run without a checkpoint ({changed}); its log is in {aside} now.")
+    write_json(home(workdir) / CONFIG_FILE, config_lib.record(config))
+    if config.model.n_classes and names:
+        write_json(home(workdir) / CLASSES_FILE, names)
 
 
 def _set_beginning_aside(workdir: epath.Path) -> epath.Path:
@@ -208,6 +210,8 @@ class Checkpointer:
 
         The save before it may remove old checkpoints by what was known then, so the best one is never lost.
         """
+        if not math.isfinite(fvd):
+            return False
         best = fvd < min((v for s, v in self._fvd.items() if s != step), default=float("inf"))
         self._fvd[step] = fvd
         if jax.process_index() == 0:

@@ -66,7 +66,7 @@ def is_run(path: epath.PathLike) -> bool:
     """Whether `path` is a folder with checkpoints, rather than one model."""
     if str(path).startswith("hf://"):  # the hub holds models; etils would ask it
         return False
-    return (epath.Path(path) / "checkpoints").is_dir()
+    return (home(path) / "checkpoints").is_dir()
 
 
 def read_fvd(workdir: epath.PathLike) -> dict[int, float]:

@@ -5,6 +5,7 @@ Items are read as plain arrays, or in the shardings of a state. Nothing that dif
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -186,6 +187,8 @@ class Stored:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             if "PERMISSION_DENIED" in str(error) or "Permission denied" in str(error):
                 raise InputError(f"{self._folder / item}: may not be read ({reason[:200]}).") from None
+            if _passes(error):
+                raise InputError(f"{self._folder / item}: cannot be reached ({reason[:200]}); try again.") from None
             raise self._damaged(item, f"cannot be read ({reason[:200]})") from None
 
     def _damaged(self, item: str, what: str) -> Damaged:
@@ -204,3 +207,9 @@ def quieten_tensorstore() -> None:
             before(unraisable)
 
     sys.unraisablehook = hook
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the storage, rather than the checkpoint, failed: the next attempt may succeed."""
+    busy = any(word in str(error) for word in ("UNAVAILABLE", "DEADLINE_EXCEEDED"))
+    return busy or getattr(error, "errno", None) in (errno.ESTALE, errno.ETIMEDOUT)

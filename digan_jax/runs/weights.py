@@ -9,7 +9,7 @@ from etils import epath
 
 from digan_jax.config import FamilyConfig, RunConfig
 from digan_jax.errors import InputError
-from digan_jax.host.files import read_json
+from digan_jax.host.files import expanded, read_json
 from digan_jax.runs.reading import read_fvd
 from digan_jax.shapes import Params
 
@@ -58,7 +58,7 @@ def scores_of(run: epath.PathLike, step: int) -> list[dict]:
     Raises:
       InputError: a metrics.json that is no report; removing it is the cure.
     """
-    run = epath.Path(run)
+    run = expanded(run)
     report = _json(run / "metrics.json")
     protocols, subject = (_dict(report, key) for key in ("protocols", "subject"))
     scores = []

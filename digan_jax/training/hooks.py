@@ -72,7 +72,9 @@ class SaveCheckpoint:
         """Raises TrainingDiverged, or InputError where the workdir is gone; other failures are told alone."""
         self._held.check()
         self._settle()
-        self._look(step)
+        if step in finished_steps(self._workdir):
+            return
+        self._look(step, wait=True)  # Orbax waits for the save before in any case, and all processes must know of it
         try:
             self.saved.save(step, state, self._position(step))
         except (InputError, TrainingDiverged):

@@ -210,15 +210,12 @@ def open_writers(workdir: epath.PathLike, train: TrainConfig, start_step: int) -
     if jax.process_index() != 0:
         return MultiWriter([])
     workdir = epath.Path(workdir)
-    writers = [
-        ConsoleWriter(train, start_step),
-        JsonlWriter(workdir / "metrics.jsonl", start_step),
-    ]
+    writers = [JsonlWriter(workdir / "metrics.jsonl", start_step)]
     try:
         writers.append(TensorBoardWriter(workdir / "tensorboard"))
     except ImportError:
         pass  # the extra is not installed
-    return MultiWriter(writers)
+    return MultiWriter([ConsoleWriter(train, start_step), *writers])  # last: its bar captures the terminal
 
 
 class Meter:

@@ -45,6 +45,7 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
         architecture, no space left on the device for the last checkpoint.
       TrainingDiverged: a loss or a weight is not finite; it was not saved.
     """
+    workdir = os.fspath(reading.home(workdir))
     checkpoint.check_workdir(workdir, config)
     mesh = devices.make_mesh(config.mesh.model)
     devices.check_batch(config.train.batch_size, mesh)
@@ -54,6 +55,8 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
         begun = bool(reading.finished_steps(workdir))
         new = None if begun else fresh(config, mesh, init_from)  # refused weights leave no trace
         held = stack.enter_context(_held(workdir))
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices("the workdir is held")  # process 0 alone holds it
         begun = bool(reading.finished_steps(workdir))  # somebody may have trained until now
         checkpoint.claim(workdir, config, source.class_names)
         saved = stack.enter_context(contextlib.closing(Checkpointer(workdir, config)))

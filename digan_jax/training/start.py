@@ -12,6 +12,7 @@ from digan_jax import config as config_lib
 from digan_jax import devices
 from digan_jax.config import RunConfig
 from digan_jax.errors import InputError
+from digan_jax.host.notes import say_once
 from digan_jax.interop import opening
 from digan_jax.models import families
 from digan_jax.models.interface import State
@@ -33,6 +34,8 @@ def fresh(config: RunConfig, mesh: Mesh, init_from: str | None = None) -> State:
 
 def _from_weights(place: str, key, config: RunConfig) -> State:
     found = opening.read(place, training=True)
+    if found.critic is None and jax.process_index() == 0:
+        say_once(f"{place}: has no critics; new ones are initialised.")
     cure = "; set the model's fields to theirs, or start without it."
     changed = config_lib.differences(dataclasses.replace(config, model=found.config), config)
     if changed:

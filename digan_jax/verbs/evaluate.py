@@ -60,8 +60,9 @@ def run(a) -> None:
     from digan_jax.host import files
     from digan_jax.jobs import evaluate, pairs
 
-    for out in (a.out, f"{os.path.splitext(a.out)[0]}{'.png' if a.compare else '_nearest.png'}"):
-        files.check_file(out)
+    files.check_file(a.out)
+    if not a.originals:
+        files.check_file(f"{os.path.splitext(a.out)[0]}{'.png' if a.compare else '_nearest.png'}")
     if a.cache:
         files.check_folder(a.cache)
     if a.originals:
@@ -91,9 +92,9 @@ def _compare(a) -> None:
 
     request = evaluate.EvaluateRequest(**arguments.given(a, evaluate.EvaluateRequest) | {"fake": a.compare[0]})
     found, plot = evaluate.as_reports(a.compare, request, TerminalProgress()), f"{os.path.splitext(a.out)[0]}.png"
+    write_json(a.out, {"compared": found})
     print(tables.comparison(found))
     tables.plot(found, plot)
-    write_json(a.out, {"compared": found})
     print(f"written to {a.out} and {plot}")
 
 

@@ -29,7 +29,7 @@ def add(verbs) -> None:
 
 def run(a) -> None:
     if a.kimg is not None and not 0 <= a.kimg < 1e9:
-        raise InputError(f"--kimg {a.kimg:g}: must be a number of thousands of clips, 0 or more.")
+        raise InputError(f"--kimg {a.kimg:g}: must be a number of thousands of frame pairs, 0 or more.")
     from digan_jax.config import files as config_files
     from digan_jax.host import files
     from digan_jax.interop import opening

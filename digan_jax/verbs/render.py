@@ -132,14 +132,16 @@ def _request(a) -> RenderRequest:
     given = {name: value for name, value in vars(a).items() if name in FLAGS and value is not None}
     if isinstance(a.times, tuple):  # FROM:TO
         given["span"] = given.pop("times")
-    if a.path:
+    if a.path is not None:
         from digan_jax.rendering.timeline import read_path
 
         given["path"] = read_path(a.path)
     if a.distributed:
         import jax
 
-        jax.distributed.initialize()
+        from digan_jax import devices
+
+        devices.initialize(cure="Leave it out, and give --process-id and --process-count.")
         given |= {"process_id": jax.process_index(), "process_count": jax.process_count()}
     return RenderRequest(**given)
 

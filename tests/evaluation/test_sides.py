@@ -310,5 +310,5 @@ def test_an_exported_model_is_a_model_and_no_folder_of_its_samples(tiny_run, tmp
     model_folder.write(tmp_path / "model", opening.read(tiny_run), samples=1)
     clips = opening_sides.open_fake(str(tmp_path / "model"))
     assert isinstance(clips, sides.GeneratedClips) and clips.size == (32, 32)
-    with pytest.raises(InputError, match="is no run"):
+    with pytest.raises(InputError, match="only runs have a choice of steps"):
         opening_sides.open_fake(str(tmp_path / "model"), step=1)

@@ -49,14 +49,16 @@ def wait_for_checkpoint(run, step):
 
 
 def flip_everywhere(folder):
-    file = largest(folder)
-    content = bytearray(file.read_bytes())
-    content[::7] = bytes(byte ^ 0x20 for byte in content[::7])
-    file.write_bytes(content)
+    for file in folder.rglob("d/*"):
+        content = bytearray(file.read_bytes())
+        content[::7] = bytes(byte ^ 0x20 for byte in content[::7])
+        file.write_bytes(content)
 
 
 def cut(folder):
-    os.truncate(largest(folder), largest(folder).stat().st_size // 3)
+    """Every data file: some hold what another holds too."""
+    for file in folder.rglob("d/*"):
+        os.truncate(file, file.stat().st_size // 3)
 
 
 def empty(folder):

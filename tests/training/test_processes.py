@@ -12,7 +12,8 @@ import pytest
 
 from digan_jax.runs import reading
 from tests.conftest import TINY
-from tests.training.test_loop import metrics, wait_for_step
+from tests.training.conftest import metrics
+from tests.training.test_loop import wait_for_step
 
 # `digan train` around a state and an iteration that cost nothing.
 PROGRAM = """
@@ -20,8 +21,8 @@ import sys
 from digan_jax import cli
 from digan_jax.models.digan import family
 from digan_jax.training import compile as compiling
-from tests.training import test_loop
-compiling.compile_iteration, family.init_state = test_loop.quick_iteration, test_loop.small_state
+from tests.training import conftest
+compiling.compile_iteration, family.init_state = conftest.quick_iteration, conftest.small_state
 sys.exit(cli.main())
 """
 FIELDS = {f"model.{name}": value for name, value in TINY.items()} | {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from functools import cache
 
@@ -36,8 +35,6 @@ class Digan:
         ema = {name: found.params[name] for name in ("mapping", "synthesis")}
         generator, critic = found.generator, found.critic
         if critic is None:
-            if jax.process_index() == 0:
-                print("these weights have no critics; new ones are initialised.", file=sys.stderr)
             critic = networks_of(config).critic.init(rng.stream(key, "init/critic"))
             generator = jax.tree.map(np.copy, ema)
         weights = {"generator": generator, "critic": critic, "ema": ema, "w_avg": found.params["w_avg"]}
