@@ -118,7 +118,7 @@ def _pixels(file: epath.Path) -> tuple[np.ndarray, View]:
 
 
 def _is_deep(file: epath.Path) -> bool:
-    """Whether a file is a 16-bit PNG that Pillow would cut to 8 bits: grey clipped at 255, colours to the upper byte."""
+    """Whether a file is a 16-bit PNG that Pillow would reduce to 8 bits: it clips grey and drops lower bytes."""
     check_regular(file)
     with file.open("rb") as stream:
         start = stream.read(29)

@@ -36,15 +36,15 @@ def write_video(
         "frames", unchanged, and "fps".
       frames: [t h w 3] or an iterable of [h w 3]: float in [-1, 1], clamped, or uint8 in [0, 255]. An iterable is
         encoded frame by frame, except for .png and .npz. .mp4 and .webm repeat the last row or column of odd sizes.
-      fps: frames per second, within `frame_rates.RATES` of the suffix. GIF counts hundredths of a second; it keeps other
-        rates on average.
+      fps: frames per second, within `frame_rates.RATES` of the suffix. GIF counts hundredths of a second and keeps
+        other rates on average.
       metadata: how the clip was made; stored as JSON in a comment of the file. `read_metadata` returns it.
       quality: of .mp4 and .webm. "standard"; "10-bit": four times finer steps, for float frames, .mp4 only; "lossless":
         exact 8-bit pixels in large files, for players such as VLC and mpv, not for browsers.
 
     Raises:
-      InputError: an unknown suffix or quality; an encoder that this PyAV lacks; no frames; a frame that is not [h w 3] or
-        differs in shape from the first; NaN or infinity; a frame rate outside the range of the suffix.
+      InputError: an unknown suffix or quality; an encoder that this PyAV lacks; no frames; a frame that is not [h w 3]
+        or differs in shape from the first; NaN or infinity; a frame rate outside the range of the suffix.
     """
     path = epath.Path(path)
     write = _WRITERS[check_suffix(path)]
@@ -183,7 +183,7 @@ def _encode(path, frames, fps, metadata, encoding: Encoding, container_options):
 
 
 def _container(path: str, **options) -> av.container.OutputContainer:
-    """Opens a file for writing. An absolute path and an explicit format: FFmpeg would interpret ":" and "%d" in names."""
+    """Opens a file for writing: by absolute path and explicit format, as FFmpeg would interpret ":" and "%d" in names."""
     suffix = os.path.splitext(path)[1].lower()
     return av.open(os.path.abspath(path), "w", format={".mkv": "matroska"}.get(suffix, suffix[1:]), **options)
 

@@ -1,4 +1,4 @@
-"""Output formats by suffix, and their encodings. Constants and checks only, so that the command line imports it fast."""
+"""Output formats by suffix, and their encodings. Constants and checks only, so the command line imports it fast."""
 
 from __future__ import annotations
 
