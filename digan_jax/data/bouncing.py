@@ -145,8 +145,8 @@ class BouncingSource:
         ids = self._first + np.arange(N_CLIPS[split])
         self.frame_counts: Int[np.ndarray, "records"] = np.full(len(ids), n_frames)
         self.labels: Int[np.ndarray, "records"] = ids % len(CLASS_NAMES)
-        told = ("bouncing 1", size, n_frames, split)  # increase the number when rendering changes
-        self.fingerprint = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+        hashed = ("bouncing 1", size, n_frames, split)  # increase the number when rendering changes
+        self.fingerprint = hashlib.sha256(repr(hashed).encode()).hexdigest()[:16]
 
     def __len__(self) -> int:
         return len(self.frame_counts)

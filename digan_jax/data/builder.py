@@ -60,10 +60,10 @@ class PreparedSet:
         if self.class_names:
             few = ", ".join(self.class_names[:5]) + (", …" if len(self.class_names) > 5 else "")
             lines.append(f"  {len(self.class_names)} classes: {few}")
-        for word, told in (("skipped", catalogue.worst_first(self.skipped)), ("with a remark", self.remarks)):
-            lines += [f"  {len(told)} {word}:"] if told else []
-            lines += [f"    {file}: {reason}" for file, reason in told[:20]]
-            lines += [f"    … and {len(told) - 20} more, in {PREPARED_FILE}"] if len(told) > 20 else []
+        for word, rows in (("skipped", catalogue.worst_first(self.skipped)), ("with a remark", self.remarks)):
+            lines += [f"  {len(rows)} {word}:"] if rows else []
+            lines += [f"    {file}: {reason}" for file, reason in rows[:20]]
+            lines += [f"    … and {len(rows) - 20} more, in {PREPARED_FILE}"] if len(rows) > 20 else []
         return "\n".join(lines)
 
 
@@ -257,7 +257,7 @@ def _reuse(name: str, folder: epath.Path, made: dict, stock: catalogue.Catalogue
             "choose another name, or `overwrite` to replace it."
         )
     try:
-        stored |= {told: tuple(map(tuple, stored[told])) for told in ("skipped", "remarks")}
+        stored |= {key: tuple(map(tuple, stored[key])) for key in ("skipped", "remarks")}
         stored |= {"class_names": tuple(stored["class_names"])}
         return PreparedSet(**stored | {"folder": str(folder), "reused": True})
     except (KeyError, TypeError) as error:

@@ -92,8 +92,8 @@ class FolderSource:
         self.frame_counts = np.array([item.frames for item in self.items], np.int64)
         self.labels = np.zeros(len(self.items), np.int64)
         self.array_range = _range([item.path for item in self.items if item.index is not None])
-        told = [tuple(item._replace(path="")) for item in self.items]
-        self.fingerprint = hashlib.sha256(repr((told, stock.fingerprint, size)).encode()).hexdigest()[:16]
+        hashed = [tuple(item._replace(path="")) for item in self.items]
+        self.fingerprint = hashlib.sha256(repr((hashed, stock.fingerprint, size)).encode()).hexdigest()[:16]
         self._decoded: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
         self._lock = threading.Lock()
 

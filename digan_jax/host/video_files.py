@@ -183,7 +183,7 @@ def _encode(path, frames, fps, metadata, encoding: Encoding, container_options):
 
 
 def _container(path: str, **options) -> av.container.OutputContainer:
-    """Opens a file for writing: by absolute path and explicit format, as FFmpeg would interpret ":" and "%d" in names."""
+    """Opens a file for writing, by absolute path and format, because FFmpeg would interpret ":" and "%d" in names."""
     suffix = os.path.splitext(path)[1].lower()
     return av.open(os.path.abspath(path), "w", format={".mkv": "matroska"}.get(suffix, suffix[1:]), **options)
 

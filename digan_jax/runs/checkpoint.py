@@ -1,7 +1,8 @@
-"""Saves and restores the checkpoints of a run: Orbax items {state, ema, config, data, digest} in WORKDIR/checkpoints/STEP.
+"""Saves and restores the checkpoints of a run.
 
-Saves are asynchronous and atomic: a checkpoint gets its final name when all of it is on disk. Rendering reads only `ema`
-and `config`, as NumPy arrays, and needs neither the mesh nor the devices of training.
+A checkpoint is a folder WORKDIR/checkpoints/STEP of the Orbax items {state, ema, config, data, digest}. Saves are
+asynchronous and atomic: a checkpoint gets its final name when all of it is on disk. Rendering reads only `ema` and
+`config`, as NumPy arrays, and needs neither the mesh nor the devices of training.
 """
 
 from __future__ import annotations
@@ -331,7 +332,7 @@ def _finite(tree):
 
 
 def explain_full_disk(workdir: epath.PathLike) -> contextlib.AbstractContextManager[None]:
-    """Within the block, turns any library's error for a full disk into an `InputError` that names the last checkpoint."""
+    """Within the block, replaces any error for a full disk by an `InputError` that names the last good checkpoint."""
     cure = "Free some space and repeat the command."
     return on_full_disk(lambda reason: InputError(f"{workdir}: {reason.lower()}; {last_good(workdir)}. {cure}"))
 

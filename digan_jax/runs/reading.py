@@ -145,7 +145,7 @@ def restore_for_inference(run: epath.PathLike, step: int | str | None = None) ->
 
 
 def restore_config(run: epath.PathLike, step: int | str | None = None) -> tuple[RunConfig, int]:
-    """Reads (configuration, step) of the checkpoint that `restore_for_inference(run, step)` reads. Raises as it does."""
+    """(configuration, step) of the checkpoint that `restore_for_inference(run, step)` reads. Raises as it does."""
 
     def read(stored):
         if step is None:

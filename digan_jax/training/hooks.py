@@ -66,8 +66,8 @@ class SaveCheckpoint:
             self.now(step, state)
         elif self._config.train.due(step, self._config.log.every_kimg):
             self._held.check()
-            told = self._look(step)
-            if self._again and not told:
+            failed = self._look(step)
+            if self._again and not failed:
                 self.now(step, state)
 
     def now(self, step: int, state: State) -> None:

@@ -245,7 +245,7 @@ class Meter:
             self._sums[key] = (total + float(value), count + 1)
 
     def summary(self, step: int) -> dict[str, float]:
-        """The means, "progress/kimg", "rate/clips_per_second", "rate/seconds_per_kimg" and "memory/peak_gib". Resets."""
+        """The means since the last call, "progress/kimg", "rate/…" per clip and kimg, and "memory/peak_gib"."""
         now, clips = time.monotonic(), self._steps * self._train.batch_size
         summary = {"progress/kimg": self._train.kimg(step), "memory/peak_gib": peak_memory_gib()}
         if clips:

@@ -52,7 +52,7 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
     with contextlib.ExitStack() as stack:
         stack.enter_context(checkpoint.explain_full_disk(workdir))
         begun = bool(reading.finished_steps(workdir))
-        new = None if begun else fresh(config, mesh, init_from)  # before the folder is made, in case the weights are refused
+        new = None if begun else fresh(config, mesh, init_from)  # may raise: before the folder is made
         held = stack.enter_context(_held(workdir))
         begun = bool(reading.finished_steps(workdir))  # another process may have trained meanwhile
         checkpoint.claim(workdir, config, source.class_names)
