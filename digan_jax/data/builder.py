@@ -129,8 +129,7 @@ def prepare(
       name: of the dataset: lower-case letters, digits and underscores.
       size: pixels a side of the stored frames.
       frames: frames of a training clip; shots too short for a clip are left out.
-      stride: source frames from one frame of a clip to the next. All frames are stored; it only sets which shots are
-        too short.
+      stride: source frames between frames of a clip. All frames are stored; it only sets which shots are too short.
       data_dir: folder of datasets; "": $TFDS_DATA_DIR or ~/tensorflow_datasets.
       val_fraction: fraction of the files for the split "val", in [0, 1).
       cuts: split videos at cuts, so that no clip spans two shots.
@@ -142,9 +141,8 @@ def prepare(
       progress: called for each video done locally; not used on Beam.
 
     Raises:
-      InputError: an invalid value (see `check`); no usable video; a dataset of this name made differently; an unusable
-        file when strict; a full disk or a folder that may not be written.
-      Cancelled: by `progress`; nothing is kept.
+      InputError: an invalid value (see `check`); no usable video, or an unusable file when strict; a dataset of this
+        name made differently; a full or read-only disk. Also `Cancelled`, by `progress`; nothing is kept.
     """
     started = time.monotonic()
     recipe = Recipe(size, frames, stride, piece_frames, cuts)
