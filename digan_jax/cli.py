@@ -114,6 +114,7 @@ def use_huge_pages() -> None:
 
 
 def make_parser() -> Parser:
+    """The parser of the command line, with one subparser per verb."""
     parser = Parser(prog="digan", description="Videos as functions of (x, y, t): prepare, train and render.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar=" | ".join(NAMES))
     for verb in VERBS:

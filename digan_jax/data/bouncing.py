@@ -152,6 +152,7 @@ class BouncingSource:
         return len(self.frame_counts)
 
     def video_names(self) -> list[str]:
+        """The clip id of each record, as eight digits."""
         return [f"{self._first + i:08d}" for i in range(len(self))]
 
     def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:

@@ -51,10 +51,12 @@ class Catalogue:
     remarks: tuple[tuple[str, str], ...] = ()
 
     def split(self, name: str) -> list[Video]:
+        """The videos of a split."""
         return [v for v in self.videos if v.split == name]
 
     @property
     def splits(self) -> list[str]:
+        """Names of the splits that have videos, sorted."""
         return sorted({v.split for v in self.videos})
 
     @property

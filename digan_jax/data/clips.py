@@ -29,6 +29,7 @@ class Windows:
 
     @property
     def total(self) -> int:
+        """Number of clips."""
         return int(self.ends[-1]) if len(self.ends) else 0
 
     def locate(self, ids: Int[np.ndarray, "b"]) -> tuple[Int[np.ndarray, "b"], Int[np.ndarray, "b"]]:
@@ -47,6 +48,7 @@ class FramePlan(NamedTuple):
     flip: Bool[np.ndarray, "b"]  # mirror the clip left to right
 
     def rows(self, first: int, count: int) -> FramePlan:
+        """The part of the plan for `count` clips of the batch, from clip `first` on."""
         return FramePlan(*(column[first : first + count] for column in self))
 
 

@@ -179,6 +179,7 @@ def _decode_on_worker(video: Video, recipe: Recipe, strict: bool, notes_folder: 
 
 
 def findings_from_beam(notes_folder: epath.Path) -> Findings:
+    """Collects what the workers of `on_beam` wrote to `notes_folder`."""
     found = Findings()
     for file, outcome in sorted(json.loads(note.read_text()) for note in notes_folder.glob("*.json")):
         found.add(file, pieces.Outcome(*outcome))

@@ -142,6 +142,7 @@ class FolderSource:
 
 
 def is_there(path: epath.PathLike) -> bool:
+    """Whether a file or folder exists; expands ~."""
     return epath.Path(path).expanduser().exists()
 
 

@@ -1,4 +1,4 @@
-"""Cache folders for data that can be recomputed: compiled programs and features. Below the user's own home only."""
+"""Cache folders for data that can be recomputed: compiled programs and features. Never in a shared temporary folder."""
 
 from __future__ import annotations
 

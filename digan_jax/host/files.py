@@ -164,8 +164,8 @@ def scratch_folder() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def on_full_disk(told: Callable[[str], Exception]) -> Iterator[None]:
-    """Replaces any library's error for a full disk by `told(reason)`. Other errors pass."""
+def on_full_disk(replacement: Callable[[str], Exception]) -> Iterator[None]:
+    """Within the block, replaces any library's error for a full disk by `replacement(reason)`. Other errors pass."""
     try:
         yield
     except InputError:
@@ -174,7 +174,7 @@ def on_full_disk(told: Callable[[str], Exception]) -> Iterator[None]:
         reason = full_disk(error)
         if reason is None:
             raise
-        raise told(reason) from error
+        raise replacement(reason) from error
 
 
 def _naming(path: epath.Path):
@@ -254,7 +254,7 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
 
 
 def append(path: epath.PathLike, text: str) -> None:
-    """Appends `text` to a file as a whole. On a disk that fills up, the file is cut back to its old length.
+    """Appends all of `text` to a file or nothing: if the disk fills up, truncates the file to its old length.
 
     Raises:
       OSError: the file cannot be written.

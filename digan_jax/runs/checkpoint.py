@@ -171,7 +171,7 @@ class Checkpointer:
 
         Raises:
           TrainingDiverged: an array of `state` is not finite; nothing is saved.
-          Exception: of any type: the previous save failed while it was being written.
+          Exception: of any type, if the previous save failed while it was being written.
         """
         if step in self._manager.all_steps():
             return
@@ -275,7 +275,7 @@ class Checkpointer:
         """The error for a value that is not finite. Waits for pending saves, and names the last good checkpoint.
 
         Args:
-          term: what is not finite, such as "critic/loss is nan".
+          term: what is not finite, such as "critic/loss is nan"; part of the message.
         """
         with contextlib.suppress(Exception):
             self.wait()

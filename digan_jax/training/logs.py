@@ -32,16 +32,20 @@ class Writer:
     def progress(self, step: int) -> None:
         """Called after each iteration with the number of finished ones. Must be fast."""
 
-    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None: ...
+    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Writes {name: value} of one step."""
 
-    def write_image(self, step: int, name: str, image: Image) -> None: ...
+    def write_image(self, step: int, name: str, image: Image) -> None:
+        """Writes an image, uint8 [0, 255]."""
 
-    def write_histogram(self, step: int, name: str, values: np.ndarray) -> None: ...
+    def write_histogram(self, step: int, name: str, values: np.ndarray) -> None:
+        """Writes a histogram of `values`, of any shape."""
 
     def write_text(self, step: int, name: str, text: str) -> None:
         """Writes a message for the user."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Writes what is pending, and closes files."""
 
 
 def _to_each(method: str):

@@ -115,7 +115,7 @@ class Machine:
 
         Raises:
           RefusedPickle: the pickle is damaged, exceeds the limits, or requests something that is not allowed.
-          Other types: damaged pickles may also raise IndexError, KeyError and the like.
+          IndexError, KeyError, ValueError, …: some damaged pickles; `restricted.blame` catches all types.
         """
         for opcode, arg, _ in pickletools.genops(stream):
             self.budget.opcodes -= 1
