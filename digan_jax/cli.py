@@ -1,4 +1,4 @@
-"""`digan VERB`: flags to one library call. Imports what a verb needs when it runs, so that --help is quick."""
+"""The `digan VERB` command line. Each verb turns flags into one library call and imports its modules only then."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import sys
 
-from digan_jax.errors import InputError, PeerLost, TrainingDiverged, told_by_system
+from digan_jax.errors import InputError, PeerLost, TrainingDiverged, system_error_message
 from digan_jax.host import caches, signals
 from digan_jax.verbs import benchmark, config, evaluate, export, import_, prepare, render, study, train
 from digan_jax.verbs.arguments import Parser, glue_values
@@ -17,12 +17,15 @@ NAMES = [verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command line and returns the exit status.
+    """Runs one command line and returns its exit status.
 
-    0 done; 1 training diverged; 2 input that cannot be used, a place that may not be written, no space or memory left
-    (one message on stderr, nothing overwritten); 3 another process of the job did not come, or is gone; 129, 130 and 143
-    ended by SIGHUP, Ctrl-C and SIGTERM; 141 nobody reads the output any more. Anything else is a defect and shows its
-    traceback.
+    Args:
+      argv: arguments after `digan`; None: those of this process, which then exits by itself on statuses above 2.
+
+    Returns:
+      0: success. 1: training diverged. 2: unusable input, a path that may not be written, no disk space or memory;
+      one message on stderr, nothing overwritten. 3: another process of the job is missing or lost. 129, 130, 143: ended
+      by SIGHUP, Ctrl-C, SIGTERM. 141: the reader of the output closed it. Other errors are defects and are raised.
     """
     if argv is not None:
         return _run(argv)
@@ -31,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         status = _run(sys.argv[1:])
         if status in (0, 1, 2):
             return status
-        # Work was broken off in the middle: threads of libraries may hang or crash when the interpreter ends.
+        # The work was interrupted: threads of libraries may hang or crash while the interpreter shuts down.
         for child in multiprocessing.active_children():
             child.terminate()
         os._exit(status)
@@ -44,7 +47,7 @@ def _run(argv: list[str]) -> int:
         if error.filename is not None:
             raise
         _drop_output()
-        return 128 + 13  # as a shell says it of a program that SIGPIPE ended
+        return 128 + 13  # the status that shells report for SIGPIPE
 
 
 def _ended(argv: list[str]) -> int:
@@ -56,7 +59,7 @@ def _ended(argv: list[str]) -> int:
         arguments.overrides = rest
         arguments.run_verb(arguments)
         if sys.stdout:
-            sys.stdout.flush()  # so that a closed pipe or a full disk is met here
+            sys.stdout.flush()  # raises here for a closed pipe or a full disk
         return 0
     except InputError as error:
         return _say(str(error), 2)
@@ -71,7 +74,7 @@ def _ended(argv: list[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        message = told_by_system(error)
+        message = system_error_message(error)
         if message is None:
             raise
         _drop_output()
@@ -84,7 +87,7 @@ def _say(message: str, status: int) -> int:
 
 
 def _drop_output() -> None:
-    """What is still in the buffer goes nowhere, or Python would complain when it exits."""
+    """Redirects stdout to the null device. Otherwise Python reports the unwritten buffer at exit."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
     with contextlib.suppress(OSError, ValueError, AttributeError):
@@ -92,22 +95,26 @@ def _drop_output() -> None:
 
 
 def keep_compiled_programs() -> None:
-    """A second run of the same shapes starts without compiling; jax reads these when it is imported."""
+    """Turns on JAX's cache of compiled programs. Must run before JAX is imported."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ and (cache := caches.usable(caches.folder("xla"))):
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache)
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 
 
 def use_huge_pages() -> None:
-    """XLA:CPU takes its scratch memory anew for each call of a program, and the page faults of that cost up to half
-    of a small model's step. glibc asks for huge pages if told so when a process starts, so start once more."""
+    """Restarts the process with huge pages for glibc's malloc. Linux only.
+
+    XLA:CPU allocates temporary memory at each call of a program; the page faults take up to half of a small model's
+    step. glibc reads the setting only when a process starts.
+    """
     if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
         os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
-        with contextlib.suppress(OSError):  # nobody may start it again: slower, that is all
+        with contextlib.suppress(OSError):  # cannot be restarted: slower, nothing else
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def make_parser() -> Parser:
+    """The parser of the command line, with one subparser per verb."""
     parser = Parser(prog="digan", description="Videos as functions of (x, y, t): prepare, train and render.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar=" | ".join(NAMES))
     for verb in VERBS:

@@ -24,7 +24,7 @@ class PeerLost(RuntimeError):
     STATUS = 3  # of the command line; no other end has it
 
 
-# Of the system, about one place: said to the person instead of a traceback.
+# Errors of the operating system about one path: reported in one line, without a traceback.
 _ABOUT_PLACES = (
     "EACCES EPERM EROFS EISDIR ENOTDIR ENAMETOOLONG ELOOP EEXIST ENOTEMPTY EIO EFBIG EMFILE ENFILE ESTALE ETXTBSY"
     " ENOENT"
@@ -32,9 +32,11 @@ _ABOUT_PLACES = (
 _UNKNOWN_HOME = "Could not determine home directory"  # of pathlib, for "~" of a user whom the system does not know
 
 
-def told_by_system(error: BaseException | None) -> str | None:
-    """One sentence for what the system refused: a full disk, a place that may not be used, no memory; None for all
-    else, which is a defect."""
+def system_error_message(error: BaseException | None) -> str | None:
+    """A message for an error of the operating system: a full disk, an unusable path, no memory or no home folder.
+
+    None for any other error, which is a defect.
+    """
     if reason := full_disk(error):
         place = getattr(error, "filename", None) or "the output"
         reason = reason.lower().replace("on device", "on the device")

@@ -189,7 +189,7 @@ def test_a_damaged_file_of_a_set_is_named(shared, tmp_path, capsys, name, damage
 
 @pytest.mark.parametrize("home", ["nobody's", "read-only"])
 def test_caches_without_a_place_are_left_out_with_one_note(shared, nobody, monkeypatch, capsys, home):
-    monkeypatch.setattr(caches, "_told", [])
+    monkeypatch.setattr(caches, "_reasons", [])
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as it answers where there is no entry in passwd

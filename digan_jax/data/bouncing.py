@@ -1,7 +1,7 @@
-"""Bouncing shapes: textured shapes that move, turn, grow, shrink and hide one another over textured, drifting ground.
+"""A synthetic dataset: textured shapes move, turn, pulse and occlude each other over a drifting textured background.
 
-A clip is a function of (clip id, x, y, t), so the true frame at any time and any size is known: for tests, benchmarks,
-and for measuring interpolation and super-resolution without a data set.
+A clip is a function of (clip id, x, y, t), so the true frame is known at any time and resolution. Serves tests,
+benchmarks, and measurements of interpolation and super-resolution without other data.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from jaxtyping import Float, Int, UInt8
 
 from digan_jax.errors import InputError
 
-CLASS_NAMES = ("disc", "square", "ring")  # the shape of all shapes of a clip
-EDGE = 0.03  # width of a shape's soft edge; the frame is 2 wide. The same at every size, so sizes agree
+CLASS_NAMES = ("disc", "square", "ring")  # all shapes of a clip are of one kind
+EDGE = 0.03  # width of a shape's soft edge, where the frame is 2 wide; the same at every resolution
 N_CLIPS = {"train": 4096, "test": 1024}
 
 
@@ -38,23 +38,23 @@ class _Texture:
 class _Shape:
     texture: _Texture
     radius: float
-    pulse: float  # relative swing of the radius
-    beats: float  # of the radius in one clip
-    turns: float  # radians in one clip
+    pulse: float  # relative amplitude of the radius
+    beats: float  # pulses per clip
+    turns: float  # rotation, radians per clip
     position: Float[np.ndarray, "2"]  # at t = 0
-    velocity: Float[np.ndarray, "2"]  # in one clip
+    velocity: Float[np.ndarray, "2"]  # distance per clip
 
 
 @dataclasses.dataclass(frozen=True)
 class _Scene:
     kind: str
     ground: _Texture
-    drift: Float[np.ndarray, "2"]  # of the ground, in one clip
+    drift: Float[np.ndarray, "2"]  # of the background, distance per clip
     shapes: tuple[_Shape, ...]  # far to near
 
 
 def label(clip_id: int) -> int:
-    """Index into CLASS_NAMES."""
+    """The class of a clip: an index into CLASS_NAMES."""
     return clip_id % len(CLASS_NAMES)
 
 
@@ -88,12 +88,12 @@ def _scene(clip_id: int) -> _Scene:
 def render(
     clip_id: int, times: Sequence[float] | np.ndarray, size: int | tuple[int, int]
 ) -> UInt8[np.ndarray, "t h w 3"]:
-    """The true frames of a clip, each pixel drawn at its centre.
+    """The true frames of a clip, sampled at the pixel centres. uint8 [0, 255].
 
     Args:
       clip_id: 0 or more.
-      times: in clips, 0 the first frame and 1 the last; any floats.
-      size: pixels a side, or (height, width); the frame spans [-1, 1] both ways, x right, y up.
+      times: [t] of the frames; 0 is the first frame of the clip and 1 the last. Any floats.
+      size: pixels a side, or (height, width). The frame spans [-1, 1] along both axes, x to the right, y up.
     """
     height, width = (size, size) if isinstance(size, int) else size
     x = ((2 * np.arange(width) + 1) / width - 1)[None, :]
@@ -111,7 +111,7 @@ def render(
 
 
 def _bounced(position: np.ndarray, wall: float = 0.9) -> np.ndarray:
-    """A straight path folded between -wall and wall."""
+    """Reflects a straight path at -wall and wall."""
     return wall - np.abs((position + wall) % (4 * wall) - 2 * wall)
 
 
@@ -121,7 +121,7 @@ def _turned(x, y, angle):
 
 
 def _distance(kind: str, u: np.ndarray, v: np.ndarray, radius) -> np.ndarray:
-    """To the edge of a shape around the origin, negative inside."""
+    """Signed distance to the edge of a shape at the origin; negative inside."""
     if kind == "square":
         return np.maximum(np.abs(u), np.abs(v)) - radius * 0.8
     from_centre = np.sqrt(u * u + v * v) - radius
@@ -129,16 +129,16 @@ def _distance(kind: str, u: np.ndarray, v: np.ndarray, radius) -> np.ndarray:
 
 
 class BouncingSource:
-    """Clips drawn when they are read. A record is one clip; its frames sit at even times from 0 to 1.
+    """A `Source` that renders clips when they are read. A record is one clip; its frames are evenly spaced in [0, 1].
 
     Args:
       size: pixels a side.
       n_frames: source frames of a clip.
-      split: "train" or "test": other clips.
+      split: "train" or "test"; the two share no clips.
     """
 
     class_names = CLASS_NAMES
-    fingerprint_covers = "pixels and labels"  # they follow from what it covers
+    fingerprint_covers = "pixels and labels"  # the hashed values determine both
 
     def __init__(self, size: int, n_frames: int, split: str = "train"):
         if split not in N_CLIPS:
@@ -149,13 +149,14 @@ class BouncingSource:
         ids = self._first + np.arange(N_CLIPS[split])
         self.frame_counts: Int[np.ndarray, "records"] = np.full(len(ids), n_frames)
         self.labels: Int[np.ndarray, "records"] = ids % len(CLASS_NAMES)
-        told = ("bouncing 1", size, n_frames, split)  # count up when the drawing changes
-        self.fingerprint = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+        hashed = ("bouncing 1", size, n_frames, split)  # increase the number when rendering changes
+        self.fingerprint = hashlib.sha256(repr(hashed).encode()).hexdigest()[:16]
 
     def __len__(self) -> int:
         return len(self.frame_counts)
 
     def video_names(self) -> list[str]:
+        """The clip id of each record, as eight digits."""
         return [f"{self._first + i:08d}" for i in range(len(self))]
 
     def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:

@@ -1,4 +1,4 @@
-"""`digan prepare`: from a folder of videos to a TFDS set of ArrayRecord files, serially, on all cores or on Beam."""
+"""`digan prepare`: makes a TFDS dataset of ArrayRecord files from a folder of videos, locally or on Beam."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from digan_jax.host.progress import Progress
 
 VERSION = "1.0.0"
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
-PREPARED_FILE = "digan.json"  # beside the shards: how the set was made, and from what
+PREPARED_FILE = "digan.json"  # beside the shards: how the dataset was made, and from which files
 
 
 @dataclasses.dataclass(frozen=True)
 class PreparedSet:
-    """A set that `prepare` made or found, and what it left out.
+    """A prepared dataset and the report of its making.
 
     Attributes:
-      name: of the set, for `data.name` and `tfds.data_source`.
-      folder: where its files lie.
+      name: of the dataset, for `data.name` and `tfds.data_source`.
+      folder: of its files.
       splits: {split: {"videos": …, "records": …, "frames": …}}.
-      class_names: of the class folders; empty without.
-      skipped: (file, reason) of what was left out.
-      remarks: (file, what was done to show it as viewers do, or what else is to be known of it).
-      reused: it was there already and nothing was done.
-      seconds: taken.
+      class_names: of the class folders; empty without classes.
+      skipped: (file, reason) of each file that was left out.
+      remarks: (file, remark), such as conversions that a video needed.
+      reused: the dataset existed and nothing was done.
+      seconds: that `prepare` took.
     """
 
     name: str
@@ -60,20 +60,20 @@ class PreparedSet:
         if self.class_names:
             few = ", ".join(self.class_names[:5]) + (", …" if len(self.class_names) > 5 else "")
             lines.append(f"  {len(self.class_names)} classes: {few}")
-        for word, told in (("skipped", catalogue.worst_first(self.skipped)), ("with a remark", self.remarks)):
-            lines += [f"  {len(told)} {word}:"] if told else []
-            lines += [f"    {file}: {reason}" for file, reason in told[:20]]
-            lines += [f"    … and {len(told) - 20} more, in {PREPARED_FILE}"] if len(told) > 20 else []
+        for word, rows in (("skipped", catalogue.worst_first(self.skipped)), ("with a remark", self.remarks)):
+            lines += [f"  {len(rows)} {word}:"] if rows else []
+            lines += [f"    {file}: {reason}" for file, reason in rows[:20]]
+            lines += [f"    … and {len(rows) - 20} more, in {PREPARED_FILE}"] if len(rows) > 20 else []
         return "\n".join(lines)
 
 
 class _Info(tfds.core.DatasetInfo):
     def initialize_from_bucket(self) -> None:
-        """Nothing: TFDS would look for a set that its makers published, and leave a temporary folder."""
+        """Does nothing. TFDS would search its bucket for a published dataset and leave a temporary folder behind."""
 
 
 class ClipsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """A set of video pieces, each frame a PNG by itself, so that any one is read without the others."""
+    """TFDS builder of video pieces. Each frame is a separate PNG, so it can be decoded without the others."""
 
     VERSION = tfds.core.Version(VERSION)
 
@@ -90,10 +90,10 @@ class ClipsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             description="Pieces of video shots, centre-cropped and resized, made by `digan prepare`.",
             features=tfds.features.FeaturesDict(
                 {
-                    "video": tfds.features.Sequence(frame),  # features.Video is the same, but wants TensorFlow
+                    "video": tfds.features.Sequence(frame),  # like features.Video, but without TensorFlow
                     "label": label,
-                    "file": tfds.features.Text(),  # relative to the source
-                    "start_frame": np.int64,  # of the file
+                    "file": tfds.features.Text(),  # path relative to the source
+                    "start_frame": np.int64,  # frame number in the file
                     "fps": np.float32,  # 0: unknown
                 }
             ),
@@ -102,7 +102,7 @@ class ClipsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _split_generators(self, dl_manager):
         return self._examples
 
-    def _generate_examples(self):  # each split brings its own generator
+    def _generate_examples(self):  # not used: each split has its own generator
         raise NotImplementedError
 
 
@@ -122,27 +122,27 @@ def prepare(
     beam_options: Sequence[str] | None = None,
     progress: Progress = Progress(),
 ) -> PreparedSet:
-    """Make a prepared set from a folder of videos or frame folders, or reuse the one that is there.
+    """Makes a prepared dataset from a folder of videos or frame folders, or reuses an existing one.
 
     Args:
-      source: the folder; subfolders are classes, folders train, val and test are splits (see `catalogue`).
-      name: of the set: small letters, digits and underscores.
+      source: the folder. Subfolders are classes; folders train, val and test are splits (see `catalogue.take_stock`).
+      name: of the dataset: lower-case letters, digits and underscores.
       size: pixels a side of the stored frames.
-      frames: of the clips that will be drawn; shorter shots are left out.
-      stride: source frames from one frame of a clip to the next. All frames are stored; it sets what is too short.
-      data_dir: where sets lie; "" is $TFDS_DATA_DIR or ~/tensorflow_datasets.
-      val_fraction: part of the files that becomes the split "val".
+      frames: frames of a training clip; shots too short for a clip are left out.
+      stride: source frames between frames of a clip. All frames are stored; it only sets which shots are too short.
+      data_dir: folder of datasets; "": $TFDS_DATA_DIR or ~/tensorflow_datasets.
+      val_fraction: fraction of the files for the split "val", in [0, 1).
       cuts: split videos at cuts, so that no clip spans two shots.
-      piece_frames: frames of a record, about.
-      workers: decoding processes; 0 is one for each core.
+      piece_frames: approximate frames per record.
+      workers: decoding processes; 0: one per core.
       strict: fail on the first file that cannot be used, instead of skipping it.
-      overwrite: replace a set of this name that was made otherwise.
-      beam_options: pipeline options, such as `["--runner=DataflowRunner", …]`, to prepare on Beam; None: here.
-      progress: told of each video that is done here; Beam has its own.
+      overwrite: replace a dataset of this name that was made differently.
+      beam_options: pipeline options to prepare on Beam, such as `["--runner=DataflowRunner", …]`; None: locally.
+      progress: called for each video done locally; not used on Beam.
 
     Raises:
-      InputError: as `check`; nothing usable, a set of this name made otherwise, an unusable file when strict, a full
-        disk. `Cancelled`: by `progress`; nothing is left.
+      InputError: an invalid value (see `check`); no usable video, or an unusable file when strict; a dataset of this
+        name made differently; a full or read-only disk. Also `Cancelled`, by `progress`; nothing is kept.
     """
     started = time.monotonic()
     recipe = Recipe(size, frames, stride, piece_frames, cuts)
@@ -153,10 +153,10 @@ def prepare(
     root = records.data_folder(data_dir)
     folder = root / name / VERSION
     records.check_allowed(root / name)
-    if folder.exists() and not overwrite:  # it was moved in whole: nobody need wait, nor may write here
+    if folder.exists() and not overwrite:  # complete, as it was renamed into place: needs no lock
         return _reuse(name, folder, made, stock)
     files.check_folder(root)
-    with _disk_told(root), _alone(root, name):
+    with _disk_errors(root), _locked(root, name):
         if folder.exists() and not overwrite:
             return _reuse(name, folder, made, stock)
         _check_replaceable(folder)
@@ -168,7 +168,7 @@ def prepare(
 
 
 def check(name: str, recipe: Recipe, val_fraction: float = 0.0, workers: int = 0) -> None:
-    """Raises `InputError` for values that no set can have; each names its field."""
+    """Checks the values of a dataset. Raises `InputError`, which names the field, for an invalid one."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise InputError(f"name={name!r}: use small letters, digits and underscores, a letter first.")
     values = dataclasses.asdict(recipe) | {"workers": workers}
@@ -180,7 +180,7 @@ def check(name: str, recipe: Recipe, val_fraction: float = 0.0, workers: int = 0
 
 
 def _finish(name, folder, stock, found, built, made) -> PreparedSet:
-    """Says beside the shards how the set was made, and moves it to `folder`."""
+    """Writes PREPARED_FILE beside the shards, and moves the dataset to `folder`."""
     splits = _count(stock, found.skipped, built, records.build_index(built))
     skipped = (*stock.skipped, *found.skipped)
     remarks = (*stock.remarks, *stock.without_videos(found.skipped), *found.remarks)
@@ -197,15 +197,15 @@ def _finish(name, folder, stock, found, built, made) -> PreparedSet:
 
 
 def _build(name, recipe, stock, staging, workers, strict, beam_options, progress) -> decoding.Findings:
-    """Write the set below `staging`; returns what is to be said of the videos."""
-    tfds.disable_progress_bar()  # ours tells more
+    """Writes the dataset below `staging`; returns the skipped videos and the remarks."""
+    tfds.disable_progress_bar()  # ours shows more
     common = {"name": name, "size": recipe.size, "class_names": stock.class_names, "data_dir": str(staging)}
     if beam_options is not None:
-        return _build_on_beam(common, recipe, stock, staging / "told", strict, beam_options)
+        return _build_on_beam(common, recipe, stock, staging / "notes", strict, beam_options)
     found = decoding.Findings()
     with (
         progress.of(f"prepare {name}", len(stock.videos), "videos") as advance,
-        contextlib.redirect_stdout(None),  # TFDS tells of downloads there are none of
+        contextlib.redirect_stdout(None),  # TFDS reports downloads although there are none
         decoding.local(stock, recipe, workers, strict, advance, found) as examples,
     ):
         if not examples:
@@ -214,24 +214,24 @@ def _build(name, recipe, stock, staging, workers, strict, beam_options, progress
     return found
 
 
-def _build_on_beam(common, recipe, stock, told_folder, strict, beam_options) -> decoding.Findings:
+def _build_on_beam(common, recipe, stock, notes_folder, strict, beam_options) -> decoding.Findings:
     try:
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError as error:
         raise InputError("`beam_options`: Apache Beam is not installed; pip install 'digan-jax[beam]'.") from error
-    told_folder.mkdir()
-    builder = ClipsBuilder(examples=decoding.on_beam(stock, recipe, strict, told_folder), **common)
+    notes_folder.mkdir()
+    builder = ClipsBuilder(examples=decoding.on_beam(stock, recipe, strict, notes_folder), **common)
     config = tfds.download.DownloadConfig(beam_options=PipelineOptions(list(beam_options)))
     try:
         builder.download_and_prepare(download_config=config)
     except Exception as error:
-        skipped = decoding.findings_from_beam(told_folder).skipped
+        skipped = decoding.findings_from_beam(notes_folder).skipped
         decoding.fail_if_strict(strict, skipped)
-        for split in stock.splits:  # Beam cannot write a split that turns out empty
+        for split in stock.splits:  # Beam cannot write an empty split
             if {v.name for v in stock.split(split)} <= {file for file, _ in skipped}:
                 raise InputError(f"split {split!r}: {_nothing_usable(skipped)}") from error
         raise
-    return decoding.findings_from_beam(told_folder)
+    return decoding.findings_from_beam(notes_folder)
 
 
 def _nothing_usable(skipped: decoding.Skipped) -> str:
@@ -250,7 +250,7 @@ def _reuse(name: str, folder: epath.Path, made: dict, stock: catalogue.Catalogue
             f"name={name}: {folder} was made by an earlier version, which knew the files by name and length alone; "
             "`overwrite` makes it again; or choose another name."
         )
-    if before["source_stamp"] != stock.stamp:  # files that were touched or copied may be the same all the same
+    if before["source_stamp"] != stock.stamp:  # touched or copied files may have the same contents
         made = made | {"source_fingerprint": stock.fingerprint}
     differences = [f"{k}: {before.get(k)!r} there, {v!r} asked for" for k, v in made.items() if before.get(k) != v]
     if differences:
@@ -259,7 +259,7 @@ def _reuse(name: str, folder: epath.Path, made: dict, stock: catalogue.Catalogue
             "choose another name, or `overwrite` to replace it."
         )
     try:
-        stored |= {told: tuple(map(tuple, stored[told])) for told in ("skipped", "remarks")}
+        stored |= {key: tuple(map(tuple, stored[key])) for key in ("skipped", "remarks")}
         stored |= {"class_names": tuple(stored["class_names"])}
         return PreparedSet(**stored | {"folder": str(folder), "reused": True})
     except (KeyError, TypeError) as error:
@@ -267,7 +267,7 @@ def _reuse(name: str, folder: epath.Path, made: dict, stock: catalogue.Catalogue
 
 
 def prepared_size(folder: epath.Path) -> int | None:
-    """Pixels a side of a set that `prepare` made; None for other sets."""
+    """Pixels a side of a dataset that `prepare` made; None for others. Raises `InputError` if it is damaged."""
     file = folder / PREPARED_FILE
     if not file.exists():
         return None
@@ -278,7 +278,7 @@ def prepared_size(folder: epath.Path) -> int | None:
 
 
 def _check_replaceable(folder: epath.Path) -> None:
-    """Before the work, not after it."""
+    """Raises `InputError`, before the work, when the dataset in `folder` may not be replaced."""
     for place in (folder, folder.parent):
         if place.exists() and "://" not in str(place) and not os.access(place, os.W_OK):
             raise InputError(f"`overwrite`: {place} may not be written; choose another name or place (`data_dir`).")
@@ -286,7 +286,7 @@ def _check_replaceable(folder: epath.Path) -> None:
 
 @contextlib.contextmanager
 def _staging(folder: epath.Path) -> Iterator[epath.Path]:
-    """An empty folder, removed afterwards; what a killed prepare left in it goes first."""
+    """Gives an empty folder, removed after the block. First removes what a killed `prepare` left in it."""
     _remove(folder)
     folder.mkdir(parents=True)
     try:
@@ -311,8 +311,11 @@ def _count(stock, skipped, built, index) -> dict[str, dict[str, int]]:
 
 
 @contextlib.contextmanager
-def _alone(root: epath.Path, name: str) -> Iterator[None]:
-    """One prepare of a name at a time on a machine; a second waits, and then finds it done. Ends with the process."""
+def _locked(root: epath.Path, name: str) -> Iterator[None]:
+    """Locks a name, so that one process at a time prepares it on this machine. Others wait, then reuse the result.
+
+    The system releases the lock when the process ends.
+    """
     try:
         import fcntl  # POSIX only
     except ImportError:
@@ -327,14 +330,14 @@ def _alone(root: epath.Path, name: str) -> Iterator[None]:
     except PermissionError:
         if not file.exists():
             raise
-        lock = open(file)  # somebody else's; a lock needs no more
+        lock = open(file)  # another user's file; read access is enough for a lock
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 @contextlib.contextmanager
-def _disk_told(root: epath.Path) -> Iterator[None]:
+def _disk_errors(root: epath.Path) -> Iterator[None]:
     cure = "choose another place (`data_dir`)"
     try:
         with files.on_full_disk(lambda _: _full(root)):
@@ -346,7 +349,7 @@ def _disk_told(root: epath.Path) -> Iterator[None]:
 
 
 def _full(root: epath.Path) -> InputError:
-    """What was written is gone by now, so the disk that has less left was full."""
+    """The error for a full disk. The partial output is already removed; the disk with less free space was full."""
     place, cure, scratch = root, "choose another place (`data_dir`)", tempfile.gettempdir()
     if "://" in str(root) or shutil.disk_usage(scratch).free < shutil.disk_usage(root).free:
         place, cure = scratch, "set TMPDIR to another folder"

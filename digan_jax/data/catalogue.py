@@ -1,4 +1,4 @@
-"""What a source folder holds: videos and frame folders, their classes and splits. Nothing is decoded here."""
+"""Lists the videos and frame folders below a source folder, with their classes and splits. Decodes nothing."""
 
 from __future__ import annotations
 
@@ -20,51 +20,65 @@ from digan_jax.host.still_pictures import IMAGE_SUFFIXES, frame_files, reason_of
 from digan_jax.host.video_reading import VIDEO_SUFFIXES
 
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-NO_VIDEO = "not a video"  # how the reason begins that a file of another kind is skipped for
+NO_VIDEO = "not a video"  # start of the reason for files that are no videos
 _BLOCK = 2**20
 
 
 @dataclasses.dataclass(frozen=True)
 class Video:
-    """A video file, or a folder whose images are the frames of one."""
+    """A video file, or a folder whose images are the frames of one video."""
 
     path: str
     name: str  # path relative to the source, with slashes, printable
     split: str  # "train", "val" or "test"
-    label: int  # index of its class; 0 where there are no classes
-    stamp: str  # of size and time of the file, or of each image of a folder
+    label: int  # class index; 0 without classes
+    stamp: str  # digest of the size and times of the file, or of each image of a folder
 
 
 @dataclasses.dataclass(frozen=True)
 class Catalogue:
+    """The videos below a source folder.
+
+    Attributes:
+      class_names: in the order of the labels; empty without classes.
+      skipped: (name, reason) of each file that is not used.
+      remarks: (name, remark), such as an empty folder.
+    """
+
     videos: tuple[Video, ...]
-    class_names: tuple[str, ...]  # empty: no classes
-    skipped: tuple[tuple[str, str], ...]  # (name, reason) of what is no video
-    remarks: tuple[tuple[str, str], ...] = ()  # (name, what else is to be known)
+    class_names: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...]
+    remarks: tuple[tuple[str, str], ...] = ()
 
     def split(self, name: str) -> list[Video]:
+        """The videos of a split."""
         return [v for v in self.videos if v.split == name]
 
     @property
     def splits(self) -> list[str]:
+        """Names of the splits that have videos, sorted."""
         return sorted({v.split for v in self.videos})
 
     @property
     def stamp(self) -> str:
-        """Of names, sizes, times, splits and classes: equal only if nobody touched the files. (Programs set a file's
-        time of change as they like, but not that of its inode.)"""
+        """Digest of names, sizes, times, splits and classes: equal only if no file was touched.
+
+        The times include the inode's change time, which programs cannot set.
+        """
         return _digest(sorted((v.name, v.stamp, v.split, v.label) for v in self.videos))
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Of names, contents, splits and classes: changes when the files do, not when they move or are copied. Reads
-        every file."""
+        """Digest of names, contents, splits and classes. Stays the same when the source is moved or copied.
+
+        Reads every file.
+        """
         with concurrent.futures.ThreadPoolExecutor(8) as threads:
             found = threads.map(lambda v: contents(v.path), self.videos)
             return _digest(sorted((v.name, c, v.split, v.label) for v, c in zip(self.videos, found)))
 
     def without_videos(self, skipped: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        """A remark on each class all of whose videos are among `skipped`."""
+        """(class, remark) for each class whose videos are all among `skipped`."""
         left_out = {name for name, _ in skipped}
         used = {v.label for v in self.videos if v.name not in left_out}
         remark = "a class without a usable video: it keeps its label and has no record"
@@ -72,14 +86,14 @@ class Catalogue:
 
 
 def contents(path: str) -> str:
-    """Digest of a file's bytes, or of the images of a folder; of the reason if it cannot be read."""
+    """Digest of a file's bytes, or of the images of a folder. An unreadable file contributes its error message."""
     made = hashlib.blake2b(digest_size=16)
     place = epath.Path(path)
     try:
         for file in frame_files(place) if place.is_dir() else [place]:
             made.update(os.fsencode(file.name) + b"\0")
             if not _look(file).is_file:
-                continue  # a pipe among images is never opened
+                continue  # never opens a pipe
             with file.open("rb") as stream:
                 while block := stream.read(_BLOCK):
                     made.update(block)
@@ -89,7 +103,7 @@ def contents(path: str) -> str:
 
 
 def worst_first(skipped: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Videos that cannot be used before files that are none, for lists that are cut short."""
+    """Sorts unusable videos before files that are no videos, for lists that are cut short."""
     return sorted(skipped, key=lambda row: row[1].startswith(NO_VIDEO))
 
 
@@ -98,18 +112,19 @@ def _digest(rows: list) -> str:
 
 
 def take_stock(source: str, val_fraction: float = 0.0, suffixes: tuple[str, ...] = VIDEO_SUFFIXES) -> Catalogue:
-    """Find the videos below a folder, each once: links are followed, but not to what was found already.
+    """Lists the videos below a folder, each once. Follows links, except to files and folders that are already listed.
 
-    Folders train, val (valid, validation) and test at the top are splits; without them all is "train", of which
-    `val_fraction` may go to "val", by file. If every video then lies in a subfolder, the first subfolder is its class.
+    Top-level folders train, val (valid, validation) and test are splits. Without them all videos are in "train", and
+    `val_fraction` moves some files to "val". If every video is in a subfolder, the first subfolder is its class.
 
     Args:
       source: folder of videos or frame folders, or one video file.
-      val_fraction: part of the files for the split "val", in [0, 1).
-      suffixes: of files that are taken for videos.
+      val_fraction: fraction of the files for the split "val", in [0, 1).
+      suffixes: of video files.
 
     Raises:
-      InputError: no such folder, nothing in it, or a fraction that cannot be had.
+      InputError: `source` is missing or unreadable, or holds no video; or `val_fraction` is outside [0, 1), or not 0
+        although `source` has folders of splits.
     """
     root = epath.Path(source).expanduser()
     there = _look(root)
@@ -141,7 +156,7 @@ def take_stock(source: str, val_fraction: float = 0.0, suffixes: tuple[str, ...]
     return _label(found, walk.skipped, walk.remarks)
 
 
-# ---- what lies at a path ----
+# ---- one path ----
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +166,7 @@ class _Entry:
     is_file: bool = False
     is_link: bool = False
     problem: str = ""  # why it is neither a folder nor a file that may be opened
-    identity: tuple = ()  # equal for names of the same thing; empty where unknown
+    identity: tuple = ()  # equal for two paths to the same file; empty: unknown
     stamp: tuple = ()
 
     @property
@@ -170,7 +185,7 @@ def _look(path: epath.Path) -> _Entry:
         info = os.stat(path)
     except FileNotFoundError:
         return _Entry(path, is_link=link, problem="a link to nothing" if link else "no such file or folder")
-    except OSError as error:  # links in a circle, folders that may not be entered
+    except OSError as error:  # circular links, folders without permission
         return _Entry(path, is_link=link, problem=f"cannot be looked at: {reason_of(error)}")
     folder, file = stat.S_ISDIR(info.st_mode), stat.S_ISREG(info.st_mode)
     problem = "" if folder or file else "a pipe, a socket or a device, no file"
@@ -185,9 +200,9 @@ class _Found(NamedTuple):
     path: epath.Path
     name: str
     split: str
-    folders: tuple[str, ...]  # between split and video
+    folders: tuple[str, ...]  # between the split's folder and the video
     stamp: str
-    images: int = 0  # of a folder
+    images: int = 0  # number of images of a frame folder
 
 
 class _Walk:
@@ -273,8 +288,10 @@ class _Walk:
         self.skipped.append((self._name(entry.path), reason))
 
     def _leave_out_strays(self, tops: list[epath.Path]) -> None:
-        """Images beside folders that hold videos are a cover or an overview, no video of its own: it would take the
-        classes away. So would a lone image in a folder beside class folders."""
+        """Drops images beside folders of videos, and a single image beside class folders.
+
+        They are covers or overviews. Taken as videos without a class, they would remove all classes.
+        """
         classed = any(f.folders for f in self.found)
         for one in [f for f in self.found if f.images]:
             around = any(f is not one and f.path.is_relative_to(one.path) for f in self.found)

@@ -1,4 +1,4 @@
-"""Which frames a step sees, as a function of (seed, step) alone: windows, their order, frames, flips. Pure."""
+"""Chooses the frames of each training step as a pure function of (seed, step): windows, order, frames, flips."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from jaxtyping import Bool, Float, Int
 
 @dataclasses.dataclass(frozen=True)
 class Windows:
-    """Every clip a set of records holds, numbered 0 … total − 1 in the order of (record, start).
+    """All clips of a set of records, numbered 0 … total − 1 in the order of (record, start).
 
     Attributes:
       frames: frames of a clip.
       stride: source frames from one frame of a clip to the next.
-      step: source frames from one legal start of a record to the next.
-      ends: [records] number of clips in this record and all before it.
+      step: source frames from one allowed start of a clip to the next.
+      ends: [records] cumulative number of clips, up to and including each record.
     """
 
     frames: int
@@ -29,40 +29,42 @@ class Windows:
 
     @property
     def total(self) -> int:
+        """Number of clips."""
         return int(self.ends[-1]) if len(self.ends) else 0
 
     def locate(self, ids: Int[np.ndarray, "b"]) -> tuple[Int[np.ndarray, "b"], Int[np.ndarray, "b"]]:
-        """Record and first source frame of each clip."""
+        """(record, first source frame) of each clip id in [0, total)."""
         record = np.searchsorted(self.ends, ids, side="right")
         before = np.where(record > 0, self.ends[record - 1], 0)
         return record, (ids - before) * self.step
 
 
 class FramePlan(NamedTuple):
-    """What one step reads: the plan of a batch."""
+    """The frames that one step reads."""
 
     record: Int[np.ndarray, "b"]
-    frame: Int[np.ndarray, "b k"]  # frame numbers in the record, ascending
+    frame: Int[np.ndarray, "b k"]  # frame numbers within the record, ascending
     times: Float[np.ndarray, "b k"]  # position in the clip, in [0, 1], ascending
-    flip: Bool[np.ndarray, "b"]  # mirror the frames of a clip, left to right
+    flip: Bool[np.ndarray, "b"]  # mirror the clip left to right
 
     def rows(self, first: int, count: int) -> FramePlan:
+        """The part of the plan for `count` clips of the batch, from clip `first` on."""
         return FramePlan(*(column[first : first + count] for column in self))
 
 
 def span(frames: int, stride: int) -> int:
-    """Source frames a clip covers, its first and last included."""
+    """Number of source frames that a clip covers, including its first and last."""
     return (frames - 1) * stride + 1
 
 
 def windows(frame_counts: Int[np.ndarray, "records"], frames: int, stride: int, starts: str = "any") -> Windows:
-    """The clips of records of these lengths; records too short for one have none.
+    """The clips of records of these lengths. Records that are too short have no clip.
 
     Args:
-      frame_counts: source frames of each record.
+      frame_counts: [records] source frames of each record.
       frames: frames of a clip.
       stride: source frames from one frame of a clip to the next.
-      starts: "any" frame of a record, or "disjoint": multiples of frames × stride (the paper's).
+      starts: "any": clips start at any frame; "disjoint": at multiples of frames × stride, as in the paper.
     """
     legal = np.maximum(np.asarray(frame_counts, np.int64) - span(frames, stride) + 1, 0)
     step = 1 if starts == "any" else frames * stride
@@ -70,11 +72,16 @@ def windows(frame_counts: Int[np.ndarray, "records"], frames: int, stride: int, 
 
 
 def shuffled(places: Int[np.ndarray, "b"], total: int, seed: int) -> Int[np.ndarray, "b"]:
-    """Clip at each place of the endless order that shows all `total` clips once an epoch, each epoch in its own order.
+    """The clip at each position of an endless shuffled sequence. Each epoch shows all clips once, in its own order.
 
-    A keyed permutation (a block cipher on the index), so any place costs the same and nothing is stored.
+    Uses a keyed permutation (a block cipher on the index), so every position costs the same and nothing is stored.
+
+    Args:
+      places: [b] positions, from 0.
+      total: number of clips.
+      seed: of the run.
     """
-    from grain.experimental import index_shuffle  # brings JAX along, which decoding processes need not wait for
+    from grain.experimental import index_shuffle  # imports JAX, which decoding processes do not need
 
     epoch, place = np.divmod(places, total)
     keys = {e: int(np.random.SeedSequence((seed, int(e))).generate_state(1)[0]) for e in np.unique(epoch)}
@@ -82,15 +89,15 @@ def shuffled(places: Int[np.ndarray, "b"], total: int, seed: int) -> Int[np.ndar
 
 
 def draw(clips: Windows, frames: Callable, seed: int, step: int, batch_size: int, flip: bool) -> FramePlan:
-    """The frames that one step sees.
+    """Draws the frames of one step.
 
     Args:
-      clips: the clips to draw from; at least one.
-      frames: of a clip, as `models.interface.Family.frames` chooses them.
+      clips: to draw from; at least one.
+      frames: chooses the frames of each clip; see `models.interface.Family.frames`.
       seed: of the run.
       step: iteration, from 0.
       batch_size: clips of the global batch.
-      flip: mirror half of the clips.
+      flip: mirror each clip with probability 1/2.
     """
     record, start = clips.locate(shuffled(step * batch_size + np.arange(batch_size), clips.total, seed))
     random = np.random.default_rng((zlib.crc32(b"pairs"), seed, step))

@@ -1,4 +1,4 @@
-"""Videos to examples of a prepared set: here in order, over processes, or on Beam. The same examples by each way."""
+"""Decodes videos to the examples of a prepared dataset, in local processes or on Beam. Both give the same examples."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ Skipped = list[tuple[str, str]]  # (file, reason)
 
 @dataclasses.dataclass
 class Findings:
-    """What is to be said of the videos: (file, reason) of what was skipped, (file, remark) of what was used."""
+    """(file, reason) of each skipped video, and (file, remark) of used ones."""
 
     skipped: Skipped = dataclasses.field(default_factory=list)
     remarks: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
-    def add(self, file: str, told: pieces.Told) -> None:
-        self.skipped += [(file, told.reason)] if told.reason else []
-        self.remarks += [(file, remark) for remark in told.remarks]
+    def add(self, file: str, outcome: pieces.Outcome) -> None:
+        self.skipped += [(file, outcome.reason)] if outcome.reason else []
+        self.remarks += [(file, remark) for remark in outcome.remarks]
 
 
 def _examples(video: Video, scratch: str) -> Iterator[Example]:
@@ -56,6 +56,7 @@ def _examples(video: Video, scratch: str) -> Iterator[Example]:
 
 
 def fail_if_strict(strict: bool, skipped: Sequence[tuple[str, str]]) -> None:
+    """Raises `InputError`, which names the first skipped file, if `strict` and there is one."""
     if skipped and strict:
         raise InputError("`strict`: {}: {}; mend or remove it, or leave `strict` out.".format(*skipped[0]))
 
@@ -64,12 +65,18 @@ def fail_if_strict(strict: bool, skipped: Sequence[tuple[str, str]]) -> None:
 def local(
     stock: Catalogue, recipe: Recipe, workers: int, strict: bool, advance: Callable[[], None], found: Findings
 ) -> Iterator[dict[str, Iterator[Example]]]:
-    """{split: examples in the order of the catalogue}, decoded while they are read. Fills `found`, and leaves splits
-    without a usable video out.
+    """Gives {split: examples in the order of the catalogue}, decoded lazily. Omits splits without a usable video.
 
     Args:
-      workers: decoding processes; 0: one for each core.
-      advance: called once for each video that is done.
+      stock: the videos.
+      recipe: how they become records.
+      workers: decoding processes; 0: one per core.
+      strict: fail on the first unusable video.
+      advance: called once per finished video.
+      found: filled with the skipped videos and remarks.
+
+    Raises:
+      InputError: an unusable video when strict, or a decoding process was killed.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     workers = min(workers or cores, len(stock.videos))
@@ -80,10 +87,10 @@ def local(
             videos = stock.split(split)
             files = [os.path.join(scratch, f"{split}_{number}") for number in range(len(videos))]
             jobs = ((video.path, recipe, file, threads) for video, file in zip(videos, files))
-            for video, file, told in zip(videos, files, ordered_map(pieces.spool, jobs)):
+            for video, file, outcome in zip(videos, files, ordered_map(pieces.spool, jobs)):
                 advance()
-                found.add(video.name, told)
-                if told.reason:
+                found.add(video.name, outcome)
+                if outcome.reason:
                     fail_if_strict(strict, found.skipped)
                 else:
                     yield from _examples(video, file)
@@ -99,11 +106,11 @@ def local(
 
 @contextlib.contextmanager
 def _mapper(workers: int):
-    """`ordered_map(function, argument tuples)`: results in order, so few ahead that scratch files stay few."""
+    """Gives `ordered_map(function, argument tuples)`: results in order, few of them ahead to limit temporary files."""
     if workers == 1:
         yield itertools.starmap
         return
-    # Not forked: the parent may hold the threads of JAX, whose locks a fork would copy.
+    # Not forked: the parent may run threads of JAX, whose locks a fork would copy.
     spawn = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     pool = concurrent.futures.ProcessPoolExecutor(workers, spawn, _live_and_die_with_parent)
@@ -114,7 +121,7 @@ def _mapper(workers: int):
             "a decoding process was killed, perhaps for want of memory; try again with fewer `workers`."
         ) from None
     except KeyboardInterrupt:
-        for worker in set(multiprocessing.active_children()) - others:  # a long video would be decoded to its end
+        for worker in set(multiprocessing.active_children()) - others:  # or they would finish their videos
             worker.terminate()
         raise
     finally:
@@ -122,7 +129,7 @@ def _mapper(workers: int):
 
 
 def in_order(pool: concurrent.futures.Executor, function: Callable, jobs: Iterable[tuple], ahead: int) -> Iterator:
-    """function(*job) of each job, in order; at most `ahead` of them are under way or done and not yet taken."""
+    """Yields function(*job) of each job, in order. At most `ahead` results are pending or not yet taken."""
     waiting = collections.deque()
     for job in jobs:
         waiting.append(pool.submit(function, *job))
@@ -133,7 +140,7 @@ def in_order(pool: concurrent.futures.Executor, function: Callable, jobs: Iterab
 
 
 def _live_and_die_with_parent() -> None:
-    """Ctrl-C is the parent's to handle; when it is killed, nobody would end its workers."""
+    """Initialises a worker: it ignores Ctrl-C, which the parent handles, and exits when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def follow():
@@ -143,33 +150,37 @@ def _live_and_die_with_parent() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def on_beam(stock: Catalogue, recipe: Recipe, strict: bool, told_folder: epath.Path) -> dict:
-    """{split: Beam transform of the same examples}. Workers leave what is to be said as files in `told_folder`."""
+def on_beam(stock: Catalogue, recipe: Recipe, strict: bool, notes_folder: epath.Path) -> dict:
+    """{split: Beam transform that gives its examples}.
+
+    Workers write skipped videos and remarks to files in `notes_folder`; `findings_from_beam` reads them.
+    """
     import apache_beam as beam
 
-    decode = functools.partial(_decode_on_worker, recipe=recipe, strict=strict, told_folder=str(told_folder))
+    decode = functools.partial(_decode_on_worker, recipe=recipe, strict=strict, notes_folder=str(notes_folder))
     return {
         split: beam.Create(stock.split(split), reshuffle=True) | f"Decode{split}" >> beam.FlatMap(decode)
         for split in stock.splits
     }
 
 
-def _decode_on_worker(video: Video, recipe: Recipe, strict: bool, told_folder: str) -> Iterator[Example]:
+def _decode_on_worker(video: Video, recipe: Recipe, strict: bool, notes_folder: str) -> Iterator[Example]:
     with scratch_folder() as scratch:
         file = os.path.join(scratch, "pieces")
-        told = pieces.spool(video.path, recipe, file)
-        if told.reason or told.remarks:
-            # Named by the video, so that a worker who repeats the work writes the same file.
-            note = epath.Path(told_folder) / f"{zlib.crc32(video.name.encode()):08x}.json"
-            note.write_text(json.dumps([video.name, told]))
-        if told.reason:
-            fail_if_strict(strict, [(video.name, told.reason)])
+        outcome = pieces.spool(video.path, recipe, file)
+        if outcome.reason or outcome.remarks:
+            # Named after the video, so that a worker that repeats the work writes the same file.
+            note = epath.Path(notes_folder) / f"{zlib.crc32(video.name.encode()):08x}.json"
+            note.write_text(json.dumps([video.name, outcome]))
+        if outcome.reason:
+            fail_if_strict(strict, [(video.name, outcome.reason)])
         else:
             yield from _examples(video, file)
 
 
-def findings_from_beam(told_folder: epath.Path) -> Findings:
+def findings_from_beam(notes_folder: epath.Path) -> Findings:
+    """Collects what the workers of `on_beam` wrote to `notes_folder`."""
     found = Findings()
-    for file, told in sorted(json.loads(note.read_text()) for note in told_folder.glob("*.json")):
-        found.add(file, pieces.Told(*told))
+    for file, outcome in sorted(json.loads(note.read_text()) for note in notes_folder.glob("*.json")):
+        found.add(file, pieces.Outcome(*outcome))
     return found

@@ -1,4 +1,4 @@
-"""Batches of frames for training, and whole clips for looking at: Grain over a source."""
+"""Loads training batches with Grain, and whole clips for display."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from digan_jax.errors import InputError
 from digan_jax.models import families
 from digan_jax.shapes import Batch, Condition
 
-CACHE_BYTES = 2**30  # of decoded frames, shared by the reading processes of a host
-THREADS = 4  # reading at once; decoding leaves Python's lock, so a few help even without processes
-AHEAD = 4  # batches ready at most; then the readers wait
+CACHE_BYTES = 2**30  # limit on cached decoded frames, over all reading processes of a host
+THREADS = 4  # reading threads; decoding releases Python's lock, so a few help even in one process
+AHEAD = 4  # batches prefetched at most
 
 
 def make_loader(
@@ -32,25 +32,26 @@ def make_loader(
     process_count: int = 1,
     cache_bytes: int = CACHE_BYTES,
 ) -> Iterator[Batch]:
-    """Endless batches from `start_step` on: this host's rows, uint8 in NumPy, read ahead by threads or processes.
+    """Endless batches from `start_step` on: this host's rows of uint8 frames, prefetched by threads or processes.
 
-    The global batch is a function of (train.seed, step), whatever the number of hosts, threads and reading processes;
-    starting at any step costs the same.
+    The global batch depends on (train.seed, step) only, not on the number of hosts, threads or reading processes.
+    Starting at any step costs the same.
 
     Args:
       source: of the clips.
-      config: of the run. Its family says which frames of a clip a step sees; of `data`: frames, stride, windows, flip,
-        and workers, reading processes, 0 for threads of this one; of `train`: seed and batch_size over all hosts.
+      config: of the run. Uses the model family's choice of frames; data.frames, data.stride, data.windows, data.flip
+        and data.workers (reading processes; 0: threads of this process); train.seed and train.batch_size (all hosts).
       start_step: iteration of the first batch.
       process_index: of this host.
-      process_count: hosts.
-      cache_bytes: a set whose frames take no more is decoded once and kept.
+      process_count: number of hosts.
+      cache_bytes: a dataset whose decoded frames fit is decoded once and kept in memory.
 
     Returns:
-      An iterator with a `close()` that ends its threads and processes; at exit it is called anyway.
+      An iterator of `Batch`: NumPy frames uint8 [b k h w 3], times [b k] in [0, 1], and one-hot labels if the model
+      has classes. Its `close()` ends the threads and processes; it is also called at exit.
 
     Raises:
-      InputError: no clip in the source, or a batch that cannot be shared out evenly.
+      InputError: the source holds no clip, or the hosts cannot share the batch evenly.
     """
     data, train = config.data, config.train
     if train.batch_size % process_count:
@@ -59,7 +60,7 @@ def make_loader(
     steps = grain.MapDataset.range(start_step, 2**62).map(reader)
     batches = steps.to_iter_dataset(grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=AHEAD))
     if data.workers:
-        if not flags.FLAGS.is_parsed():  # Grain reads absl flags; from Python and notebooks nobody parsed any
+        if not flags.FLAGS.is_parsed():  # Grain reads absl flags, which are not parsed in Python or notebooks
             flags.FLAGS.mark_as_parsed()
         options = grain.MultiprocessingOptions(num_workers=data.workers, per_worker_buffer_size=AHEAD)
         batches = batches.mp_prefetch(options)
@@ -69,13 +70,13 @@ def make_loader(
 
 
 def _close(iterator: weakref.ref) -> None:
-    """Reading processes that outlive the interpreter's modules die loudly."""
+    """Ends the reading processes before the interpreter exits; otherwise they print tracebacks."""
     if iterator() is not None:
         iterator().close()
 
 
 class _BatchReader:
-    """step -> this host's rows of the batch."""
+    """Maps a step to this host's rows of the batch."""
 
     def __init__(self, source: Source, config: RunConfig, process_index: int, process_count: int, cache_bytes: int):
         check_lengths(source, config.data)
@@ -98,13 +99,13 @@ class _BatchReader:
 
 
 def in_memory_if_small(source: Source, limit_bytes: int = CACHE_BYTES) -> Source | InMemory:
-    """The source, its decoded frames kept in memory if all of them fit."""
+    """The source, with its decoded frames cached in memory if all fit in `limit_bytes`."""
     needed = int(source.frame_counts.sum()) * source.size**2 * 3
     return InMemory(source) if needed <= limit_bytes else source
 
 
 class InMemory:
-    """Decoded frames of a whole source: each is decoded when first asked for, then never again."""
+    """Caches the decoded frames of a source: decodes each frame once, when it is first read."""
 
     def __init__(self, source: Source):
         self._source = source
@@ -112,19 +113,19 @@ class InMemory:
         self._allocate()
 
     def _allocate(self):
-        # np.empty takes address space only; memory follows as frames are filled.
+        # np.empty reserves address space; the system allocates memory as frames are filled.
         total, size = int(self._source.frame_counts.sum()), self._source.size
         self._frames, self._filled = np.empty((total, size, size, 3), np.uint8), np.zeros(total, bool)
 
     def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:
         places = self._begins[record] + np.asarray(numbers)
         missing = places[~self._filled[places]]
-        if len(missing):  # two threads may decode the same frame; they write the same bytes
+        if len(missing):  # two threads may decode the same frame, and write the same bytes
             self._frames[missing] = self._source.read_frames(record, missing - self._begins[record])
             self._filled[missing] = True
         return self._frames[places]
 
-    def __getstate__(self):  # a reading process fills its own
+    def __getstate__(self):  # each reading process fills its own cache
         return {"_source": self._source, "_begins": self._begins}
 
     def __setstate__(self, state):
@@ -135,9 +136,12 @@ class InMemory:
 def sample_clips(
     source: Source, data: DataConfig, count: int, seed: int = 0
 ) -> tuple[UInt8[np.ndarray, "count t h w 3"], Int[np.ndarray, "count"]]:
-    """Whole real clips and their labels, evenly spread over all there are, unflipped; the same for the same seed.
+    """Whole real clips, uint8 and not mirrored, and their labels: evenly spaced over all clips, from a random offset.
 
-    With fewer clips than `count` some come twice.
+    Repeats clips when the source has fewer than `count`. Depends on the seed only.
+
+    Raises:
+      InputError: the source holds no clip.
     """
     check_lengths(source, data)
     windows = clips.windows(source.frame_counts, data.frames, data.stride, data.windows)

@@ -1,7 +1,7 @@
-"""Prepared sets on disk: TFDS folders of ArrayRecord files, read as they lie, without TensorFlow.
+"""Reads prepared datasets, TFDS folders of ArrayRecord files, without TensorFlow.
 
-TFDS's own readers decode whole examples and need TensorFlow for video features. Here a record is parsed as the
-`tf.train.Example` it is, and only the frames asked for are decoded.
+TFDS's own readers decode whole examples and need TensorFlow for video features. This module parses the stored
+`tf.train.Example`, so that callers decode only the frames they need.
 """
 
 from __future__ import annotations
@@ -28,12 +28,16 @@ from digan_jax.errors import InputError
 from digan_jax.host import caches
 from digan_jax.host.files import moved_in
 
-INDEX_FILE = "digan_index.json"  # frames, label and digest of each record, beside the shards; old ones lack digests
-NAMES_FILE = "digan_names.json"  # video of each record, for evaluations that count videos
+INDEX_FILE = "digan_index.json"  # beside the shards: frames, label and digest of each record; old files lack digests
+NAMES_FILE = "digan_names.json"  # beside the shards: video of each record, for evaluations that count videos
 
 
 def data_folder(data_dir: str) -> epath.Path:
-    """Where prepared sets lie: `data_dir`, or TFDS's own default."""
+    """The folder of datasets: `data_dir`, $TFDS_DATA_DIR or ~/tensorflow_datasets.
+
+    Raises:
+      InputError: neither is given, and the user has no home folder.
+    """
     given = data_dir or os.environ.get("TFDS_DATA_DIR")
     if not given and caches.home() is None:
         raise InputError("there is no home folder to keep prepared sets in; give --data-dir (data.data_dir).")
@@ -41,10 +45,15 @@ def data_folder(data_dir: str) -> epath.Path:
 
 
 def find_set(name: str, data_dir: str) -> epath.Path:
-    """Folder of the newest version of a prepared set, `name` or `name/config` or `name/config:version`.
+    """The folder of the newest version of a dataset.
+
+    Args:
+      name: `name`, `name/config` or `name/config:version`.
+      data_dir: as `data_folder`.
 
     Raises:
-      InputError: no such set (lists those there are), or several configurations of it.
+      InputError: there is no such dataset (lists the existing ones), it has several configurations, or it may not be
+        read.
     """
     root = data_folder(data_dir)
     base, _, version = name.partition(":")
@@ -65,7 +74,7 @@ def find_set(name: str, data_dir: str) -> epath.Path:
 
 
 def check_allowed(folder: epath.Path) -> None:
-    """Raises `InputError` when a set, or a folder on the way to it, may not be read: a search would not find it."""
+    """Raises `InputError` when a dataset, or a parent folder, may not be read; a search would report it as missing."""
     if "://" in os.fspath(folder):
         return
     way = [(place, os.X_OK) for place in reversed(Path(folder).absolute().parents)]
@@ -76,7 +85,7 @@ def check_allowed(folder: epath.Path) -> None:
 
 
 def stored_json(file: epath.Path) -> dict:
-    """The object in a file of a prepared set. Raises `InputError` when it is damaged."""
+    """The JSON object in a file of a dataset. Raises `InputError` when it is damaged."""
     try:
         found = json.loads(file.read_text())
     except (OSError, ValueError, RecursionError) as error:
@@ -87,38 +96,42 @@ def stored_json(file: epath.Path) -> dict:
 
 
 def part(file: epath.Path, found: dict, name: str) -> dict:
-    """The object `name` in what `stored_json(file)` found. Raises as it does."""
+    """The object `found[name]`, where `found` is `stored_json(file)`. Raises `InputError` when it is no object."""
     if not isinstance(found.get(name), dict):
         raise damaged(file, f"it has no {name!r}")
     return found[name]
 
 
 def damaged(file: epath.PathLike, reason) -> InputError:
+    """The error for a damaged file of a dataset."""
     return InputError(f"{file}: is damaged ({reason}); prepare the set again with --overwrite.")
 
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """Names under which a set stores its frames and labels."""
+    """Names of the features in which a dataset stores its frames and labels."""
 
     video: str = "video"
     label: str = "label"
 
 
 class Records:
-    """One split of a set: `len(records)`, and the encoded frames of any record.
+    """One split of a dataset, with random access to the encoded frames of its records.
 
     Args:
-      folder: of the set, as `find_set` gives it.
+      folder: of the dataset, from `find_set`.
       split: a TFDS split expression, such as "train", "train+test" or "train[:10%]".
-      features: where frames and labels are stored.
+      features: names of the stored frames and labels.
 
     Attributes:
-      fingerprint: changes when the set, its version, the split or a record in it does.
-      fingerprint_covers: what of a record enters: all of it, or only what an index of before digests knows.
+      frame_counts: [records] frames of each record.
+      labels: [records] class indices; 0 without classes.
+      class_names: in the order of the labels; empty without classes.
+      fingerprint: changes when the dataset, its version, the split or one of its records changes.
+      fingerprint_covers: the part of the records that the fingerprint covers; less with an old index without digests.
 
     Raises:
-      InputError: not an ArrayRecord set, no such split, unreadable files, no such feature.
+      InputError: no ArrayRecord dataset, no such split or feature, or unreadable or damaged files.
     """
 
     def __init__(self, folder: epath.Path, split: str, features: Features = Features()):
@@ -130,11 +143,11 @@ class Records:
             raise InputError(f"data.split={split!r}: {folder} has {sorted(splits)}; {error}") from error
         if not instructions:
             raise InputError(f"data.split={split!r}: no record of {folder} is in it; choose from {sorted(splits)}.")
-        with _unreadable_told(folder):
+        with _read_errors(folder):
             self._source = ArrayRecordDataSource(instructions)
         self._instructions = instructions
         index = read_index(folder) or build_index(folder, features)
-        with _index_told(folder / INDEX_FILE):
+        with _index_errors(folder / INDEX_FILE):
             rows = [row for i in instructions for row in index[os.path.basename(i.filename)][i.skip : i.skip + i.take]]
             self.frame_counts: Int[np.ndarray, "records"] = np.array([row[0] for row in rows], np.int64)
             self.labels: Int[np.ndarray, "records"] = np.array([row[1] for row in rows], np.int64)
@@ -149,21 +162,21 @@ class Records:
         return len(self.frame_counts)
 
     def video_names(self) -> list[str]:
-        """The video that each record is a piece of; of sets that do not say, each record is one."""
+        """The video of each record. In datasets that do not store it, each record counts as one video."""
         index = read_index(self.folder, NAMES_FILE) or _build_names(self.folder)
-        with _index_told(self.folder / NAMES_FILE):
+        with _index_errors(self.folder / NAMES_FILE):
             return [
                 n for i in self._instructions for n in index[os.path.basename(i.filename)][i.skip : i.skip + i.take]
             ]
 
     def encoded_frames(self, record: int):
-        """The frames of one record, each an image file in bytes: a sequence that copies none until asked."""
-        with _unreadable_told(self.folder):
+        """The frames of one record as encoded images: a sequence of bytes, each copied only when it is accessed."""
+        with _read_errors(self.folder):
             return _frames(self._source[record], self.features.video)
 
 
 @contextlib.contextmanager
-def _index_told(file: epath.Path) -> Iterator[None]:
+def _index_errors(file: epath.Path) -> Iterator[None]:
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -171,7 +184,7 @@ def _index_told(file: epath.Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _unreadable_told(folder: epath.Path) -> Iterator[None]:
+def _read_errors(folder: epath.Path) -> Iterator[None]:
     try:
         yield
     except InputError:
@@ -180,7 +193,7 @@ def _unreadable_told(folder: epath.Path) -> Iterator[None]:
         raise InputError(
             f"{error.filename or folder}: may not be read by this user; have its owner allow it."
         ) from None
-    except (OSError, RuntimeError, ValueError, message.DecodeError) as error:  # what ArrayRecord raises of a bad file
+    except (OSError, RuntimeError, ValueError, message.DecodeError) as error:  # raised by ArrayRecord for bad files
         raise InputError(f"{folder}: cannot be read ({error}); prepare it again with --overwrite.") from error
 
 
@@ -188,7 +201,7 @@ def _splits(folder: epath.Path):
     if (file := folder / "dataset_info.json").exists():
         stored_json(file)
     try:
-        with _unreadable_told(folder):
+        with _read_errors(folder):
             info = tfds.core.dataset_info.read_proto_from_builder_dir(folder)
     except json_format.ParseError as error:
         raise damaged(file, error) from None
@@ -209,19 +222,22 @@ def _frames(record: bytes, feature: str):
 
 
 def read_index(folder: epath.Path, name: str = INDEX_FILE) -> dict[str, list] | None:
+    """{shard: [row of each record]} from an index file; None without one. Raises `InputError` when it is damaged."""
     file = folder / name
     return stored_json(file) if file.exists() else None
 
 
 def build_index(folder: epath.Path, features: Features = Features()) -> dict[str, list[list]]:
-    """Read every record once and keep {shard: [[frames, label, digest], …]}, in memory and, where we may write, on
-    disk."""
+    """Reads every record once, and returns {shard: [[frames, label, digest], …]}.
+
+    Also writes it to INDEX_FILE if the folder is writable.
+    """
 
     def row(shard, number, record):
         stored = tf_example_pb2.Example.FromString(record).features.feature
         label = stored[features.label].int64_list.value if features.label in stored else ()
         digest = hashlib.blake2b(digest_size=8)
-        for name in sorted(stored):  # the order in a record is protobuf's own affair
+        for name in sorted(stored):  # protobuf does not fix the order
             digest.update(name.encode() + b"\0" + stored[name].SerializeToString())
         return [len(_frames(record, features.video)), label[0] if label else 0, digest.hexdigest()]
 
@@ -238,7 +254,7 @@ def _build_names(folder: epath.Path) -> dict[str, list[str]]:
 
 
 def _scan(folder: epath.Path, row: Callable, name: str) -> dict[str, list]:
-    """{shard: [row(shard, number, record) of each record]}, kept beside the shards where we may write."""
+    """{shard: [row(shard, number, record) of each record]}; also written beside the shards if they are writable."""
 
     def scan(instruction):
         shard = os.path.basename(instruction.filename)
@@ -246,24 +262,24 @@ def _scan(folder: epath.Path, row: Callable, name: str) -> dict[str, list]:
 
     splits = _splits(folder)[1]
     shards = [i for split in splits.values() for i in split.file_instructions]
-    with _unreadable_told(folder), concurrent.futures.ThreadPoolExecutor(8) as threads:
+    with _read_errors(folder), concurrent.futures.ThreadPoolExecutor(8) as threads:
         index = dict(threads.map(scan, shards))
     try:
         with moved_in(folder / name) as unfinished:
             epath.Path(unfinished).write_text(json.dumps(index))
     except OSError:
-        pass  # a shared, read-only set: the next reader scans again
+        pass  # a shared, read-only dataset: the next reader scans it again
     return index
 
 
 def _class_names(folder: epath.Path, label: str) -> tuple[str, ...]:
-    """Names of the classes; numbers where a set stores only how many there are; empty where labels are no classes."""
+    """Names of the classes; numbers if the dataset stores only their count; empty if its labels are no classes."""
     names = folder / f"{label}.labels.txt"
     if names.exists():
         return tuple(names.read_text().splitlines())
     if not (file := folder / "features.json").exists():
         return ()
     tree = stored_json(file)
-    with _index_told(file):
+    with _index_errors(file):
         feature = tree.get("featuresDict", {}).get("features", {}).get(label, {})
         return tuple(map(str, range(int(feature.get("classLabel", {}).get("numClasses", 0)))))

@@ -1,4 +1,4 @@
-"""Where clips come from: prepared sets, folders, the bouncing shapes. All look alike to the loader."""
+"""Sources of clips with one interface: prepared datasets, folders of videos, and the bouncing shapes."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ from digan_jax.host.showing import shown
 
 @runtime_checkable
 class Source(Protocol):
-    """Records of frames. A record is a stretch of neighbouring frames of one shot."""
+    """Records of frames. A record is a sequence of successive frames of one shot."""
 
     height: int  # pixels
     width: int
-    size: int  # pixels a side of square frames; otherwise the height
+    size: int  # the height, which is also the width of square frames
     class_names: tuple[str, ...]  # empty: no classes
     frame_counts: Int[np.ndarray, "records"]
     labels: Int[np.ndarray, "records"]
-    fingerprint: str  # changes when the data do
-    fingerprint_covers: str  # what of the data it follows, in words
+    fingerprint: str  # digest that changes when the data change
+    fingerprint_covers: str  # the part of the data that it covers, in words
 
     def __len__(self) -> int: ...
 
     def video_names(self) -> list[str]:
-        """Of each record, the video that it is a piece of."""
+        """The name of the video that each record belongs to."""
 
     def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:
-        """Frames of a record by their numbers; decodes these and no other. Called from several threads at once."""
+        """Frames of a record by number, uint8 [0, 255]. Must be safe to call from several threads at once."""
 
 
 class PreparedSource:
-    """A set on disk, made by `digan prepare` or one of TFDS's own video sets.
+    """A dataset on disk, made by `digan prepare` or published by TFDS.
 
     Args:
-      folder: of the set, as `records.find_set` gives it.
+      folder: of the dataset, from `records.find_set`.
       split: a TFDS split expression.
-      size: pixels a side that are wanted. A set of `digan prepare` must have this size; the frames of others are
-        cropped and resized when they are read.
-      features: where frames and labels are stored.
+      size: pixels a side. A dataset of `digan prepare` must have this size; the frames of others are cropped and
+        resized when they are read.
+      features: names of the stored frames and labels.
 
     Raises:
-      InputError: unreadable, no such split or feature, another size.
+      InputError: an unreadable dataset, no such split or feature, or another size.
     """
 
     def __init__(self, folder: epath.Path, split: str, size: int, features: Features = Features()):
@@ -73,7 +73,7 @@ class PreparedSource:
         return len(self._records)
 
     def video_names(self) -> list[str]:
-        """The video that each record is a piece of."""
+        """The name of the video that each record belongs to."""
         return self._records.video_names()
 
     def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:
@@ -83,10 +83,11 @@ class PreparedSource:
 
 
 def open_source(data: DataConfig, model: FamilyConfig) -> Source:
-    """The clips a configuration names, checked against it.
+    """Opens the source that a configuration names, and checks it against the configuration.
 
     Raises:
-      InputError: missing, empty or unreadable; another size, class count or frame count than the configuration says.
+      InputError: the data are missing, empty or unreadable; or their size or number of classes differs from the
+        configuration, or all records are shorter than a clip.
     """
     source = SOURCES[data.source](data, model)
     n_classes = len(source.class_names)
@@ -113,7 +114,7 @@ def _tfds(data: DataConfig, model: FamilyConfig) -> Source:
 
 
 def _folder(data: DataConfig, model: FamilyConfig) -> Source:
-    """Prepared on first use, under a name that tells how."""
+    """Prepares the folder on first use, under a name that states the resolution, frames and stride."""
     stem = re.sub(r"[^a-z0-9]+", "_", epath.Path(data.path).expanduser().name.lower()).strip("_")
     stem = stem if stem[:1].isalpha() else f"clips_{stem}".strip("_")
     name = data.name or f"{stem}_{model.resolution}_{data.frames}x{data.stride}"

@@ -1,6 +1,6 @@
-"""A folder of videos that any tool made, as a `Source`: .mp4 .avi .webm .mkv .mov .gif, folders of images, arrays.
+"""Reads a folder of videos as a `Source`: .mp4, .avi, .webm, .mkv, .mov, .gif, folders of images, and arrays.
 
-Arrays are .npz or .npy files of one clip [t h w 3] or several [n t h w 3]: uint8, or float in [-1, 1].
+Arrays are .npz or .npy files with one clip [t h w 3] or several [n t h w 3], uint8 in [0, 255] or float in [-1, 1].
 """
 
 from __future__ import annotations
@@ -30,38 +30,37 @@ from digan_jax.host.video_files import spread
 from digan_jax.host.video_reading import VIDEO_SUFFIXES
 
 ARRAY_SUFFIXES = (".npz", ".npy")
-MEMORY_BYTES = 2**30  # of decoded videos
-THREADS = 8  # that look at files
+MEMORY_BYTES = 2**30  # cache of decoded videos
+THREADS = 8  # examine the files
 
 
 class Item(NamedTuple):
-    """One video: where it lies and what it holds."""
+    """One video: its path, number of frames and size."""
 
     name: str
     path: str
-    index: int | None  # clip of an array; None: a video file or a folder of images
+    index: int | None  # clip in an array; None: a video file or a folder of images
     frames: int
     height: int
     width: int
 
 
 class FolderSource:
-    """Videos of a folder, in natural order of their names; a record is a video.
+    """The videos of a folder, in natural order of their names. A record is one video.
 
     Attributes:
-      skipped: (file, reason) of what cannot be used, as `digan prepare` skips and names it.
-      remarks: (file, what was done to show it as viewers do).
-      array_range: "" or type, smallest and largest number of the arrays.
+      skipped: (file, reason) of each file that cannot be used, as in `digan prepare`.
+      remarks: (file, conversion) of videos that needed one.
+      array_range: dtype, minimum and maximum of the arrays as text; "" without arrays.
 
     Args:
-      folder: or one file.
-      size: pixels a side that frames are cropped and resized to; None: as they are seen, and then all must be of one
-        size.
+      folder: a folder or one file.
+      size: pixels a side that frames are cropped and resized to; None: their own size, which must be the same for all.
       max_bytes: memory limit of the arrays in one file.
-      strict: fail on the first file that cannot be used; what is no video at all is skipped all the same.
+      strict: fail if a video cannot be used. Files that are no videos are always skipped.
 
     Raises:
-      InputError: nothing usable there, sizes that differ, numbers in arrays that are no clips.
+      InputError: the folder is missing or holds no usable video; sizes differ; an array holds no clips.
     """
 
     class_names = ()
@@ -93,8 +92,8 @@ class FolderSource:
         self.frame_counts = np.array([item.frames for item in self.items], np.int64)
         self.labels = np.zeros(len(self.items), np.int64)
         self.array_range = _range([item.path for item in self.items if item.index is not None], max_bytes)
-        told = [tuple(item._replace(path="")) for item in self.items]
-        self.fingerprint = hashlib.sha256(repr((told, stock.fingerprint, size)).encode()).hexdigest()[:16]
+        hashed = [tuple(item._replace(path="")) for item in self.items]
+        self.fingerprint = hashlib.sha256(repr((hashed, stock.fingerprint, size)).encode()).hexdigest()[:16]
         self._decoded: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
         self._lock = threading.Lock()
 
@@ -107,10 +106,13 @@ class FolderSource:
     def read_frames(
         self, record: int, numbers: Sequence[int] | np.ndarray, quantise: str = "round"
     ) -> UInt8[np.ndarray, "k h w 3"]:
-        """Frames of a video; those stored as floats are "round"-ed or "cut" to uint8.
+        """Frames of a video by number, uint8 [0, 255].
+
+        Args:
+          quantise: how float arrays become uint8: "round" to the nearest, or "cut" off decimals.
 
         Raises:
-          InputError: the video breaks off, or frames are of another size than its first; names it.
+          InputError: the video cannot be decoded up to these frames, or its frames differ in size; names the video.
         """
         item, numbers = self.items[record], np.asarray(numbers)
         if item.index is not None:
@@ -127,7 +129,7 @@ class FolderSource:
             return self._decoded[record][numbers]
 
     def _decode(self, item: Item, least: int) -> np.ndarray:
-        """All frames of a video, or a good part of a long one, at least `least`."""
+        """The first frames of a video: at least `least`, and as many as fit in a quarter of the cache."""
         wanted = max(least, min(item.frames, MEMORY_BYTES // (4 * 3 * self.height * self.width)))
         try:
             frames = video_reading.open_footage(item.path, self._square).frames
@@ -140,11 +142,12 @@ class FolderSource:
 
 
 def is_there(path: epath.PathLike) -> bool:
+    """Whether a file or folder exists; expands ~."""
     return epath.Path(path).expanduser().exists()
 
 
 def _look_into(videos: Sequence[Video], max_bytes: int) -> list[tuple[list[Item], str, Sequence[str]]]:
-    """(items, "" or why there are none, remarks) of each."""
+    """(items, reason why there are none or "", remarks) of each video."""
 
     def look(video: Video):
         try:
@@ -165,7 +168,7 @@ def _look_into(videos: Sequence[Video], max_bytes: int) -> list[tuple[list[Item]
 
 @functools.lru_cache(maxsize=4096)
 def _extent(path: str, stamp: str) -> tuple[int, int, int, tuple[str, ...]]:
-    """Frames that come out of a video, height and width as seen, and remarks. Decodes it: headers do not know."""
+    """(frames, height, width, remarks) of a video as shown. Decodes it, because headers are unreliable."""
     footage = video_reading.open_footage(path, None)
     count, height, width = 0, 0, 0
     for count, frame in enumerate(footage.frames, 1):
@@ -180,7 +183,8 @@ def _arrays(path: str, max_bytes: int) -> np.ndarray:
     """Clips [n t h w 3] of an array file.
 
     Raises:
-      UnusableVideo: it cannot be read. InputError: it can, and holds something else.
+      UnusableVideo: the file cannot be read.
+      InputError: the file can be read but holds no clips.
     """
     try:
         if not check_regular(epath.Path(path)):
@@ -188,7 +192,7 @@ def _arrays(path: str, max_bytes: int) -> np.ndarray:
         arrays = read_arrays(path, max_bytes)
     except (UnusableVideo, TooLarge):
         raise
-    except Exception as error:  # NumPy, zip and zlib each have their own
+    except Exception as error:  # NumPy, zipfile and zlib raise different types
         raise UnusableVideo(f"is not a readable array ({reason_of(error)}); write it again with numpy.savez") from error
     clips = [a for a in arrays.values() if a.ndim in (4, 5)] if "" not in arrays else [arrays[""]]
     if len(clips) != 1:
@@ -210,12 +214,12 @@ def _check_numbers(clips: np.ndarray, path: str) -> None:
     told = f"{path}: floats from {clips.min():.3g} to {clips.max():.3g}"
     if np.abs(clips).max() > 4:  # generators overshoot a little; [0, 255] as float is a mistake
         raise InputError(f"{told}; give [-1, 1], or uint8.")
-    if clips.min() >= 0:  # [0, 1] would be taken for the brighter half
+    if clips.min() >= 0:  # probably clips in [0, 1], which would become too bright
         raise InputError(f"{told}, none below 0, where [-1, 1] is meant: give 2 x - 1 of clips in [0, 1], or uint8.")
 
 
 def _range(paths: Sequence[str], max_bytes: int) -> str:
-    """What numbers the arrays hold, in words."""
+    """The dtypes, minima and maxima of the arrays, in words."""
     found: dict[str, list] = {}
     for path in dict.fromkeys(paths):
         clips = _arrays(path, max_bytes)
@@ -225,10 +229,14 @@ def _range(paths: Sequence[str], max_bytes: int) -> str:
 
 
 def quantised(frames: Float[np.ndarray, "*axes"], how: str, name: str) -> UInt8[np.ndarray, "*axes"]:
-    """Float frames in [-1, 1] to uint8, "round"-ed or "cut".
+    """Maps float frames in [-1, 1] to uint8 [0, 255], clamped.
+
+    Args:
+      how: "round" to the nearest, or "cut" off decimals.
+      name: of the video, for the message.
 
     Raises:
-      InputError: NaN or infinity; `name` says where.
+      InputError: NaN or infinity.
     """
     try:
         scaled = spread(frames, 255)

@@ -1,4 +1,4 @@
-"""Arrays out of .npz and .npy files that anybody may have written: looked at before memory is taken for them."""
+"""Reads .npz and .npy files of unknown origin. Checks the headers before it allocates memory; never unpickles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etils import epath
 
 from digan_jax.errors import InputError
 
-MAX_BYTES = 8 * 2**30  # that the arrays of a file may take in memory, unless somebody allows more
+MAX_BYTES = 8 * 2**30  # default limit on the memory that the arrays of one file take
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _ZIP = b"PK"
 
@@ -23,10 +23,14 @@ class TooLarge(InputError):
 
 
 def read_arrays(path: epath.PathLike, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
-    """All arrays of a .npz by name, or the one of a .npy under ""; nothing in it is unpickled.
+    """Reads all arrays of a .npz by name, or the array of a .npy under the name "". Unpickles nothing.
+
+    Args:
+      max_bytes: limit on the size of all arrays together, in bytes.
 
     Raises:
-      InputError: missing, damaged, or it claims more than there is or than `max_bytes`.
+      InputError: the file is missing or damaged, holds pickled objects, or its headers claim more bytes than the file
+        holds or than `max_bytes`.
     """
     try:
         check_arrays(path, max_bytes)
@@ -43,11 +47,11 @@ def read_arrays(path: epath.PathLike, max_bytes: int = MAX_BYTES) -> dict[str, n
 
 
 def check_arrays(path: epath.PathLike, max_bytes: int = MAX_BYTES) -> None:
-    """Looks at the headers of a .npz or .npy alone.
+    """Checks the headers of a .npz or .npy without reading the arrays.
 
     Raises:
-      InputError: an array that claims more bytes than the file holds of it, or all together more than `max_bytes`.
-      OSError, ValueError, zipfile.BadZipFile: no such file.
+      InputError: an array claims more bytes than the file holds of it, or all arrays together exceed `max_bytes`.
+      OSError, ValueError, zipfile.BadZipFile: the file cannot be opened, or is neither .npz nor .npy.
     """
     total = 0
     for name, claimed, held in _headers(path):
@@ -63,7 +67,7 @@ def check_arrays(path: epath.PathLike, max_bytes: int = MAX_BYTES) -> None:
 
 
 def _headers(path: epath.PathLike) -> Iterator[tuple[str, int, int]]:
-    """(name, bytes that it claims, bytes that there are) of each array."""
+    """Yields (name, bytes claimed by the header, bytes stored) of each array."""
     place = epath.Path(path)
     with place.open("rb") as file:
         start = file.read(len(_ZIP))
@@ -76,7 +80,7 @@ def _headers(path: epath.PathLike) -> Iterator[tuple[str, int, int]]:
             for member in archive.infolist():
                 with archive.open(member) as inside:
                     if inside.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
-                        yield member.filename, member.file_size, member.file_size  # np.load gives it as bytes
+                        yield member.filename, member.file_size, member.file_size  # no array: np.load returns its bytes
                         continue
                 with archive.open(member) as inside:
                     claimed = _claimed(inside)

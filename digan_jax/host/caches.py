@@ -1,4 +1,4 @@
-"""Where what can be computed anew is kept between runs: compiled programs, features. Never where others may write."""
+"""Cache folders for data that can be recomputed: compiled programs and features. Never in a shared temporary folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def home() -> Path | None:
-    """The person's folder; None for a user whom the system does not know, as in a container with --user."""
+    """The user's home folder; None for a user without one, as in a container started with --user."""
     try:
         return Path.home()
     except RuntimeError:
@@ -17,8 +17,10 @@ def home() -> Path | None:
 
 
 def folder(name: str) -> Path | None:
-    """The folder of one cache, below $XDG_CACHE_HOME or ~/.cache; None where there is no such place. It may not exist
-    yet, or may not be writable: `usable` tells."""
+    """The path of one cache folder, below $XDG_CACHE_HOME or ~/.cache; None without a home folder.
+
+    The folder may not exist yet or may not be writable; see `usable`.
+    """
     given = os.environ.get("XDG_CACHE_HOME")
     root = Path(given) if given else home() and home() / ".cache"
     return root and root / "digan-jax" / name
@@ -26,7 +28,7 @@ def folder(name: str) -> Path | None:
 
 @functools.cache
 def usable(place: Path | None) -> Path | None:
-    """`place`, made; None where that cannot be, and then a person is told, once for all caches."""
+    """Creates the folder `place` and returns it; None when it cannot be created or written. Warns once per process."""
     if place is None:
         return skipped("no home folder", "set XDG_CACHE_HOME to keep them")
     try:
@@ -39,10 +41,10 @@ def usable(place: Path | None) -> Path | None:
 
 
 def skipped(reason: str, cure: str) -> None:
-    """Tells a person that the work goes on without a cache, once."""
-    if not _told:
+    """Prints once per process, on stderr, that the work goes on without caches; returns None."""
+    if not _reasons:
         print(f"digan: note: caches are left out ({reason.lower()}); {cure}.", file=sys.stderr)
-    _told.append(reason)
+    _reasons.append(reason)
 
 
-_told: list[str] = []
+_reasons: list[str] = []

@@ -1,4 +1,7 @@
-"""Files and folders written beside their place and moved in whole, and what a full disk says."""
+"""Atomic writing: files and folders are written under a temporary name beside their target, then renamed.
+
+Also checks that a target can be written, removes temporary files of dead processes, and reports full disks.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,14 @@ def expanded(path: epath.PathLike) -> epath.Path:
 
 
 def check_free(path: epath.PathLike, replaceable: Callable[[epath.Path], bool] = lambda path: False) -> None:
-    """Raises `InputError` when something is at `path` that is neither an empty folder nor `replaceable`, or when no
-    folder can be made there."""
+    """Checks that a new folder can be made at `path`.
+
+    Args:
+      replaceable: whether an existing folder may be replaced. Empty folders always may.
+
+    Raises:
+      InputError: `path` exists and may not be replaced, or no folder can be made there.
+    """
     path = expanded(path)
     check_folder(path.parent if path.name else path)
     if not path.exists() or (path.is_dir() and (replaceable(path) or not any(path.iterdir()))):
@@ -37,10 +46,14 @@ def check_free(path: epath.PathLike, replaceable: Callable[[epath.Path], bool] =
 
 
 def check_file(path: epath.PathLike) -> None:
-    """Raises `InputError` when no file can be written at `path`, with its folders; long work asks before it begins."""
+    """Checks, before long work, that a file can be written at `path`. Missing parent folders are allowed.
+
+    Raises:
+      InputError: `path` is a folder, or its folder cannot be made or written.
+    """
     if in_bucket(path):
         return
-    with _refused_told(path):
+    with _write_errors(path):
         place = Path(path).expanduser().absolute()
         if place.is_dir():
             raise InputError(f"{path}: is a folder; name the file, such as {place / f'name{place.suffix}'}.")
@@ -49,31 +62,38 @@ def check_file(path: epath.PathLike) -> None:
 
 
 def check_folder(path: epath.PathLike, what: epath.PathLike | None = None) -> None:
-    """Raises `InputError`, about `what` or `path` itself, when no files can be written in this folder, or when it
-    cannot be made."""
+    """Checks that files can be written in the folder `path`, which may not exist yet.
+
+    Args:
+      what: the path that the message names; None: `path`.
+
+    Raises:
+      InputError: the folder cannot be made or written.
+    """
     if in_bucket(path):
         return
     what = path if what is None else what
-    with _refused_told(what):
+    with _write_errors(what):
         place = Path(path).expanduser().absolute()
         there = next(folder for folder in (place, *place.parents) if os.path.lexists(folder))
         if not there.is_dir():
             raise InputError(f"{what}: {there} is no folder; choose another place.")
         _check_name(place)
-        with tempfile.TemporaryFile(prefix=".digan", dir=there):  # what access() says is not true of every file system
+        with tempfile.TemporaryFile(prefix=".digan", dir=there):  # access() is unreliable on some file systems
             pass
 
 
 def _check_name(place: Path) -> None:
+    """Raises `OSError` for a name that the file system refuses, such as one that is too long."""
     with contextlib.suppress(FileNotFoundError):
         os.lstat(place)
 
 
 @contextlib.contextmanager
-def _refused_told(what: epath.PathLike) -> Iterator[None]:
+def _write_errors(what: epath.PathLike) -> Iterator[None]:
     try:
         yield
-    except (OSError, RuntimeError) as error:  # pathlib's own for a home that nobody knows
+    except (OSError, RuntimeError) as error:  # RuntimeError: pathlib finds no home folder for ~
         reason = (getattr(error, "strerror", None) or str(error)).lower().rstrip(".")
         cure = "free some space" if full_disk(error) else "make it writable"
         raise InputError(f"{what}: cannot be written ({reason}); choose another place, or {cure}.") from None
@@ -83,20 +103,20 @@ def in_bucket(path: epath.PathLike) -> bool:
     return "://" in os.fspath(path)
 
 
-# ---- unfinished files and folders: .NAME.MACHINE-PROCESS.SUFFIX ----
+# ---- temporary files and folders: .NAME.MACHINE-PROCESS.SUFFIX ----
 
 _UNFINISHED = re.compile(r"(?:\.(?P<name>.+)\.|digan_)(?P<machine>[0-9a-f]{8})-(?P<process>\d+)(?P<end>[._]\w+)?")
 _OLD = ".old"
 
 
 def _mark() -> str:
-    """Says whose an unfinished file is."""
+    """Identifies the process that a temporary file belongs to."""
     return f"{_machine()}-{os.getpid()}"
 
 
 @functools.cache
 def _machine() -> str:
-    """Of this machine, or this container: others on a shared disk count their processes anew."""
+    """Identifies this machine or container. Process ids are not unique among the machines that share a disk."""
     processes = "/proc/self/ns/pid"
     world = os.readlink(processes) if os.path.islink(processes) else ""
     return f"{zlib.crc32(f'{socket.gethostname()} {world}'.encode()):08x}"
@@ -108,16 +128,18 @@ def _beside(path: epath.Path, end: str) -> epath.Path:
 
 
 def remove_abandoned(folder: epath.PathLike) -> None:
-    """Removes what processes of this machine that are no more left unfinished in `folder`; what one of them had moved
-    aside for a new version returns to its place."""
+    """Removes temporary files and folders that dead processes of this machine left in `folder`.
+
+    A folder that such a process had renamed to replace it, and did not replace, gets its name back.
+    """
     places: list[Path] = []
-    with contextlib.suppress(OSError):  # a folder to write to that may not be read
+    with contextlib.suppress(OSError):  # a folder that may be written but not read
         places = list(Path(folder).iterdir())
     for place in places:
         found = _UNFINISHED.fullmatch(place.name)
         if not found or found["machine"] != _machine() or _alive(int(found["process"])):
             continue
-        with contextlib.suppress(OSError):  # somebody else's, or gone by now
+        with contextlib.suppress(OSError):  # another user's, or removed meanwhile
             if not place.is_dir():
                 place.unlink()
             elif found["end"] == _OLD and not os.path.lexists(home := place.parent / found["name"]):
@@ -126,7 +148,7 @@ def remove_abandoned(folder: epath.PathLike) -> None:
                 shutil.rmtree(place, ignore_errors=True)
 
 
-_tidied = functools.lru_cache(maxsize=1024)(remove_abandoned)  # once for each folder, not for each of its files
+_tidied = functools.lru_cache(maxsize=1024)(remove_abandoned)  # once per folder, not once per file
 
 
 def _alive(process: int) -> bool:
@@ -141,15 +163,15 @@ def _alive(process: int) -> bool:
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[str]:
-    """A temporary folder. What killed processes left of theirs goes first."""
+    """Gives a temporary folder, removed after the block. First removes those of dead processes of this machine."""
     remove_abandoned(tempfile.gettempdir())
     with tempfile.TemporaryDirectory(prefix=f"digan_{_mark()}_") as folder:
         yield folder
 
 
 @contextlib.contextmanager
-def on_full_disk(told: Callable[[str], Exception]) -> Iterator[None]:
-    """Raises `told(reason)` in place of the error by which some library says that the disk is full."""
+def on_full_disk(replacement: Callable[[str], Exception]) -> Iterator[None]:
+    """Within the block, replaces any library's error for a full disk by `replacement(reason)`. Other errors pass."""
     try:
         yield
     except InputError:
@@ -158,20 +180,26 @@ def on_full_disk(told: Callable[[str], Exception]) -> Iterator[None]:
         reason = full_disk(error)
         if reason is None:
             raise
-        raise told(reason) from error
+        raise replacement(reason) from error
 
 
 def _naming(path: epath.Path):
-    """Libraries name the unfinished file, or none."""
+    """Makes errors of a full disk name `path`: libraries name the temporary file, or none."""
     return on_full_disk(lambda reason: OSError(errno.ENOSPC, reason, os.fspath(path)))
 
 
 @contextlib.contextmanager
 def folder_moved_in(path: epath.PathLike) -> Iterator[epath.Path]:
-    """Gives an empty local folder; it becomes `path`, in place of what is there, only if the block ends well. An
-    `OSError` of a full disk names `path`."""
+    """Writes a folder atomically: gives an empty temporary folder, and renames it to `path` if the block succeeds.
+
+    An existing `path` is replaced. If the block raises, `path` stays as it was. For a bucket the files are uploaded
+    instead, which is not atomic.
+
+    Raises:
+      OSError: the disk is full (names `path`), or the folder cannot be written.
+    """
     path = epath.Path(path)
-    if in_bucket(path):  # a bucket has no folders to rename
+    if in_bucket(path):  # buckets cannot rename folders
         with tempfile.TemporaryDirectory() as local:
             yield epath.Path(local)
             _upload(epath.Path(local), path)
@@ -189,14 +217,14 @@ def folder_moved_in(path: epath.PathLike) -> Iterator[epath.Path]:
                 os.replace(path, old)
             os.replace(unfinished, path)
     finally:
-        if old.exists() and not path.exists():  # stopped between the two moves
+        if old.exists() and not path.exists():  # interrupted between the two renames
             os.replace(old, path)
         for folder in (unfinished, old):
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _upload(local: epath.Path, path: epath.Path) -> None:
-    """config.json last: a folder without it is no model yet."""
+    """Uploads config.json last: a folder without it does not count as a model."""
     files = [epath.Path(folder) / name for folder, _, names in os.walk(local) for name in names]
     for file in sorted(files, key=lambda file: file.name == "config.json"):
         target = path / os.path.relpath(file, local)
@@ -206,11 +234,16 @@ def _upload(local: epath.Path, path: epath.Path) -> None:
 
 @contextlib.contextmanager
 def moved_in(path: epath.PathLike) -> Iterator[str]:
-    """Gives a local name to write to; what was written moves to `path` only if the block ends well. An `OSError` of a
-    full disk names `path`."""
+    """Writes a file atomically: gives a temporary local name, and renames that file to `path` if the block succeeds.
+
+    Makes the parent folders. If the block raises, `path` stays as it was.
+
+    Raises:
+      OSError: the disk is full (names `path`), or the file cannot be written.
+    """
     path = expanded(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if in_bucket(path):  # a bucket: whole objects appear at once
+    if in_bucket(path):  # an upload to a bucket is atomic
         with tempfile.TemporaryDirectory() as folder:
             local = epath.Path(folder) / path.name
             yield os.fspath(local)
@@ -227,7 +260,11 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
 
 
 def append(path: epath.PathLike, text: str) -> None:
-    """Adds all of `text` to the end of a file, or, where the disk is full, nothing. Raises `OSError`."""
+    """Appends all of `text` to a file or nothing: if the disk fills up, truncates the file to its old length.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
     path = expanded(path)
     if in_bucket(path):
         with path.open("a") as file:
@@ -245,16 +282,16 @@ def append(path: epath.PathLike, text: str) -> None:
 
 
 def is_plain(path: epath.PathLike) -> bool:
-    """Whether `path` is an ordinary file. `epath` takes a pipe for one, which waits for a writer for ever."""
+    """Whether `path` is a regular file. `epath` also accepts pipes, and reading one may block for ever."""
     path = expanded(path)
     return path.is_file() if in_bucket(path) else os.path.isfile(path)
 
 
 def read_json(path: epath.PathLike) -> object:
-    """The content of a JSON file.
+    """Reads a JSON file.
 
     Raises:
-      InputError: no file (a folder, a pipe, nothing), not in UTF-8, or no JSON.
+      InputError: `path` is missing, no regular file, not UTF-8, or not valid JSON.
     """
     path = epath.Path(path)
     if not is_plain(path):
@@ -266,7 +303,11 @@ def read_json(path: epath.PathLike) -> object:
 
 
 def write_json(path: epath.PathLike, data: object) -> None:
-    """0.0 stands for -0.0. Raises as `moved_in`."""
+    """Writes JSON atomically. -0.0 is written as 0.0.
+
+    Raises:
+      OSError: as `moved_in`.
+    """
     with moved_in(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
         file.write(json.dumps(_without_negative_zeros(data), indent=1) + "\n")
 

@@ -1,4 +1,4 @@
-"""Which rates each kind of file holds so that players show them."""
+"""Frame rates that each file format can store and players show correctly."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from fractions import Fraction
 
 from digan_jax.errors import InputError
 
-# Slowest and fastest. .gif: a frame stays 655.35 s at most, and players take less than 0.02 s for 0.1 s. .webm counts
-# milliseconds, .mp4 ticks of 32 bits.
+# Lowest and highest frames per second. .gif: a frame lasts at most 655.35 s, and players show frames shorter than
+# 0.02 s for 0.1 s. .webm counts milliseconds; .mp4 counts ticks in 32 bits.
 RATES = {".gif": (1 / 655.35, 50), ".webm": (0.001, 1000), ".mp4": (0.001, 1e6)}
 
 
 def check_rate(suffix: str, fps: float) -> Fraction:
-    """`fps` as a fraction of small numbers.
+    """Checks a frame rate and approximates it by a fraction of small integers, such as 30000/1001.
+
+    Args:
+      suffix: of the file, with its dot. Suffixes that are not in `RATES` allow any rate.
+      fps: frames per second.
 
     Raises:
-      InputError: files of this suffix cannot hold it, or players show it otherwise.
+      InputError: `fps` is not finite and positive, or is outside `RATES[suffix]`.
     """
     if not 0 < fps < float("inf"):
         raise InputError(f"fps={fps}: must be a number above 0.")

@@ -1,5 +1,7 @@
-"""What C++ libraries log of their own accord, shown a moment late: when a process ends because another is gone, their
-stack dumps would bury the one line that says so."""
+"""Delays what C++ libraries log on stderr.
+
+When a process ends because a peer is gone, their stack dumps would hide the one line that explains it.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,11 @@ LATE = 0.5  # seconds
 
 @contextlib.contextmanager
 def shown_late(unless: Callable[[], object]) -> Iterator[None]:
-    """Within the block what is written to file descriptor 2 appears `LATE` seconds later, or, when `unless()` says so
-    by then, not at all. Python's own stderr is as before."""
+    """Within the block, delays output to file descriptor 2 by `LATE` seconds. Python's `sys.stderr` is not delayed.
+
+    Args:
+      unless: asked after the delay; when true, the output is dropped.
+    """
     sys.stderr.flush()
     shown = os.dup(2)
     held, entrance = os.pipe()
@@ -37,5 +42,5 @@ def shown_late(unless: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         sys.stderr = before
-        os.dup2(shown, 2)  # nobody can write to the pipe any more, so the thread comes to its end
+        os.dup2(shown, 2)  # closes the last writing end of the pipe, which ends the thread
         thread.join(4 * LATE)

@@ -1,4 +1,4 @@
-"""One process at a time in a folder: a file lock on this machine's disks, a lease with a heartbeat on buckets."""
+"""Exclusive use of a folder by one process: a file lock on disks, a lease with a heartbeat on buckets."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ from etils import epath
 from digan_jax.errors import InputError
 from digan_jax.host.notes import say_once
 
-BEAT, STALE, SETTLE = 20.0, 120.0, 2.0  # seconds: between heartbeats; without one; until a write is seen by all
+# Seconds: between heartbeats; without a heartbeat until a lease expires; until all processes see a write.
+BEAT, STALE, SETTLE = 20.0, 120.0, 2.0
 
 
 class Held:
-    """A lock or lease that this process holds."""
+    """A lock or lease held by this process."""
 
     def check(self) -> None:
-        """Raises `InputError` when it is no longer ours: the folder was removed, or somebody took it over."""
+        """Raises `InputError` when the lock is lost: the folder was removed, or another process took it over."""
 
 
 def hold(folder: epath.PathLike, name: str, doing: str) -> contextlib.AbstractContextManager[Held]:
-    """Holds the file `name` in `folder`, which is made if need be, for the length of a `with`.
+    """Locks the file `name` in `folder` for the length of a `with` block. Makes the folder.
 
-    On a disk it is released at the death of the process, whatever ended it. A lease is free again `STALE` seconds after
-    the last heartbeat of its holder, by the clock of whoever asks.
+    The system releases a lock on a disk when its process ends, for any reason. A lease expires `STALE` seconds after
+    its last heartbeat, by the clock of the process that asks.
 
     Args:
-      doing: what holders do, "being trained".
+      doing: what the holder does, for the message, such as "being trained".
 
     Raises:
-      InputError: another process holds it; says which, since when, and the cure.
+      InputError: another process holds the lock; names the process and its start.
     """
     folder = epath.Path(folder)
     try:
@@ -96,7 +97,7 @@ def _locked(folder: epath.Path, name: str, doing: str, fcntl) -> Iterator[Held]:
             say_once(f"{folder}: cannot be locked ({error}); take care that one process alone works in it.")
             yield Held()
             return
-        with contextlib.suppress(OSError):  # of a full disk: the lock holds without a name
+        with contextlib.suppress(OSError):  # on a full disk the lock works without its owner's name
             file.truncate(0)
             file.write(json.dumps(_owner()))
             file.flush()
@@ -120,7 +121,7 @@ class _Lease(Held):
 
     def beat(self) -> None:
         while not self._ended.wait(BEAT):
-            with contextlib.suppress(Exception):  # a bucket that is not reached now may be the next time
+            with contextlib.suppress(Exception):  # the bucket may be reachable next time
                 if not self.is_ours():
                     self._lost = True
                     return
@@ -160,7 +161,7 @@ def _leased(folder: epath.Path, name: str, doing: str) -> Iterator[Held]:
     if found:
         say_once(f"{folder}: process {found.get('pid')} on {found.get('host')} gave no sign of life; taken over.")
     lease.write()
-    time.sleep(SETTLE)  # of two that begin at once, the one that wrote last stays
+    time.sleep(SETTLE)  # of two processes that start at once, the last writer wins
     if not lease.is_ours():
         raise _refused(folder, doing, json.dumps(_content(lease.path)), cure)
     thread = threading.Thread(target=lease.beat, name="lease", daemon=True)

@@ -1,4 +1,4 @@
-"""Names of files: their order, and how they are written down."""
+"""File names: natural order and escaping."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import unicodedata
 
 
 def natural_order(name: str) -> tuple[list, str]:
-    """Sort key under which frame2 comes before frame10."""
-    parts = re.split(r"(\d+)", name)  # every second one is a number
+    """Sort key that puts frame2 before frame10."""
+    parts = re.split(r"(\d+)", name)  # odd parts are numbers
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
 def printable(name: str) -> str:
-    """A name that any terminal, JSON and TFDS take: bytes that are no UTF-8, line ends and controls become escapes.
-    Different names stay different."""
+    """Escapes control characters, line ends, backslashes and bytes that are not UTF-8. Distinct names stay distinct.
+
+    Any terminal, JSON and TFDS accept the result.
+    """
     kinds = {"Cc", "Cs", "Zl", "Zp"}  # controls, surrogates, separators of lines and paragraphs
 
     def plain(character: str) -> bool:

@@ -1,4 +1,4 @@
-"""Remarks for people beside the work: on stderr, each once."""
+"""Notes for the user on stderr, each printed once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _said: set[str] = set()
 
 
 def say_once(text: str) -> None:
-    """Prints `text` to stderr, unless this process said it before."""
+    """Prints `text` to stderr, unless this process has printed it before."""
     if text not in _said:
         _said.add(text)
         print(f"digan: {text}", file=sys.stderr, flush=True)

@@ -1,8 +1,8 @@
-"""The processes of one job: they meet before the work begins, and each knows at once when another is gone.
+"""Connects the processes of one job before the work begins, and detects when one of them dies.
 
-Process 0 listens at the coordinator's port, on which the library's own service starts later; every other process holds
-one connection to it. The kernel closes the connections of a process that dies, and a host that falls silent misses its
-beats. Messages are lines of JSON.
+Process 0 listens at the coordinator's port, where JAX's own coordination service starts later. Every other process
+keeps one connection to it. When a process dies, the kernel closes its connection; when a host is cut off, its
+heartbeats stop. Messages are lines of JSON.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from collections.abc import Callable
 
 from digan_jax.errors import InputError, PeerLost
 
-BEAT, SILENCE = 3.0, 40.0  # seconds from a sign of life to the next, and without any until a process counts as gone
-GRACE = 5.0  # seconds in which a process whose peer is gone may end by itself, with an error of its own
-HELLO = 5.0  # seconds in which who connects must say who it is
+BEAT, SILENCE = 3.0, 40.0  # seconds between heartbeats; without one until a process counts as lost
+GRACE = 5.0  # seconds in which a process whose peer is lost may still end with an error of its own
+HELLO = 5.0  # seconds in which a new connection must identify itself
 
 
 class Link:
-    """A connection that carries lines of JSON."""
+    """A connection that carries messages as lines of JSON."""
 
     def __init__(self, connection: socket.socket):
         self._connection, self._rest, self._sending = connection, b"", threading.Lock()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, **message) -> None:
-        """Nothing, when the other end is gone: whoever receives will notice."""
+        """Sends a message. Does nothing when the connection is lost: the receiving thread notices that."""
         with self._sending, contextlib.suppress(OSError):
             self._connection.sendall(json.dumps(message).encode() + b"\n")
 
     def receive(self, seconds: float) -> dict | None:
-        """The next message; None when the other end is gone, is silent for so long, or speaks another language."""
+        """The next message; None when the connection is lost, after `seconds` of silence, or for invalid JSON."""
         until = time.monotonic() + seconds
         try:
             while b"\n" not in self._rest:
@@ -56,7 +56,7 @@ class Link:
             return None
 
     def closed(self) -> bool:
-        """Whether the other end is gone; takes nothing from what it said, and waits for nothing."""
+        """Whether the other end has closed the connection. Reads no message and does not wait."""
         ends = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
         asked = select.poll()
         try:
@@ -73,18 +73,18 @@ class Link:
 
 
 def meet(coordinator: str, number: int, count: int, wait: float, same: str = "") -> Peers:
-    """Returns once all `count` processes are there.
+    """Waits until all `count` processes of the job are connected.
 
     Args:
       coordinator: HOST:PORT of process 0.
-      number: of this process, from 0.
-      wait: seconds.
-      same: what all must have in common, such as a digest of the configuration.
+      number: of this process, in [0, count - 1].
+      wait: time limit in seconds.
+      same: must be equal in all processes, such as a digest of the configuration.
 
     Raises:
-      InputError: no address, a number that is not one of `count`, that another process has too, another count, or
-        something else as `same`.
-      PeerLost: some did not come; names them.
+      InputError: an invalid address or number, a number that another process uses, or processes that differ in
+        `count` or `same`.
+      PeerLost: some processes did not connect in time; names them.
     """
     host, _, port = coordinator.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
@@ -117,7 +117,7 @@ def _gather(coordinator: str, port: int, count: int, until: float, wait: float, 
 
 
 def _listening(coordinator: str, port: int, until: float) -> socket.socket:
-    """A job that just ended may hold the port for some moments more."""
+    """Opens the port. Retries until `until`, because a job that has just ended may still hold it."""
     both = {"family": socket.AF_INET6, "dualstack_ipv6": True} if socket.has_dualstack_ipv6() else {}
     while True:
         try:
@@ -137,7 +137,7 @@ def _listening(coordinator: str, port: int, until: float) -> socket.socket:
 def _admit(link: Link, links: dict[int, Link], count: int, same: str) -> None:
     hello = link.receive(HELLO)
     if not hello or not isinstance(number := hello.get("process"), int):
-        return link.close()  # somebody else, such as a port scanner
+        return link.close()  # no process of a job; perhaps a port scanner
     if hello.get("count") != count:
         return link.send(refused=f"--process-count {hello.get('count')}: process 0 was started with {count}.")
     if number in links and not links[number].closed():
@@ -165,7 +165,7 @@ def _call(coordinator: str, host: str, port: int, hello: dict, until: float, wai
             time.sleep(min(0.2, left))
             continue
         link.send(**hello)
-        # The first may have begun to wait later than this one; it says who is missing.
+        # Process 0 may have started its wait later than this process; its answer names the missing ones.
         said = link.receive(max(until - time.monotonic(), 0) + wait) or {}
         if "all_there" in said:
             return link
@@ -183,11 +183,13 @@ def _call(coordinator: str, host: str, port: int, hello: dict, until: float, wai
 
 
 class Peers:
-    """All processes of the job, watched from threads until `close`. When one is gone this process gets `GRACE` seconds
-    to end by itself; then it says which, and ends with `PeerLost.STATUS`: its main thread would wait for ever.
+    """Watches the other processes of the job from threads, until `close`.
+
+    When one is lost, this process has `GRACE` seconds to end by itself. Then it prints `lost` and exits with status
+    `PeerLost.STATUS`, because its main thread may wait for the lost process for ever.
 
     Attributes:
-      lost: what to tell a person when a process is gone; None: all are there.
+      lost: message that names the lost process; None while all are connected.
     """
 
     def __init__(self, number: int, count: int, links: dict[int, Link], end: Callable[[int], None] = os._exit):
@@ -223,7 +225,7 @@ class Peers:
         for link in self._links.values():
             link.send(lost=what)
         self._gone.set()
-        # With process 0 went the coordination service: the library ends processes that miss it with a stack dump.
+        # Without process 0 there is no coordination service, and JAX then aborts this process with a stack dump.
         if not self._closed.wait(GRACE if self.number == 0 or 0 in self._still() else 0):
             self.say_and_end()
 
@@ -231,22 +233,23 @@ class Peers:
         return {other for other, link in self._links.items() if not link.closed()}
 
     def say_and_end(self) -> None:
+        """Prints `lost` on stderr and exits with status `PeerLost.STATUS`."""
         with contextlib.suppress(OSError, ValueError):
             os.write(sys.stderr.fileno(), f"digan: {self.lost}\n".encode())
         self._end(PeerLost.STATUS)
 
     def is_lost(self, seconds: float) -> bool:
-        """Whether a process is gone; waits so long for the news."""
+        """Whether a process is lost; waits up to `seconds` for that."""
         return self._gone.wait(seconds)
 
     def close(self, failed: str | None = None) -> None:
-        """This process leaves, done or for a reason that the others should know."""
+        """Stops watching and tells the other processes that this one is done, or why it failed."""
         self._closed.set()
         for link in self._links.values():
             link.send(**({"failed": failed} if failed else {"done": True}))
 
     def end_aborts(self) -> None:
-        """From here on an abort of the library, when the coordination service is gone, ends as `PeerLost` does."""
+        """From now on, when JAX aborts because a process is lost, exits like `say_and_end`. Linux only."""
 
         def aborted(number: int) -> None:
             if self.is_lost(GRACE) and not self._closed.is_set():
@@ -254,7 +257,7 @@ class Peers:
             signal.signal(signal.SIGABRT, signal.SIG_DFL)
 
         if sys.platform == "linux":
-            self._handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(aborted)  # kept: C holds no reference
+            self._handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(aborted)  # kept alive: C holds no reference
             set_handler = ctypes.CDLL(None).signal
             set_handler.argtypes = [ctypes.c_int, ctypes.c_void_p]
             set_handler(signal.SIGABRT, ctypes.cast(self._handler, ctypes.c_void_p))

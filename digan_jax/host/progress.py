@@ -1,4 +1,4 @@
-"""Progress of long work, for whoever watches: a terminal, a browser, or nobody. Also the way to end it early."""
+"""Reports the progress of long work to a terminal or another program, and cancels it on request."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextCol
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-SECONDS = 10  # between lines
+SECONDS = 10  # between lines, without a terminal
 
 
 class Cancelled(Exception):
-    """Work that was asked to end before it was done; what it had finished stays."""
+    """The work was cancelled on request. Finished parts are kept."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """What a job tells while it works; the default tells nobody.
+    """Callbacks of a job. The default reports nothing.
 
     Attributes:
-      tell: called with (what is being done, how many are done, of how many, their unit), from 0 on.
-      cancelled: asked after each thing done; True ends the work with `Cancelled`.
+      tell: called as (what, done, total, unit), at 0 and after each item.
+      cancelled: called after each item; when true, the work ends with `Cancelled`.
     """
 
     tell: Callable[[str, int, int, str], None] = lambda what, done, total, unit: None
@@ -34,13 +34,15 @@ class Progress:
 
     @contextlib.contextmanager
     def of(self, what: str, total: int, unit: str = "") -> Iterator[Callable[[], None]]:
-        """Tells how far the block is. Call what it gives once for each thing done.
+        """Reports the progress of a block. Gives a function to call after each item.
 
         Args:
-          what: is being done. unit: of the things, such as "frames".
+          what: description of the work.
+          total: number of items.
+          unit: of the items, such as "frames".
 
         Raises:
-          Cancelled: by the call, when somebody asked for it.
+          Cancelled: from that function, when `cancelled` returns true.
         """
         done = 0
         self.tell(what, done, total, unit)
@@ -56,7 +58,7 @@ class Progress:
 
 
 class Rate(ProgressColumn):
-    """Things a second."""
+    """Items per second."""
 
     def render(self, task) -> Text:
         unit = task.fields.get("unit", "")
@@ -64,7 +66,7 @@ class Rate(ProgressColumn):
 
 
 class TerminalProgress(Progress):
-    """On stderr: a bar with count, rate and remaining time on a terminal, a line every ten seconds elsewhere."""
+    """Progress on stderr: on a terminal a bar with count, rate and time left; elsewhere a line every ten seconds."""
 
     @contextlib.contextmanager
     def of(self, what: str, total: int, unit: str = "") -> Iterator[Callable[[], None]]:

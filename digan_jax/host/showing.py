@@ -1,5 +1,7 @@
-"""A frame as a viewer shows it: upright, with square pixels, on black where it is transparent; then cropped and resized
-as the paper's data were (section 4). Everything that is read goes through `shown`."""
+"""Turns a stored frame into what a viewer shows: upright, with square pixels, transparent parts on black.
+
+Then crops and resizes it as the paper did with its data (section 4). All frames that are read go through `shown`.
+"""
 
 from __future__ import annotations
 
@@ -11,24 +13,23 @@ from jaxtyping import UInt8
 
 from digan_jax.host.bilinear import bilinear
 
-MAX_PIXELS = (
-    2**26
-)  # of a picture or frame, such as 8192 x 8192: larger ones are skipped, whatever their header promises
+# Limit for a picture or frame, such as 8192 x 8192. Larger ones are skipped.
+MAX_PIXELS = 2**26
 TOO_LARGE = f"has more than {MAX_PIXELS // 2**20} Mi pixels; make it smaller"
 FrameOf = UInt8[np.ndarray, "h w 3"]
 
 
 class UnusableVideo(Exception):
-    """A file that gives no clip; the message is the reason, for the report."""
+    """A file that cannot be used as a video; the message is the reason, for the report."""
 
 
 class View(NamedTuple):
-    """From stored to seen: rows and columns change places first, then flips.
+    """How a viewer turns the stored pixels: first transposed, then flipped.
 
     Attributes:
-      transposed: rows become columns.
-      flip_x, flip_y: left and right, top and bottom change places, after that.
-      aspect: width of a stored pixel over its height.
+      transposed: swap rows and columns.
+      flip_x, flip_y: after that, mirror left to right, and top to bottom.
+      aspect: width of a stored pixel divided by its height.
     """
 
     transposed: bool = False
@@ -38,8 +39,10 @@ class View(NamedTuple):
 
     @classmethod
     def of_matrix(cls, matrix: Sequence[int], aspect: float = 1.0) -> View:
-        """Of a display matrix a b u c d v x y w (ISO/IEC 14496-12, 6.2.2): x' = ax + cy, y' = bx + dy, with y down;
-        the nearest of the eight that need no resampling."""
+        """The view of a display matrix (a, b, u, c, d, v, x, y, w) of ISO/IEC 14496-12, 6.2.2.
+
+        It maps x' = ax + cy and y' = bx + dy, with y down. Takes the nearest of the eight views without resampling.
+        """
         a, b, _, c, d = (int(value) for value in matrix[:5])
         if abs(a) + abs(d) >= abs(b) + abs(c):
             return cls(False, a < 0, d < 0, aspect)
@@ -47,32 +50,33 @@ class View(NamedTuple):
 
     @classmethod
     def of_exif(cls, orientation: int) -> View:
-        """Of Exif's tag 274, 1 to 8; upright for anything else."""
+        """The view of an Exif orientation (tag 274), 1 to 8; as stored for any other value."""
         turned = {2: (0, 1, 0), 3: (0, 1, 1), 4: (0, 0, 1), 5: (1, 0, 0), 6: (1, 1, 0), 7: (1, 1, 1), 8: (1, 0, 1)}
         return cls(*map(bool, turned.get(orientation, (0, 0, 0))))
 
 
 def check_pixels(width: int, height: int, what: str) -> None:
-    """Raises `UnusableVideo` above MAX_PIXELS."""
+    """Raises `UnusableVideo` for more than MAX_PIXELS. `what`: subject of the message, such as "a frame"."""
     if width * height > MAX_PIXELS:
         raise UnusableVideo(f"{what} is {width}x{height} and {TOO_LARGE}")
 
 
 def on_black(rgba: UInt8[np.ndarray, "h w 4"]) -> FrameOf:
-    """Composed over black, from colours that are not multiplied by their alpha."""
+    """Composes frames with straight (not premultiplied) alpha over black. uint8 [0, 255]."""
     alpha = rgba[..., 3:].astype(np.uint16)
     return ((rgba[..., :3] * alpha + 127) // 255).astype(np.uint8)
 
 
 def shown(frame: FrameOf, size: int | None, view: View = View()) -> UInt8[np.ndarray, "_ _ 3"]:
-    """A frame as it is meant to be seen, or the centre square of that, resized to size × size.
+    """A frame as a viewer shows it, or its centre square resized to size × size.
 
     Args:
-      frame: [h w 3] as stored.
-      size: pixels a side of the result; None: all of it, as large as it is seen.
+      frame: uint8 [h w 3] as stored.
+      size: pixels a side of the result; None: the whole frame at its own size, with square pixels.
+      view: how to turn the stored pixels.
 
     Raises:
-      UnusableVideo: larger than MAX_PIXELS.
+      UnusableVideo: with square pixels the frame exceeds MAX_PIXELS.
     """
     h, w = frame.shape[:2]
     if size is None:
@@ -83,7 +87,7 @@ def shown(frame: FrameOf, size: int | None, view: View = View()) -> UInt8[np.nda
         side = min(h, w * view.aspect)
         height, width = min(h, max(1, round(side))), min(w, max(1, round(side / view.aspect)))
         top, left = (h - height) // 2, (w - width) // 2
-        # A square may be turned after resizing: the grid of half-pixel centres is symmetric.
+        # Turning after resizing gives the same square: the grid of half-pixel centres is symmetric.
         seen = bilinear(frame[top : top + height, left : left + width], size, size)
     if view.transposed:
         seen = seen.swapaxes(0, 1)

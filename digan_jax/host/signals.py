@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a clean end of any work, a wish to stop while training, or held back for a moment."""
+"""Ctrl-C and SIGTERM: end any work cleanly, ask training to stop, or wait until a block is left."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import threading
 from collections.abc import Iterator
 
 ENDING = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
-AGAIN, SOON = 2.0, 0.05  # seconds until a signal whose exception got lost is raised once more
+AGAIN, SOON = 2.0, 0.05  # seconds until an exception that got lost is raised again
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP. Raised where the work is, as Ctrl-C is, so that what is unfinished is cleared away."""
+    """SIGTERM or SIGHUP. Raised in the main thread, as for Ctrl-C, so that temporary files are removed."""
 
     def __init__(self, number: int):
         super().__init__(signal.Signals(number).name)
@@ -23,14 +23,15 @@ class Terminated(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def raised() -> Iterator[None]:
-    """Within the block SIGINT raises KeyboardInterrupt in the main thread, and SIGTERM and SIGHUP `Terminated`.
+    """Within the block, SIGINT raises KeyboardInterrupt in the main thread; SIGTERM and SIGHUP raise `Terminated`.
 
-    Where Python cannot raise, as in callbacks of the garbage collector, it prints the exception and goes on; here it is
-    raised again instead, once the callback is over."""
+    In some callbacks, such as those of the garbage collector, Python cannot raise: it prints the exception and goes on.
+    The exception is then raised again after the callback.
+    """
 
     def end(number, frame):
         if isinstance(sys.exception(), KeyboardInterrupt):
-            return  # on its way out, clearing up
+            return  # already ending
         signal.signal(signal.SIGALRM, lambda _, frame: end(number, frame))
         signal.setitimer(signal.ITIMER_REAL, AGAIN)
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
@@ -57,8 +58,7 @@ def raised() -> Iterator[None]:
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Signals that come within the block act when it is left: for calls of C++ that break when Python raises in one of
-    their callbacks."""
+    """Delays signals until the block is left. For C++ calls that fail when Python raises in one of their callbacks."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -74,13 +74,17 @@ def held() -> Iterator[None]:
 
 
 class StopSignal:
-    """While it is entered, the first Ctrl-C or SIGTERM is a wish and the second ends the process at once."""
+    """Within the block, the first Ctrl-C or SIGTERM asks for a stop; the second ends the process at once.
+
+    Attributes:
+      wished: a stop was asked for.
+    """
 
     def __init__(self):
         self.wished, self._before = False, {}
 
     def __enter__(self) -> StopSignal:
-        if threading.current_thread() is threading.main_thread():  # no other may handle signals
+        if threading.current_thread() is threading.main_thread():  # only the main thread may handle signals
             self._before = {s: signal.signal(s, self._wish) for s in (signal.SIGINT, signal.SIGTERM)}
         return self
 

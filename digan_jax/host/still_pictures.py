@@ -1,4 +1,4 @@
-"""Folders of images as videos: each picture as a viewer shows it, all of one size."""
+"""Reads a folder of images as the frames of a video. All images must have one size."""
 
 from __future__ import annotations
 
@@ -17,23 +17,27 @@ from digan_jax.host.names import natural_order, printable
 from digan_jax.host.showing import TOO_LARGE, FrameOf, UnusableVideo, View, check_pixels, on_black, shown
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # whatever the suffix says; none that starts a program
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # recognised by content; none runs an external program
 _ORIENTATION = 274  # Exif's tag
 _DEPTHS = (8, 10, 12, 14, 16)
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def reason_of(error: BaseException) -> str:
-    """What an exception of a library says, in one line."""
+    """The message of a library's exception in one printable line."""
     said = getattr(error, "strerror", None) or str(error)
-    if not said or not isinstance(error, (OSError, ValueError, UnusableVideo)):  # the words alone say little
+    if not said or not isinstance(error, (OSError, ValueError, UnusableVideo)):  # the message alone may say little
         said = f"{type(error).__name__}: {said}" if said else type(error).__name__
     return printable(" ".join(str(said).split()))
 
 
 def check_regular(path: epath.Path) -> int:
-    """Length of a file. Raises `UnusableVideo` for pipes, sockets and devices, which are never opened: that may wait
-    for ever; `OSError` for what cannot be looked at."""
+    """The length of a regular file in bytes. Does not open it: opening a pipe may block for ever.
+
+    Raises:
+      UnusableVideo: a pipe, a socket or a device.
+      OSError: the file cannot be examined.
+    """
     if "://" in os.fspath(path):
         return path.stat().length
     info = os.stat(path)
@@ -43,16 +47,20 @@ def check_regular(path: epath.Path) -> int:
 
 
 def frame_files(folder: epath.Path) -> list[epath.Path]:
-    """The images of a folder in natural order of their names."""
+    """The image files of a folder in natural order of their names; hidden ones are left out."""
     images = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
     return sorted((p for p in images if not p.is_dir()), key=lambda p: natural_order(p.name))
 
 
 def frames_of(folder: epath.Path, size: int | None, remarks: list[str]) -> Iterator[FrameOf]:
-    """The images of a folder, as `video_reading.open_footage` gives frames.
+    """Yields the images of a folder as frames, uint8 [h w 3].
+
+    Args:
+      size: pixels a side of the square frames; None: the images' own size.
+      remarks: gets a line for each conversion that was needed.
 
     Raises:
-      UnusableVideo: while iterating.
+      UnusableVideo: while iterating: an unreadable image, or one of another size than the first.
     """
     files, shape, bits = frame_files(folder), None, 0
     for file in files:
@@ -74,7 +82,7 @@ def frames_of(folder: epath.Path, size: int | None, remarks: list[str]) -> Itera
 
 
 class named:
-    """Whatever goes wrong with an image is an `UnusableVideo` that names it: decoders raise errors of every sort."""
+    """Within the block, every error becomes an `UnusableVideo` that names the image: decoders raise many types."""
 
     def __init__(self, file: epath.Path):
         self._name = printable(file.name)
@@ -85,20 +93,20 @@ class named:
     def __exit__(self, kind, error, trace):
         if isinstance(error, UnusableVideo):
             raise UnusableVideo(f"{self._name}: {error}") from error
-        if isinstance(error, Image.DecompressionBombError):  # before its size could be asked for
+        if isinstance(error, Image.DecompressionBombError):  # raised by Image.open, before the size is known
             raise UnusableVideo(f"{self._name}: {TOO_LARGE}") from error
         if isinstance(error, Exception):
             raise UnusableVideo(f"{self._name} is not a readable image: {reason_of(error)}") from error
 
 
 def _pixels(file: epath.Path) -> tuple[np.ndarray, View]:
-    """[h w 3] or, where something may be transparent, [h w 4], as stored: uint8, or uint16 of a PNG of 16 bits."""
+    """The stored pixels: [h w 3], or [h w 4] with alpha; uint8, or uint16 for a 16-bit PNG."""
     deep = _is_deep(file)
     with file.open("rb") as stream, Image.open(stream, formats=_FORMATS) as image:
         check_pixels(*image.size, "a picture")
         try:
             view = View.of_exif(image.getexif().get(_ORIENTATION, 1))
-        except Exception:  # damaged Exif: viewers show the picture as it is stored
+        except Exception:  # damaged Exif data: viewers show the picture as stored
             view = View()
         if deep:
             return _deep_pixels(file), view
@@ -106,15 +114,15 @@ def _pixels(file: epath.Path) -> tuple[np.ndarray, View]:
         return np.asarray(image.convert("RGBA" if transparent else "RGB")), view
 
 
-# ---- PNG of 16 bits ----
+# ---- 16-bit PNG ----
 
 
 def _is_deep(file: epath.Path) -> bool:
-    """Whether Pillow would cut the depth of a PNG: grey to 255, colours to their upper byte."""
+    """Whether a file is a 16-bit PNG that Pillow would reduce to 8 bits: it clips grey and drops lower bytes."""
     check_regular(file)
     with file.open("rb") as stream:
         start = stream.read(29)
-    grey_with_alpha = start[25:26] == b"\x04"  # Pillow keeps its upper bytes, and PyAV gives no array of it
+    grey_with_alpha = start[25:26] == b"\x04"  # Pillow keeps the upper bytes; PyAV cannot convert it
     return start[:8] == _PNG and start[12:16] == b"IHDR" and start[24:25] == b"\x10" and not grey_with_alpha
 
 
@@ -128,7 +136,7 @@ def _deep_pixels(file: epath.Path) -> UInt16[np.ndarray, "h w _"]:
 
 
 def _significant_bits(file: epath.Path) -> int:
-    """Of the chunk sBIT of a PNG; 0 without."""
+    """The significant bits that a PNG states in its sBIT chunk; 0 without one."""
     data = file.read_bytes()
     at = 8
     while at + 8 <= len(data):
@@ -142,7 +150,7 @@ def _significant_bits(file: epath.Path) -> int:
 
 
 def _bits_of(files: Sequence[epath.Path], remarks: list[str]) -> int:
-    """Depth that the 16-bit pictures of one video really have, one for all of them: cameras leave 12 bits in 16."""
+    """The bit depth that the 16-bit pictures of a video really use, one for all: cameras store 12 bits in 16."""
     largest, stated = 0, 0
     for file in files:
         with named(file):
@@ -150,7 +158,7 @@ def _bits_of(files: Sequence[epath.Path], remarks: list[str]) -> int:
                 largest = max(largest, int(_deep_pixels(file)[..., :3].max()))
                 stated = stated or _significant_bits(file)
     if stated:
-        bits = stated if largest < 2**stated else 16  # above: spread over all 16 bits, as PNG wants it
+        bits = stated if largest < 2**stated else 16  # larger values: scaled to all 16 bits, as PNG requires
     else:
         bits = next(depth for depth in _DEPTHS if largest < 2**depth) if largest else 16
     if bits < 16:

@@ -1,4 +1,4 @@
-"""Frames to files, by suffix: .mp4 .webm .gif .png (a strip) .npz. Written beside their place and moved in whole."""
+"""Writes clips to .mp4, .webm, .gif, .png (a strip of frames) and .npz files, atomically."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from digan_jax.shapes import Array
 def write_video(
     path: epath.PathLike, frames, fps: float = DEFAULT_FPS, metadata: dict | None = None, quality: str = "standard"
 ) -> None:
-    """Writes one clip; an existing file is replaced once the new one is whole.
+    """Writes one clip. Replaces an existing file when the new one is complete.
 
     Args:
-      path: .mp4 (H.264) and .webm (VP9) hold BT.709 video in yuv420p, which browsers play; .gif loops, in 256 colours of
-        its own; .png is a strip of the frames from left to right; .npz keeps the numbers as they are ("frames", "fps").
-      frames: [t h w 3], or any iterable of [h w 3], which is then read as it is written and never held whole (but for
-        .png and .npz): float in [-1, 1], clamped, or uint8 in [0, 255]. Odd sizes get their last row or column twice in
-        .mp4 and .webm.
-      fps: frames a second, within `frame_rates.RATES` of the suffix. GIF counts hundredths of a second: rates between
-        are right on average.
-      metadata: what the clip is made of, kept as JSON in a comment of the file; `read_metadata` gives it back.
-      quality: of .mp4 and .webm. "standard"; "10-bit": steps four times as fine, from frames that are floats, .mp4
-        alone; "lossless": each 8-bit pixel exact, large, and for players such as VLC and mpv, not for browsers.
+      path: the suffix chooses the format. .mp4 (H.264) and .webm (VP9): BT.709 video in yuv420p, which browsers play.
+        .gif: loops, with one palette of 256 colours. .png: a strip of the frames from left to right. .npz: the arrays
+        "frames", unchanged, and "fps".
+      frames: [t h w 3] or an iterable of [h w 3]: float in [-1, 1], clamped, or uint8 in [0, 255]. An iterable is
+        encoded frame by frame, except for .png and .npz. .mp4 and .webm repeat the last row or column of odd sizes.
+      fps: frames per second, within `frame_rates.RATES` of the suffix. GIF counts hundredths of a second and keeps
+        other rates on average.
+      metadata: how the clip was made; stored as JSON in a comment of the file. `read_metadata` returns it.
+      quality: of .mp4 and .webm. "standard"; "10-bit": four times finer steps, for float frames, .mp4 only; "lossless":
+        exact 8-bit pixels in large files, for players such as VLC and mpv, not for browsers.
 
     Raises:
-      InputError: an unknown suffix or quality, an encoder that this PyAV lacks, no frames, frames of another shape, not
-        finite frames, a rate that such files cannot hold or players do not show.
+      InputError: an unknown suffix or quality; an encoder that this PyAV lacks; no frames; a frame that is not [h w 3]
+        or differs in shape from the first; NaN or infinity; a frame rate outside the range of the suffix.
     """
     path = epath.Path(path)
     write = _WRITERS[check_suffix(path)]
@@ -60,7 +60,7 @@ def write_video(
 
 
 def check_encoder(path: epath.PathLike, quality: str) -> None:
-    """Raises `InputError` when such files are not written in this quality, or PyAV lacks the encoder."""
+    """Raises `InputError` when the suffix does not support the quality, or PyAV lacks the encoder."""
     encoding = check_quality(path, quality)
     if encoding is None:
         return
@@ -76,10 +76,10 @@ def check_encoder(path: epath.PathLike, quality: str) -> None:
 
 
 def read_metadata(path: epath.PathLike) -> dict:
-    """What `write_video` kept in a file.
+    """The metadata that `write_video` stored in a file.
 
     Raises:
-      InputError: no such file, or none that this package wrote.
+      InputError: the file is missing, or this package did not write it.
     """
     path = epath.Path(path)
     if not path.exists():
@@ -108,13 +108,13 @@ def _comment_of_numbers(path: epath.Path) -> str:
 
 
 def to_uint8(frames: Float[Array, "*axes"] | UInt8[Array, "*axes"]) -> UInt8[np.ndarray, "*axes"]:
-    """[-1, 1] to [0, 255], clamped and rounded; uint8 passes."""
+    """Maps [-1, 1] to [0, 255], clamped and rounded; returns uint8 unchanged. Raises `InputError` for NaN, infinity."""
     frames = np.asarray(frames)
     return frames if frames.dtype == np.uint8 else np.rint(spread(frames, 255)).astype(np.uint8)
 
 
 def to_uint16(frames: Float[Array, "*axes"] | UInt8[Array, "*axes"]) -> UInt16[np.ndarray, "*axes"]:
-    """[-1, 1] to [0, 65535], clamped and rounded; uint8 keeps its colours."""
+    """Maps [-1, 1], or uint8 [0, 255], to [0, 65535], clamped and rounded. Raises `InputError` for NaN, infinity."""
     frames = np.asarray(frames)
     if frames.dtype == np.uint8:
         return frames.astype(np.uint16) * 257
@@ -122,14 +122,14 @@ def to_uint16(frames: Float[Array, "*axes"] | UInt8[Array, "*axes"]) -> UInt16[n
 
 
 def spread(frames: Float[np.ndarray, "*axes"], peak: int) -> Float[np.ndarray, "*axes"]:
-    """[-1, 1] to [0, peak], clamped. Raises `InputError` for NaN and infinity."""
+    """Maps [-1, 1] to [0, peak], clamped, as floats. Raises `InputError` for NaN and infinity."""
     if not np.isfinite(frames).all():
         raise InputError("frames hold NaN or infinity; the weights or the times that made them are not finite.")
     return np.clip(frames * (peak / 2) + peak / 2, 0, peak)
 
 
 def _pictures(frames: Iterable, to_pixels: Callable = to_uint8) -> Iterator[Integer[np.ndarray, "h w 3"]]:
-    """Whole numbers, each frame of the shape of the first."""
+    """Yields each frame as integers. Raises `InputError` for a frame that differs in shape from the first."""
     shape = None
     for frame in frames:
         picture = to_pixels(frame)
@@ -148,7 +148,7 @@ def _write_webm(path, frames, fps, metadata, quality):
 
 
 def _even(picture: Integer[np.ndarray, "h w 3"]) -> Integer[np.ndarray, "_ _ 3"]:
-    """Repeats the last row or column of odd sizes: yuv420p shares one colour among 2x2 pixels."""
+    """Repeats the last row or column of odd sizes: yuv420p stores one colour for 2x2 pixels."""
     h, w, _ = picture.shape
     return np.pad(picture, ((0, h % 2), (0, w % 2), (0, 0)), mode="edge")
 
@@ -176,7 +176,7 @@ def _encode(path, frames, fps, metadata, encoding: Encoding, container_options):
                     dst_colorspace=Colorspace.ITU709,
                     src_color_range=ColorRange.JPEG,
                     dst_color_range=ColorRange.MPEG,
-                    threads=1,  # several overwrite each other's rows of 10 bits (FFmpeg 8)
+                    threads=1,  # with more, threads overwrite each other's 10-bit rows (FFmpeg 8)
                 )
             frame.pts = i
             container.mux(stream.encode(frame))
@@ -184,13 +184,13 @@ def _encode(path, frames, fps, metadata, encoding: Encoding, container_options):
 
 
 def _container(path: str, **options) -> av.container.OutputContainer:
-    """Absolute and of a named format, so that FFmpeg takes no part of a name for a protocol or a number to fill in."""
+    """Opens a file for writing, by absolute path and format, because FFmpeg would interpret ":" and "%d" in names."""
     suffix = os.path.splitext(path)[1].lower()
     return av.open(os.path.abspath(path), "w", format={".mkv": "matroska"}.get(suffix, suffix[1:]), **options)
 
 
 def _tag_bt709(context) -> None:
-    """Without tags players guess BT.601 for small pictures, which shifts reds and greens."""
+    """Tags the stream as BT.709. Without tags, players assume BT.601 for small pictures, which shifts the colours."""
     context.color_range = ColorRange.MPEG
     context.colorspace = Colorspace.ITU709
     context.color_primaries = ColorPrimaries.BT709
@@ -198,9 +198,10 @@ def _tag_bt709(context) -> None:
 
 
 def _write_gif(path, frames, fps, metadata, _):
-    """One palette for all frames, chosen from their colours, so that still parts do not flicker. They are read once
-    and wait on disk, without loss, until the palette is known."""
-    with tempfile.TemporaryDirectory(prefix=f"{os.path.splitext(os.path.basename(path))[0]}_", dir=os.path.dirname(os.path.abspath(path))) as folder:
+    """Uses one palette for all frames, so that still parts do not flicker. The palette needs all frames; they are read
+    once, into a lossless temporary file."""
+    beside, name = os.path.split(os.path.abspath(path))
+    with tempfile.TemporaryDirectory(prefix=f"{os.path.splitext(name)[0]}_", dir=beside) as folder:
         waiting, plain = os.path.join(folder, "frames.mkv"), os.path.join(folder, "frames.gif")
         palette = _spool(waiting, _pictures(frames), fps)
         with av.open(waiting) as source, _container(plain) as container:
@@ -214,7 +215,7 @@ def _write_gif(path, frames, fps, metadata, _):
 
 
 def _spool(path: str, pictures: Iterator[UInt8[np.ndarray, "h w 3"]], fps: Fraction) -> av.VideoFrame:
-    """Writes them to a lossless video; gives their palette."""
+    """Writes the pictures to a lossless video and returns their palette."""
     graph = stream = None
     with _container(path) as container:
         for i, picture in enumerate(pictures):
@@ -230,7 +231,7 @@ def _spool(path: str, pictures: Iterator[UInt8[np.ndarray, "h w 3"]], fps: Fract
                 chosen.link_to(sink)
                 graph.configure()
             graph.push(frame)
-            with contextlib.suppress(BlockingIOError):  # so that it takes the frame in now
+            with contextlib.suppress(BlockingIOError):  # pulling makes the filter process the frame
                 graph.pull()
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -243,7 +244,7 @@ def _buffer(graph: av.filter.Graph, width: int, height: int, pixels: str, fps: F
 
 
 def _in_colours_of(palette: av.VideoFrame, frames: Iterable[av.VideoFrame], width: int, height: int, fps: Fraction):
-    """Dithered frames, one for each."""
+    """Yields each frame dithered to the palette."""
     graph = av.filter.Graph()
     source = _buffer(graph, width, height, "rgb24", fps)
     colours = _buffer(graph, palette.width, palette.height, palette.format.name, fps)
@@ -259,7 +260,7 @@ def _in_colours_of(palette: av.VideoFrame, frames: Iterable[av.VideoFrame], widt
         frame = frame.reformat(format="rgb24")
         frame.pts, frame.time_base = i, 1 / fps
         source.push(frame)
-        with contextlib.suppress(BlockingIOError):  # it wants the next first
+        with contextlib.suppress(BlockingIOError):  # the filter needs another frame first
             yield sink.pull()
     source.push(None)
     with contextlib.suppress(EOFError):  # the end of the frames
@@ -268,8 +269,10 @@ def _in_colours_of(palette: av.VideoFrame, frames: Iterable[av.VideoFrame], widt
 
 
 def _copy_with_comment(plain: str, path: str, comment: bytes) -> None:
-    """FFmpeg writes none: a comment extension of GIF89a, in blocks of at most 255 bytes, behind the header and its
-    palette, where readers find it without the frames."""
+    """Copies a GIF and adds a GIF89a comment extension, which FFmpeg does not write.
+
+    The comment, in blocks of at most 255 bytes, follows the header and palette, so readers find it before the frames.
+    """
     blocks = b"".join(bytes([len(part)]) + part for part in (comment[i : i + 255] for i in range(0, len(comment), 255)))
     with open(plain, "rb") as source, open(path, "wb") as file:
         header = source.read(13)

@@ -1,4 +1,4 @@
-"""Which files of frames there are, by suffix, and how each is encoded: facts alone, so that a command line may ask."""
+"""Output formats by suffix, and their encodings. Constants and checks only, so the command line imports it fast."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Encoding(NamedTuple):
     options: dict[str, str]
 
 
-DEFAULT_FPS = 8.0  # frames a second of a file, where nobody says otherwise
+DEFAULT_FPS = 8.0  # default frames per second of written files
 SUFFIXES = (".mp4", ".webm", ".gif", ".png", ".npz")
 QUALITIES = ("standard", "10-bit", "lossless")
 _X264, _VP9 = {"crf": "16"}, {"cpu-used": "4", "row-mt": "1", "b": "0"}  # b = 0: constant quality
@@ -30,7 +30,7 @@ ENCODINGS = {
 
 
 def check_suffix(path: os.PathLike | str) -> str:
-    """The suffix of `path` when such files are written; lets long work find out before it begins."""
+    """The lower-case suffix of `path`, with its dot. Raises `InputError` unless it is in SUFFIXES."""
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{os.fspath(path)}: cannot write {suffix!r} files; choose one of {list(SUFFIXES)}.")
@@ -38,10 +38,10 @@ def check_suffix(path: os.PathLike | str) -> str:
 
 
 def check_quality(path: os.PathLike | str, quality: str) -> Encoding | None:
-    """How such files are encoded in this quality; None for those that are no videos.
+    """The encoding of a file in this quality; None for .gif, .png and .npz.
 
     Raises:
-      InputError: they are not written in it.
+      InputError: an unknown suffix or quality, or a quality that the suffix does not support.
     """
     suffix = check_suffix(path)
     if quality not in QUALITIES:

@@ -1,6 +1,6 @@
-"""Frames out of video files (PyAV) and folders of images, as a viewer shows them.
+"""Decodes video files (PyAV) and folders of images to frames as a viewer shows them.
 
-Whatever goes wrong with a file is an `UnusableVideo` that says so: FFmpeg, Pillow and PyAV raise errors of every sort.
+FFmpeg, Pillow and PyAV raise errors of many types; all become `UnusableVideo` with the reason.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from digan_jax.host.showing import FrameOf, UnusableVideo, View, check_pixels, o
 from digan_jax.host.still_pictures import reason_of
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".webm", ".mkv", ".mov", ".gif")
-_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own leave the transparency of WebM out
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders ignore the alpha of WebM
 
 
 class Footage(NamedTuple):
-    """A video that is read.
+    """A video being decoded.
 
     Attributes:
-      fps: frames per second; 0 where unknown.
-      frames: uint8 [h w 3] each, evenly spaced in time.
-      remarks: what was done to show them so; complete once the frames are read.
+      fps: frames per second; 0: unknown.
+      frames: iterator of uint8 [h w 3], evenly spaced in time.
+      remarks: conversions that were needed, such as deinterlacing; complete when all frames are read.
     """
 
     fps: float
@@ -39,12 +39,12 @@ class Footage(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """When frames are shown.
+    """How decoded frames become evenly spaced ones.
 
     Attributes:
-      fps: frames a second that come out.
-      repeats: how often each decoded frame comes out; None: once each.
-      remark: "" or what is uneven.
+      fps: frames per second of the output.
+      repeats: how often each decoded frame is output; None: once each.
+      remark: what is uneven; "": nothing.
     """
 
     fps: float
@@ -53,21 +53,21 @@ class Timing(NamedTuple):
 
 
 def open_footage(path: str, size: int | None, threads: int = 1) -> Footage:
-    """A video file, or a folder whose images are the frames in natural order of their names.
+    """Opens a video file, or a folder of images, whose frames are in natural order of their names.
 
-    Frames are turned, stretched and composed as viewers do, deinterlaced, and held until the time of the next: those
-    of uneven times come out evenly, at the average rate.
+    Frames are turned, stretched to square pixels, composed over black and deinterlaced. Frames of uneven durations are
+    repeated or dropped to an even rate.
 
     Args:
       path: of the file or folder.
-      size: pixels a side of the square frames that come out; None: as they are seen.
+      size: pixels a side of the square frames; None: as a viewer shows them.
       threads: for decoding.
 
     Raises:
-      UnusableVideo: at once or while iterating; nothing that came before is to be trusted then.
+      UnusableVideo: at once or while iterating. Discard the frames read until then.
     """
     place, remarks = epath.Path(path), []
-    with _told("cannot be opened"):
+    with _read_errors("cannot be opened"):
         if place.is_dir():
             return Footage(0.0, still_pictures.frames_of(place, size, remarks), remarks)
         if still_pictures.check_regular(place) == 0:
@@ -78,7 +78,7 @@ def open_footage(path: str, size: int | None, threads: int = 1) -> Footage:
 
 
 @contextlib.contextmanager
-def _told(what: str) -> Iterator[None]:
+def _read_errors(what: str) -> Iterator[None]:
     try:
         yield
     except UnusableVideo:
@@ -88,13 +88,13 @@ def _told(what: str) -> Iterator[None]:
 
 
 def _opened(path: str) -> av.container.InputContainer:
-    """Absolute, so that FFmpeg takes no part of a name for a protocol."""
+    """Opens a file for reading. An absolute path, because FFmpeg would interpret ":" in a name as a protocol."""
     file = epath.Path(path).open("rb") if "://" in path else os.path.abspath(path)
     return av.open(file, metadata_errors="replace")
 
 
 def _stream_of(container: av.container.InputContainer, threads: int) -> av.VideoStream:
-    stream = container.streams.best("video")  # not the picture on the cover
+    stream = container.streams.best("video")  # not the cover picture
     if stream is None:
         raise UnusableVideo("holds no video stream")
     context = stream.codec_context
@@ -118,7 +118,7 @@ def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> 
 
 def _frames(path: str, size: int | None, threads: int, timing: Timing, remarks: list[str]) -> Iterator[np.ndarray]:
     number, first = 0, None
-    to_rgb = VideoReformatter()  # one for all frames: setting up a conversion costs more than converting
+    to_rgb = VideoReformatter()  # reused: its setup costs more than a conversion
     try:
         with _opened(path) as container:
             stream = _stream_of(container, threads)
@@ -129,7 +129,7 @@ def _frames(path: str, size: int | None, threads: int, timing: Timing, remarks: 
                 if repeats:
                     picture = shown(_rgb(frame, to_rgb, remarks), size, _view(frame, stream))
                     first = picture.shape if first is None else first
-                    if picture.shape != first:  # players show a change of size at the size of the first frame
+                    if picture.shape != first:  # size changes within the video: players keep the first size
                         picture = bilinear(picture, *first[:2])
                 for _ in range(repeats):
                     yield picture
@@ -162,7 +162,7 @@ def _rgb(frame: av.VideoFrame, to_rgb: VideoReformatter, remarks: list[str]) -> 
 def _progressive(
     frames: Iterator[av.VideoFrame], stream: av.VideoStream, remarks: list[str]
 ) -> Iterator[av.VideoFrame]:
-    """Frames whose two fields are of two times become frames of one; the others pass. As many as there were."""
+    """Deinterlaces interlaced frames; the others pass unchanged. Yields as many frames as it gets."""
     graph = None
     for frame in frames:
         if graph is None and frame.interlaced_frame:
@@ -191,7 +191,7 @@ def _deinterlacer(frame: av.VideoFrame, stream: av.VideoStream) -> av.filter.Gra
 
 
 def _pulled(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
-    with contextlib.suppress(BlockingIOError, EOFError):  # it wants another frame; it gave the last
+    with contextlib.suppress(BlockingIOError, EOFError):  # the filter needs another frame, or has ended
         while True:
             yield graph.pull()
 
@@ -200,7 +200,10 @@ def _pulled(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
 
 
 def _timing(path: str, threads: int) -> Timing:
-    """From the packets, and only where these do not fit an even rate from the frames: some packets show no frame."""
+    """Derives the timing from the packets if they fit an even rate, else from the decoded frames.
+
+    Decoding is slower, but some packets hold no visible frame.
+    """
     with _opened(path) as container:
         stream = _stream_of(container, threads)
         stated, tick = float(stream.average_rate or 0), float(stream.time_base or 0)
@@ -208,34 +211,39 @@ def _timing(path: str, threads: int) -> Timing:
     if _evenly(packets, stated, tick):
         return Timing(stated)
     frames = []
-    with contextlib.suppress(Exception), _opened(path) as container:  # what is broken is told when frames are taken
+    with contextlib.suppress(Exception), _opened(path) as container:  # `_frames` reports broken data
         stream = _stream_of(container, threads)
         frames = [(frame.pts, frame.duration) for frame in _decoded(container, stream)]
     return _evenly(frames, 0, tick) or _uneven(frames, stated, tick)
 
 
 def _evenly(shows: list[tuple[int | None, int | None]], stated: float, tick: float) -> Timing | None:
-    """At the stated rate, or at any where that is 0. True too where no times are known.
+    """The timing of evenly spaced frames; None if the times do not fit the stated rate. Unknown times always fit.
 
     Args:
-      shows: (time, duration) of each, in ticks. tick: in seconds.
+      shows: (time, duration) of each frame or packet, in ticks.
+      stated: frames per second that the file states; 0: any even rate fits.
+      tick: seconds of a tick.
     """
     if len(shows) < 2 or any(time is None for time, _ in shows) or not tick:
         return Timing(stated)
-    shows = sorted(shows) if stated else shows  # packets come in the order of decoding
+    shows = sorted(shows) if stated else shows  # packets are in decoding order
     times = np.array([time - shows[0][0] for time, _ in shows]) * tick
     if times[-1] <= 0:
         return None
     rate = (len(times) - 1) / times[-1]
     off = np.abs(times * rate - np.arange(len(times))).max()
     last = (shows[-1][1] or 0) * tick * rate
-    near = max(0.3, tick * rate)  # frames: what rounding to ticks makes
+    near = max(0.3, tick * rate)  # in frames: the error of rounding to ticks
     agrees = not stated or abs(stated / rate - 1) < 0.05
     return Timing(stated or rate) if off <= near and last <= 1.5 + near and agrees else None
 
 
 def _uneven(shows: list[tuple[int, int | None]], stated: float, tick: float) -> Timing:
-    """At the stated rate, if it is about that of the frames: an average of the file, which an edit may have cut."""
+    """Resamples unevenly spaced frames to the stated rate, or to their average rate where the two differ twofold.
+
+    The stated rate is an average of the file; edits may have made it wrong.
+    """
     times = np.array([time - shows[0][0] for time, _ in shows]) * tick
     apart = np.diff(times)
     if apart.min() < 0 or times[-1] <= 0:
@@ -243,7 +251,7 @@ def _uneven(shows: list[tuple[int, int | None]], stated: float, tick: float) -> 
     last = (shows[-1][1] or 0) * tick or float(np.median(apart))
     average = len(times) / (times[-1] + last)
     rate = stated if average / 2 <= stated <= average * 2 else average
-    early = min(0.5, tick * rate)  # of a frame: what rounding to ticks makes
+    early = min(0.5, tick * rate)  # in frames: the error of rounding to ticks
     total = max(1, round((times[-1] + last) * rate))
     starts = np.append(np.ceil(times * rate - early), total).clip(0, total).astype(int)
     spread = f"{min(*apart, last):.3g} to {max(*apart, last):.3g} s"

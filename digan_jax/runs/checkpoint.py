@@ -1,8 +1,8 @@
-"""Checkpoints of a run: Orbax composites {state, ema, config, data, digest} at WORKDIR/checkpoints/STEP, saved
-asynchronously.
+"""Saves and restores the checkpoints of a run.
 
-A checkpoint carries its final name only once all of it is on disk, so a save that was killed never looks finished.
-Rendering reads `ema` and `config` alone, as plain arrays: it needs neither the mesh nor the devices of training.
+A checkpoint is a folder WORKDIR/checkpoints/STEP of the Orbax items {state, ema, config, data, digest}. Saves are
+asynchronous and atomic: a checkpoint gets its final name when all of it is on disk. Rendering reads only `ema` and
+`config`, as NumPy arrays, and needs neither the mesh nor the devices of training.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ from digan_jax.runs.reading import (
 )
 from digan_jax.runs.stored import Damaged, Stored, digest_of, folder_of, handlers, quieten_tensorstore
 
-# What may change when a run continues: none of it enters the arithmetic of a step.
+# Configuration fields that may change when a run continues: they do not affect the computation of a step.
 FREE = ("train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoint.", "log.", "eval.")
 
 
 @dataclasses.dataclass(frozen=True)
 class Milestones:
-    """Orbax preservation policy: keeps the first checkpoint at or after every multiple of `every_kimg` for good."""
+    """Orbax preservation policy: keeps the first checkpoint at or after each multiple of `every_kimg`."""
 
     train: TrainConfig
     every_kimg: float
@@ -61,10 +61,10 @@ class Milestones:
 
 @dataclasses.dataclass(frozen=True)
 class Best:
-    """Orbax preservation policy: keeps the checkpoint of the lowest FVD among those that are there.
+    """Orbax preservation policy: keeps the existing checkpoint with the lowest FVD.
 
     Attributes:
-      fvd: {step: FVD}, filled as the run goes.
+      fvd: {step: FVD}, filled during the run.
     """
 
     fvd: dict[int, float]
@@ -75,8 +75,13 @@ class Best:
 
 
 def check_workdir(workdir: epath.PathLike, config: RunConfig) -> None:
-    """Raises `InputError` when `workdir` holds checkpoints of a run of another configuration, with what differs; FREE
-    may. Without a finished checkpoint nothing is lost, and any configuration may start there."""
+    """Checks that a run with this configuration may use `workdir`.
+
+    Fields in FREE may differ. A workdir without a finished checkpoint may be used with any configuration.
+
+    Raises:
+      InputError: `workdir` holds checkpoints of a run with another configuration; lists the differences.
+    """
     changed = _changes(workdir, config)
     if changed and finished_steps(workdir):
         raise InputError(
@@ -96,8 +101,13 @@ def _changes(workdir: epath.PathLike, config: RunConfig) -> list[str]:
 
 
 def claim(workdir: epath.PathLike, config: RunConfig, names: Sequence[str] = ()) -> None:
-    """Makes `workdir` the home of this run: writes config.json there, and classes.json if the model is conditional and
-    its classes have `names`. What a run of another configuration began there moves aside. Raises as `check_workdir`."""
+    """Sets up `workdir` for this run: writes config.json, and classes.json for a conditional model with class `names`.
+
+    Moves the files of a run with another configuration and no checkpoint to WORKDIR/replaced.
+
+    Raises:
+      InputError: as `check_workdir`.
+    """
     if jax.process_index() != 0:
         return
     check_workdir(workdir, config)
@@ -120,13 +130,13 @@ def _set_beginning_aside(workdir: epath.Path) -> epath.Path:
 
 
 def _free_name(path: epath.Path) -> epath.Path:
-    """`path`, or with the first number behind it under which nothing lies."""
+    """`path`, or `path`-2, `path`-3, …: the first that does not exist."""
     names = itertools.chain([path.name], (f"{path.name}-{number}" for number in itertools.count(2)))
     return next(path.parent / name for name in names if not (path.parent / name).exists())
 
 
 class Checkpointer:
-    """Saves and restores the checkpoints of the run in `workdir`; every process of the run must call each method."""
+    """Saves and restores the checkpoints of the run in `workdir`. Every process of the job must call each method."""
 
     def __init__(self, workdir: epath.PathLike, config: RunConfig):
         self._fvd = read_fvd(workdir)
@@ -144,23 +154,26 @@ class Checkpointer:
             item_handlers=handlers(),
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=policy,
-                cleanup_tmp_directories=True,  # what a killed or failed save left
+                cleanup_tmp_directories=True,  # left by killed or failed saves
             ),
         )
 
     def due(self, step: int) -> bool:
-        """Whether the configuration wants a checkpoint at `step`."""
+        """Whether the configuration asks for a checkpoint at `step`."""
         every = self._config.checkpoint
         return any(self._config.train.due(step, e) for e in (every.every_kimg, every.keep_every_kimg))
 
     def save(self, step: int, state: State, data: dict) -> None:
-        """Starts to save; `data` is the position in the data, as JSON. Does nothing if `step` is saved already.
+        """Starts an asynchronous save. Does nothing if `step` is already saved.
 
-        Returns once the arrays are copied off the devices, so the next step may donate `state`.
+        Returns when the arrays are copied from the devices, so the next iteration may donate `state`.
+
+        Args:
+          data: position in the data, as JSON.
 
         Raises:
           TrainingDiverged: an array of `state` is not finite; nothing is saved.
-          Exception: of whatever kind the save before met while it was written.
+          Exception: of any type, if the previous save failed while it was being written.
         """
         if step in self._manager.all_steps():
             return
@@ -182,8 +195,13 @@ class Checkpointer:
             raise
 
     def failure(self, wait: bool = False) -> Exception | None:
-        """What the save that was begun last met while it was written, said once; None if nothing, or if it goes on
-        still and we do not `wait`. Another save may be begun after it."""
+        """The error of the last save, reported once; None if it succeeded or is still being written.
+
+        After an error another save may be started.
+
+        Args:
+          wait: wait until the save has ended.
+        """
         writing = self._manager.is_saving_in_progress()
         if not wait and _any_process(writing):
             return None
@@ -198,7 +216,7 @@ class Checkpointer:
         return error or RuntimeError("another process could not write its part")
 
     def _begin_anew(self) -> None:
-        """After a failed save Orbax's books are not those of the disk; removes what it left, which takes space."""
+        """Reopens the manager after a failed save, because its list of checkpoints is wrong. Removes partial files."""
         with contextlib.suppress(Exception):
             self._manager.close()
         if jax.process_index() == 0:
@@ -206,9 +224,9 @@ class Checkpointer:
         self._manager = self._open()
 
     def note_fvd(self, step: int, fvd: float) -> bool:
-        """Records the FVD of a checkpoint that was just saved; whether it is the lowest so far.
+        """Records the FVD of a checkpoint that was just saved. Returns whether it is the lowest so far.
 
-        The save before it may remove old checkpoints by what was known then, so the best one is never lost.
+        Call it after the save: old checkpoints are removed by the values known then, so the best one is kept.
         """
         if not math.isfinite(fvd):
             return False
@@ -217,18 +235,23 @@ class Checkpointer:
         if jax.process_index() == 0:
             try:
                 write_json(home(self._workdir) / FVD_FILE, self._fvd)
-            except OSError as error:  # the next measurement writes all of them
+            except OSError as error:  # the next measurement writes all values again
                 if not full_disk(error):
                     raise
                 say_once(f"{self._workdir}: {FVD_FILE} could not be written ({full_disk(error)}).")
         return best
 
     def restore(self, like: State) -> tuple[State, dict]:
-        """The newest checkpoint that is whole: the state, in the shapes and shardings of `like` (arrays or their
-        abstract twins), and what was saved as `data`. Newer ones, which are damaged, move to checkpoints/damaged-STEP.
+        """Reads the newest intact checkpoint. Renames newer, damaged ones to checkpoints/damaged-STEP.
+
+        Args:
+          like: arrays or `jax.ShapeDtypeStruct`s with the shapes, dtypes and shardings of the result.
+
+        Returns:
+          (state, data) as given to `save`.
 
         Raises:
-          InputError: there is none that is whole, or it holds other arrays than `like`.
+          InputError: no checkpoint is intact, or its arrays differ in names, shapes or dtypes from `like`.
         """
 
         def read(stored: Stored):
@@ -253,7 +276,11 @@ class Checkpointer:
         return found
 
     def diverged(self, step: int, term: str) -> TrainingDiverged:
-        """The error that says so, once the last good checkpoint is on disk."""
+        """The error for a value that is not finite. Waits for pending saves, and names the last good checkpoint.
+
+        Args:
+          term: what is not finite, such as "critic/loss is nan"; part of the message.
+        """
         with contextlib.suppress(Exception):
             self.wait()
         good, change = newest_step(self._workdir), "a lower train.learning_rate or a higher train.r1_gamma"
@@ -264,17 +291,22 @@ class Checkpointer:
         return TrainingDiverged(f"step {step}: {term}; {cure}")
 
     def wait(self) -> None:
-        """Returns when every save is on disk; raises what went wrong in one."""
+        """Waits until all saves are on disk. Raises the error of a failed save."""
         self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """What a save met is told by `failure` and `wait`, not here."""
+        """Closes the manager. Raises no errors of saves; `failure` and `wait` report them."""
         with contextlib.suppress(Exception):
             self._manager.close()
 
 
 def write_run(workdir: epath.PathLike, config: RunConfig, step: int, state: State, data: dict) -> None:
-    """A run with one checkpoint, without training: claims `workdir`, saves as `Checkpointer.save` does, and waits."""
+    """Writes a run with one checkpoint, without training. Returns when it is on disk.
+
+    Raises:
+      InputError: as `check_workdir`.
+      TrainingDiverged: an array of `state` is not finite.
+    """
     claim(workdir, config)
     with contextlib.closing(Checkpointer(workdir, config)) as saved:
         saved.save(step, state, data)
@@ -282,7 +314,7 @@ def write_run(workdir: epath.PathLike, config: RunConfig, step: int, state: Stat
 
 
 def _remove_unfinished(checkpoints: epath.Path) -> None:
-    """Some arrays are still being written when a save fails by another, so removing takes several tries."""
+    """Removes partial checkpoints. Tries several times: after one array fails, others are still being written."""
     for _ in range(50):
         unfinished = [path for path in checkpoints.iterdir() if ".orbax-checkpoint-tmp" in path.name]
         for path in unfinished:
@@ -294,7 +326,7 @@ def _remove_unfinished(checkpoints: epath.Path) -> None:
 
 
 def _any_process(yes: bool) -> bool:
-    """Whether one of the processes says so; all must ask."""
+    """Whether `yes` is true in any process. All processes must call it."""
     return yes if jax.process_count() == 1 else bool(multihost_utils.process_allgather(np.array(yes)).any())
 
 
@@ -304,24 +336,24 @@ def _finite(tree):
 
 
 def explain_full_disk(workdir: epath.PathLike) -> contextlib.AbstractContextManager[None]:
-    """Turns "no space left" of whatever library wrote into an `InputError` that names the last good checkpoint."""
+    """Within the block, replaces any error for a full disk by an `InputError` that names the last good checkpoint."""
     cure = "Free some space and repeat the command."
     return on_full_disk(lambda reason: InputError(f"{workdir}: {reason.lower()}; {last_good(workdir)}. {cure}"))
 
 
 def last_good(workdir: epath.PathLike) -> str:
-    """What is kept of a run, for messages."""
+    """States the last finished checkpoint of a run, for messages."""
     good = finished_steps(workdir)
     return f"the checkpoint of step {good[-1]} is whole" if good else "no checkpoint was finished"
 
 
 def unsaved(workdir: epath.PathLike, error: Exception) -> InputError:
-    """What to say at the end of a run that could not write, with what is kept of it."""
+    """The error at the end of a run whose last save failed; names the last finished checkpoint."""
     reason = full_disk(error)
     cure = "Free some space and repeat the command." if reason else "Mend that and repeat the command."
     return InputError(f"{workdir}: {reason.lower() if reason else short(error)}; {last_good(workdir)}. {cure}")
 
 
 def short(error: Exception) -> str:
-    """A foreign error in one line."""
+    """An error of a library in one line, with its type."""
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or ['no more is known'])[0][:200]}"

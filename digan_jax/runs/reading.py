@@ -1,6 +1,6 @@
-"""What a run holds, read without its mesh or its devices: steps, configurations, weights as plain arrays.
+"""Reads runs without their mesh or devices: steps, configurations, and weights as NumPy arrays.
 
-Where no step is asked for, a damaged checkpoint is passed over for the newest one that is whole, with a note on stderr.
+Without a requested step, skips damaged checkpoints with a note on stderr and takes the newest intact one.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ FVD_FILE = "fvd.json"  # in a workdir: {step: FVD under the quick protocol}
 
 
 def run_config(run: epath.PathLike | None) -> RunConfig | None:
-    """How a run was made; None for what is no folder of a run. Where config.json is damaged, the copy in the newest
-    whole checkpoint stands in.
+    """The configuration of a run; None if `run` is no folder of a run.
+
+    If config.json is damaged, uses the copy in the newest checkpoint that has one.
 
     Raises:
       InputError: config.json cannot be used, and no checkpoint has a copy.
@@ -49,7 +50,7 @@ def run_config(run: epath.PathLike | None) -> RunConfig | None:
 
 
 def read_config(run: epath.PathLike) -> RunConfig:
-    """What a run's config.json says.
+    """Reads a run's config.json.
 
     Raises:
       InputError: it is missing, damaged, or no configuration.
@@ -63,14 +64,14 @@ def read_config(run: epath.PathLike) -> RunConfig:
 
 
 def is_run(path: epath.PathLike) -> bool:
-    """Whether `path` is a folder with checkpoints, rather than one model."""
-    if str(path).startswith("hf://"):  # the hub holds models; etils would ask it
+    """Whether `path` is the folder of a run, with checkpoints, and not a single model."""
+    if str(path).startswith("hf://"):  # the hub holds models only; etils would contact it
         return False
     return (home(path) / "checkpoints").is_dir()
 
 
 def read_fvd(workdir: epath.PathLike) -> dict[int, float]:
-    """{step: FVD} that a run measured on itself. What cannot be read is left out, with a note."""
+    """{step: FVD} that a run measured during training. Empty, with a note on stderr, if the file cannot be read."""
     return _optional(home(workdir) / FVD_FILE, _fvd_of, {})
 
 
@@ -82,7 +83,7 @@ def _fvd_of(record: dict) -> dict[int, float]:
 
 
 def class_names(run: epath.PathLike) -> tuple[str, ...]:
-    """Names of a conditional run's classes, in the order of their indices; empty where the run kept none."""
+    """Class names of a conditional run, in the order of their indices; empty if none are stored or readable."""
     return _optional(home(run) / CLASSES_FILE, lambda record: tuple(map(_text, record)), ())
 
 
@@ -104,15 +105,15 @@ def _optional(file: epath.Path, parse: Callable, missing):
 
 
 def newest_step(workdir: epath.PathLike) -> int | None:
-    """Step of the newest finished checkpoint; one that is still being written does not count."""
+    """The step of the newest finished checkpoint; None without one. A checkpoint being written does not count."""
     return max(finished_steps(workdir), default=None)
 
 
 def best_step(workdir: epath.PathLike) -> int:
-    """Step of the checkpoint with the lowest FVD among those that are there.
+    """The step of the existing checkpoint with the lowest FVD.
 
     Raises:
-      InputError: none was measured.
+      InputError: no existing checkpoint was measured.
     """
     fvd = read_fvd(workdir)
     steps = [step for step in finished_steps(workdir) if step in fvd]
@@ -122,7 +123,7 @@ def best_step(workdir: epath.PathLike) -> int:
 
 
 def finished_steps(workdir: epath.PathLike) -> list[int]:
-    """Steps of the checkpoints whose saves were finished, ascending; whether they are whole still shows when read."""
+    """Steps of the finished checkpoints, ascending. Does not check whether they are intact."""
     folder = home(workdir) / "checkpoints"
     if not folder.is_dir():
         return []
@@ -131,32 +132,34 @@ def finished_steps(workdir: epath.PathLike) -> list[int]:
 
 
 def restore_for_inference(run: epath.PathLike, step: int | str | None = None) -> tuple[RunConfig, Params]:
-    """Configuration and {"mapping", "synthesis", "w_avg"} (moving averages) of a run's checkpoint, as numpy arrays.
+    """Reads the configuration and the averaged generator {"mapping", "synthesis", "w_avg"} of a run, as NumPy arrays.
 
     Args:
       run: the run's folder, its --workdir.
-      step: which checkpoint; "best": of the lowest FVD that it measured while training; None: the newest that is whole.
+      step: of the checkpoint; "best": the one with the lowest FVD during training; None: the newest intact one.
 
     Raises:
-      InputError: `run` is missing, is no run, or has no such checkpoint; or it is damaged, or all are.
+      InputError: `run` is missing or no run, or has no such checkpoint; the checkpoint is damaged, or all are.
     """
     return of_whole(run, step, lambda stored: (stored.config(), stored.arrays("ema")))
 
 
 def restore_config(run: epath.PathLike, step: int | str | None = None) -> tuple[RunConfig, int]:
-    """Configuration and step alone; otherwise as `restore_for_inference`, which takes the same step."""
+    """(configuration, step) of the checkpoint that `restore_for_inference(run, step)` reads. Raises as it does."""
 
     def read(stored):
         if step is None:
-            stored.arrays("ema")  # or the weights might come from another checkpoint
+            stored.arrays("ema")  # skips checkpoints whose weights are damaged
         return stored.config(), stored.step
 
     return of_whole(run, step, read)
 
 
 def restore_weights(run: epath.PathLike, step: int | str | None = None) -> tuple[RunConfig, dict]:
-    """Configuration and the fields of the state that `Family.saved_weights` names; otherwise as
-    `restore_for_inference`."""
+    """Reads the configuration and the fields of the state named by `Family.saved_weights`, as NumPy arrays.
+
+    Arguments and errors as in `restore_for_inference`.
+    """
 
     def read(stored):
         config = stored.config()
@@ -166,13 +169,20 @@ def restore_weights(run: epath.PathLike, step: int | str | None = None) -> tuple
 
 
 def chosen_step(run: epath.PathLike, step: int | str | None = None) -> int:
-    """The step of the checkpoint that `restore_for_inference(run, step)` takes. Raises as it does."""
+    """The step of the checkpoint that `restore_for_inference(run, step)` reads. Raises as it does."""
     return restore_config(run, step)[1] if step is None else _named_step(run, step)
 
 
 def of_whole(run: epath.PathLike, step: int | str | None, read: Callable[[Stored], T]) -> T:
-    """What `read` makes of a checkpoint: of `step`, or of the newest that is whole. Otherwise as
-    `restore_for_inference`."""
+    """Returns `read(checkpoint)` of the given step, or of the newest intact checkpoint.
+
+    Args:
+      run, step: as `restore_for_inference`.
+      read: raises `Damaged` for a damaged checkpoint.
+
+    Raises:
+      InputError: as `restore_for_inference`.
+    """
     if step is not None:
         step = _named_step(run, step)
         try:
@@ -187,10 +197,13 @@ def of_whole(run: epath.PathLike, step: int | str | None, read: Callable[[Stored
 
 
 def newest_whole(run: epath.PathLike, read: Callable[[Stored], T]) -> tuple[T, int, list[Damaged]]:
-    """What `read` makes of the newest checkpoint that is whole, its step, and what is wrong with the newer ones.
+    """Applies `read` to the newest intact checkpoint.
+
+    Returns:
+      (result, step, errors of the damaged checkpoints that are newer).
 
     Raises:
-      InputError: there is none, or all are damaged.
+      InputError: there is no checkpoint, or all are damaged.
     """
     damaged: list[Damaged] = []
     for step in reversed(_steps(run)):
@@ -202,12 +215,13 @@ def newest_whole(run: epath.PathLike, read: Callable[[Stored], T]) -> tuple[T, i
 
 
 def none_whole(run: epath.PathLike, damaged: list[Damaged]) -> InputError:
+    """The error for a run without an intact checkpoint; lists what is damaged."""
     reasons = "".join(f"\n  {error}" for error in damaged)
     return InputError(f"{run}: holds no checkpoint that is whole; bring one back from a copy, or train anew.{reasons}")
 
 
 def tell_damaged(damaged: list[Damaged], used: int) -> None:
-    """Says on stderr what was passed over."""
+    """Prints on stderr which damaged checkpoints were skipped, and that step `used` was read."""
     for error in damaged:
         say_once(f"{error}. The checkpoint of step {used} is used instead.")
 
@@ -238,5 +252,6 @@ def _stored(run: epath.PathLike, step: int) -> Stored:
 
 
 def home(run: epath.PathLike) -> epath.Path:
+    """The absolute path of a run's folder; URLs of buckets stay as they are."""
     path = epath.Path(run)
-    return path if "://" in str(path) else path.expanduser().resolve()  # Orbax wants absolute ones
+    return path if "://" in str(path) else path.expanduser().resolve()  # Orbax requires absolute paths

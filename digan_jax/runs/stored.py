@@ -1,6 +1,6 @@
-"""One checkpoint on disk: its items, each checked against the digest that was saved with it.
+"""Reads one checkpoint and verifies each item against the digest saved with it.
 
-Items are read as plain arrays, or in the shardings of a state. Nothing that differs from what was saved is given out.
+Reads items as NumPy arrays, or as JAX arrays with given shardings. An item that fails the check raises `Damaged`.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from digan_jax.host.notes import say_once
 from digan_jax.runs import digests
 
 ARRAYS, RECORDS = ("state", "ema"), ("config", "data")
-DIGEST = "digest"  # {"state", "ema": digests of arrays, "config", "data": of JSON, "digest": of all of these}
+DIGEST = "digest"  # {"state", "ema": digests of arrays; "config", "data": of JSON; "digest": of the other four}
 
 
-# Orbax logs each error from several threads, with tracebacks; all of them reach us as exceptions too. So does asyncio.
+# Orbax and asyncio log each error with tracebacks from several threads, although they also raise it.
 logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
 logging.getLogger("asyncio").addFilter(lambda record: "exception was never retrieved" not in record.getMessage())
 
 
 class Damaged(InputError):
-    """A checkpoint that is not what was saved."""
+    """A checkpoint that is incomplete or differs from what was saved."""
 
 
 def digest_of(state, ema, config: dict, data: dict) -> dict:
-    """The item `DIGEST` of a checkpoint. Every process of a job must call it."""
+    """Computes the item `DIGEST` of a checkpoint. Every process of a job must call it."""
     found = {"state": digests.of_arrays(state), "ema": digests.of_arrays(ema)}
     found |= {"config": digests.of_json(config), "data": digests.of_json(data)}
     return found | {"digest": digests.of_json(found)}
 
 
 def handlers() -> dict:
-    """One for each item. Replicas share the writing of large arrays; of small ones, the cutting takes longer."""
+    """Orbax handlers by item. Replicas share the writing of arrays above 1 MiB; splitting smaller ones costs more."""
     arrays = ocp.type_handlers.ArrayHandler(min_slice_bytes_for_replica_parallel=2**20)
     registry = ocp.type_handlers.create_type_handler_registry(
         (jax.Array, arrays), (np.ndarray, ocp.type_handlers.NumpyHandler())
@@ -53,18 +53,19 @@ def handlers() -> dict:
 
 
 def folder_of(checkpoints: epath.Path, step: int) -> epath.Path:
+    """The folder of one checkpoint."""
     return checkpoints / str(step)
 
 
 class Stored:
-    """The checkpoint of `step` below the folder `checkpoints`.
+    """The checkpoint of `step` in the folder `checkpoints`.
 
     Args:
-      run: its name in messages.
+      run: name of the run in messages.
 
-    Raises, from each method:
-      Damaged: the item is missing, cut, or differs from what was saved; names run, step, item and array.
-      InputError: it may not be read, or a newer version wrote it.
+    Each method raises:
+      Damaged: the item is missing, truncated, or differs from what was saved; names run, step, item and array.
+      InputError: permission is denied, or another version wrote the item.
     """
 
     def __init__(self, run: epath.PathLike, checkpoints: epath.Path, step: int):
@@ -73,18 +74,21 @@ class Stored:
         quieten_tensorstore()
 
     def config(self) -> RunConfig:
+        """The configuration of the run."""
         record = self._record("config")
         if self.digest():
-            return config_lib.parse(config_lib.upgraded(record))  # whole: what it says of itself is the message
-        return self._told("config", lambda: config_lib.parse(config_lib.upgraded(record)))
+            return config_lib.parse(config_lib.upgraded(record))  # intact: errors are those of the configuration
+        return self._checked("config", lambda: config_lib.parse(config_lib.upgraded(record)))
 
     def data(self) -> dict:
-        """The place in the data."""
+        """The position in the data."""
         return self._record("data")
 
     def arrays(self, item: str, keys: Sequence[str] | None = None) -> dict:
-        """An item, or the fields `keys` of it, as numpy arrays: said for each, or Orbax would ask for the devices that
-        it was saved from."""
+        """Reads an item, or only its top-level fields `keys`, as a dictionary of NumPy arrays.
+
+        Requests the type of each array, because Orbax otherwise needs the devices from which they were saved.
+        """
 
         def read():
             with ocp.Checkpointer(handlers()[item]) as reader:
@@ -99,12 +103,12 @@ class Stored:
                 args = ocp.args.PyTreeRestore(item=tree, restore_args=as_numpy, partial_restore=True)
                 return reader.restore(self._folder / item, args=args)
 
-        found = self._told(item, read)
+        found = self._checked(item, read)
         self._verify(item, found, keys)
         return found
 
     def state(self, like):
-        """The item `state`, in the shapes and shardings of `like`: arrays or their abstract twins."""
+        """Reads the item `state` with the shapes, dtypes and shardings of `like`, arrays or `jax.ShapeDtypeStruct`s."""
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         self._require_same_shapes(abstract)
         shardings = ocp.checkpoint_utils.construct_restore_args(abstract)
@@ -114,17 +118,17 @@ class Stored:
                 args = ocp.args.PyTreeRestore(item=abstract, restore_args=shardings)
                 return reader.restore(self._folder / "state", args=args)
 
-        found = self._told("state", read)
+        found = self._checked("state", read)
         self._verify("state", found)
         return found
 
     def digest(self) -> dict:
-        """What was saved of `DIGEST`; empty for a checkpoint from before there was one, which cannot be verified."""
+        """Reads the item `DIGEST`; empty for checkpoints of versions without digests, which are not verified."""
         if self._digest is None:
             listing = self._folder / "_CHECKPOINT_METADATA"
             listed = is_plain(listing) and f'"{DIGEST}"'.encode() in listing.read_bytes()
             if not listed and not (self._folder / DIGEST).exists():
-                self._told("config", (self._folder / "config").stat)
+                self._checked("config", (self._folder / "config").stat)
                 say_once(f"{self._run}: its checkpoints are from before there were digests; they are not verified.")
                 self._digest = {}
             else:
@@ -146,7 +150,7 @@ class Stored:
             with ocp.Checkpointer(handlers()[item]) as reader:
                 return reader.restore(self._folder / item, args=ocp.args.JsonRestore())
 
-        return self._told(item, read)
+        return self._checked(item, read)
 
     def _verify(self, item: str, found, keys: Sequence[str] | None = None) -> None:
         if not self.digest():
@@ -156,7 +160,7 @@ class Stored:
             raise self._damaged(item, wrong)
 
     def _require_same_shapes(self, abstract) -> None:
-        """A state of other arrays is no damage: another version made it."""
+        """Raises `InputError` when the saved arrays differ in names, shapes or dtypes: another version wrote them."""
         if not self.digest():
             return
         ours = {
@@ -172,7 +176,7 @@ class Stored:
                     "--init-from this one."
                 )
 
-    def _told(self, item: str, read: Callable):
+    def _checked(self, item: str, read: Callable):
         try:
             return read()
         except (InputError, MemoryError, PermissionError):
@@ -196,8 +200,11 @@ class Stored:
 
 
 def quieten_tensorstore() -> None:
-    """After the first array that cannot be read or written, TensorStore reports each other one to an event loop that
-    Orbax has closed, some time later: a traceback for each, about nothing new."""
+    """Hides "Event loop is closed" errors that cannot be raised.
+
+    After one array fails, TensorStore reports the others to an event loop that Orbax has already closed, which prints
+    a traceback for each.
+    """
     before = sys.unraisablehook
     if getattr(before, "__module__", "") == __name__:
         return

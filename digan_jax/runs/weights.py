@@ -1,4 +1,4 @@
-"""Trained weights as every place of them gives them, and what is known of their making."""
+"""Trained weights in one form for all their sources, with facts about the training."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from digan_jax.shapes import Params
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """What a place holds.
+    """Weights from a run, an export or another implementation.
 
     Attributes:
       config: the architecture.
       params: the averaged generator {"mapping", "synthesis", "w_avg"}.
       compute_dtype: of activations.
-      generator, critic: as trained, for whoever trains on; None where they were left out.
-      class_names: of a conditional model, where they are known; else empty.
-      facts: what is known of their making, for a model card: {"data": {...}, "training": {"kimg": ...},
-        "scores": [...]}, each missing where nobody knows it; numbers and strings alone.
+      generator, critic: current weights, to continue training; None: not read or not stored.
+      class_names: of a conditional model; empty: unknown or unconditional.
+      facts: for a model card: {"data": {...}, "training": {"kimg": ...}, "scores": [...]}, of numbers and strings.
+        Unknown keys are missing.
       family: of models.
-      step: of the checkpoint of a run; None: no run.
+      step: of the run's checkpoint; None: the weights are not from a run.
     """
 
     config: FamilyConfig
@@ -42,7 +42,7 @@ class Weights:
 
 
 def facts_of(config: RunConfig, kimg: float) -> dict:
-    """What a model card says of a run. No folders: they name a person's machine."""
+    """`Weights.facts` of a run, without scores. Leaves out paths, which reveal the user's machine."""
     data, train = config.data, dataclasses.asdict(config.train)
     name = data.name or epath.Path(data.path).name or data.source
     return {
@@ -52,11 +52,13 @@ def facts_of(config: RunConfig, kimg: float) -> dict:
 
 
 def scores_of(run: epath.PathLike, step: int) -> list[dict]:
-    """[{"metric", "protocol", "mean", "deviation"}] of FVD and KVD: what `digan evaluate` left in the run's
-    metrics.json about this step, or else what the run measured itself while it trained (fvd.json).
+    """FVD and KVD of a checkpoint: [{"metric", "protocol", "mean", "deviation"}].
+
+    Reads the report of `digan evaluate` (metrics.json) if it is about this step, otherwise the FVD measured during
+    training (fvd.json).
 
     Raises:
-      InputError: a metrics.json that is no report; removing it is the cure.
+      InputError: metrics.json is no report of an evaluation.
     """
     run = expanded(run)
     report = _json(run / "metrics.json")

@@ -1,4 +1,4 @@
-"""The iteration as one compiled program: the only place of `jit`, donation and shardings of training."""
+"""Compiles the training iteration. The only module of training with `jit`, donation and shardings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from digan_jax.shapes import Batch
 
 
 def compile_iteration(config: RunConfig, mesh: jax.sharding.Mesh) -> Callable[[State, Batch], tuple[State, Metrics]]:
-    """The family's iteration over the mesh; the state it is given is consumed."""
+    """Compiles the model family's iteration for the mesh: (state, batch) -> (state, metrics).
+
+    The state is donated: its buffers may not be used after the call.
+    """
     family = families.of(config)
     split = partial(jax.lax.with_sharding_constraint, shardings=devices.by_batch(mesh))
     shapes = jax.eval_shape(lambda key: family.init(key, config), jax.random.key(0))

@@ -1,4 +1,4 @@
-"""What happens beside the iterations: checkpoints, samples, FVD. Each is a `Hook`, called after every iteration."""
+"""Checkpoints, samples and FVD during training. Each is a `Hook`, called after every iteration."""
 
 from __future__ import annotations
 
@@ -31,18 +31,20 @@ from digan_jax.runs.reading import finished_steps, newest_step
 from digan_jax.shapes import Condition, Params
 from digan_jax.training.logs import Writer
 
-Hook = Callable[[int, State], None]  # iterations done, the state behind them
+Hook = Callable[[int, State], None]  # called as (finished iterations, state after them)
 STRIP_CLIPS = 4  # rows of real and of generated clips in a strip
 
 
 class SaveCheckpoint:
-    """Saves when the configuration wants a checkpoint. What a save meets is told at the next line of the log; the line
-    after it tries again, with the state of then. Training goes on: the last good checkpoint is not touched.
+    """Saves checkpoints when they are due. Training continues after a failed save.
+
+    The failure is reported at the next line of the log; the line after that tries again, with the state at that time.
+    The last good checkpoint stays.
 
     Args:
-      position: step -> the place in the data, as JSON.
-      settle: called before each save, so that a loss that is not finite is noticed first.
-      held: what this process holds of `workdir`; checked at each save and line of the log.
+      position: maps a step to the position in the data, as JSON.
+      settle: called before each save; raises `TrainingDiverged` for a loss that is not finite.
+      held: the lock on `workdir`; checked at each save and line of the log.
     """
 
     def __init__(
@@ -64,12 +66,17 @@ class SaveCheckpoint:
             self.now(step, state)
         elif self._config.train.due(step, self._config.log.every_kimg):
             self._held.check()
-            told = self._look(step)
-            if self._again and not told:
+            failed = self._look(step)
+            if self._again and not failed:
                 self.now(step, state)
 
     def now(self, step: int, state: State) -> None:
-        """Raises TrainingDiverged, or InputError where the workdir is gone; other failures are told alone."""
+        """Starts a save. Other errors than the following are only reported on stderr.
+
+        Raises:
+          TrainingDiverged: a loss or the state is not finite.
+          InputError: the lock on the workdir is lost.
+        """
         self._held.check()
         self._settle()
         if step in finished_steps(self._workdir):
@@ -85,7 +92,12 @@ class SaveCheckpoint:
             self._begun, self._again = (step if self._again else self._begun), False
 
     def last(self, step: int, state: State) -> None:
-        """As `now`, and returns when all is on disk. Raises `InputError`, with what is kept, if that fails."""
+        """Saves as `now`, and waits until all is on disk.
+
+        Raises:
+          TrainingDiverged: a loss or the state is not finite.
+          InputError: the save failed or the lock is lost; names the last finished checkpoint.
+        """
         self._held.check()
         self._settle()
         self._look(step, wait=True)
@@ -101,7 +113,7 @@ class SaveCheckpoint:
             raise unsaved(self._workdir, error) from error
 
     def _look(self, step: int, wait: bool = False) -> bool:
-        """Whether a save failed since the last look; says so."""
+        """Returns whether the last save failed, and reports that, or that a retry succeeded, on stderr."""
         error = self.saved.failure(wait)
         if error is not None:
             self._tell(step, error)
@@ -125,11 +137,13 @@ class SaveCheckpoint:
 
 
 class WriteSamples:
-    """Every log.samples_every_kimg a sheet and a strip of log.sample_clips clips of ids 0, 1, ... below real ones, drawn
-    from the averages, under WORKDIR/samples. Process 0 draws, all must take part."""
+    """Every log.samples_every_kimg, writes samples of the averaged generator beside real clips to WORKDIR/samples.
+
+    The samples are log.sample_clips clips of the ids 0, 1, …. Process 0 draws them; every process must call the hook.
+    """
 
     def __init__(self, config: RunConfig, source: Source, workdir: epath.PathLike, writer: Writer):
-        """Writes as many clips of the data to real.mp4 and real.png."""
+        """Writes log.sample_clips real clips to real.mp4 and real.png."""
         self._config, self._writer = config, writer
         self._folder = epath.Path(workdir) / "samples"
         if jax.process_index() == 0:
@@ -139,7 +153,7 @@ class WriteSamples:
             self._strip = self._real[shown]
 
     def __call__(self, step: int, state: State) -> None:
-        """kimg_KIMG.mp4, kimg_KIMG.png and histograms of the critics' scores, of this state."""
+        """Writes kimg_KIMG.mp4, kimg_KIMG.png and histograms of the critics' scores. A full disk is only reported."""
         c = self._config
         if not c.train.due(step, c.log.samples_every_kimg):
             return
@@ -167,7 +181,7 @@ class WriteSamples:
             self._write_scores(step, state, "generated", clips, None)
 
     def _write_scores(self, step, state, kind, clips, label) -> None:
-        """`label` None: as drawn by id."""
+        """`label`: class indices; None: those that the clip ids determine."""
         c = self._config
         classes = c.model.n_classes
         one_hot = latents.one_hot(label if classes else None, np.arange(len(clips)), classes)
@@ -177,11 +191,12 @@ class WriteSamples:
 
 
 class MeasureFvd:
-    """Every eval.every_kimg: FVD of the run on itself under the quick protocol; the checkpoint with the lowest is kept.
-    Process 0 measures, all must take part.
+    """Every eval.every_kimg, measures FVD between the averaged generator and the training data (quick protocol).
+
+    The checkpoint with the lowest FVD is kept. Process 0 measures; every process must call the hook.
 
     Raises:
-      InputError: at once, when it is wanted and there are too few clips or no weights.
+      InputError: when constructed with eval.every_kimg above 0: too few clips, or no weights of the I3D network.
     """
 
     def __init__(
@@ -196,7 +211,7 @@ class MeasureFvd:
             self._network = extractors.i3d_extractor(self._protocol.resize, config.eval.weights or None)
 
     def __call__(self, step: int, state: State) -> None:
-        """Saves `state`, measures it, and writes "eval/fvd_quick" to the log."""
+        """Saves `state`, measures it, and logs "eval/fvd_quick", "eval/kvd_quick" and "eval/fvd_quick_frozen"."""
         if not self._config.train.due(step, self._config.eval.every_kimg):
             return
         started = time.monotonic()
@@ -214,7 +229,7 @@ class MeasureFvd:
 
     def _numbers(self, inference: Params) -> dict[str, float]:
         protocol = self._protocol
-        if self._real is None:  # once: they stay
+        if self._real is None:  # computed once: real features do not change
             cache = feature_cache.FeatureCache(self._network.key, feature_cache.default_folder())
             plain = feature_cache.Collector(self._network, cache)
             still = feature_cache.Collector(self._network, cache, motion.frozen)

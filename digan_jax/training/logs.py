@@ -1,4 +1,4 @@
-"""Where a run's numbers go: one `Writer` interface with console, JSON lines and TensorBoard behind it."""
+"""The log of a run: one `Writer` interface for console, JSON lines and TensorBoard."""
 
 from __future__ import annotations
 
@@ -25,23 +25,27 @@ Image = UInt8[np.ndarray, "h w 3"]
 
 
 class Writer:
-    """What the training loop writes to. A writer overrides what it has a place for; the rest does nothing."""
+    """Interface of all writers of the log. A writer overrides the methods that it supports; the others do nothing."""
 
-    takes_histograms = False  # they cost another pass through the critics
+    takes_histograms = False  # histograms need another pass through the critics
 
     def progress(self, step: int) -> None:
-        """`step` iterations are done; called for each, so it must be quick."""
+        """Called after each iteration with the number of finished ones. Must be fast."""
 
-    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None: ...
+    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Writes {name: value} of one step."""
 
-    def write_image(self, step: int, name: str, image: Image) -> None: ...
+    def write_image(self, step: int, name: str, image: Image) -> None:
+        """Writes an image, uint8 [0, 255]."""
 
-    def write_histogram(self, step: int, name: str, values: np.ndarray) -> None: ...
+    def write_histogram(self, step: int, name: str, values: np.ndarray) -> None:
+        """Writes a histogram of `values`, of any shape."""
 
     def write_text(self, step: int, name: str, text: str) -> None:
-        """A remark for people."""
+        """Writes a message for the user."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Writes what is pending, and closes files."""
 
 
 def _to_each(method: str):
@@ -49,7 +53,7 @@ def _to_each(method: str):
         for writer in self._writers:
             try:
                 getattr(writer, method)(*args)
-            except Exception as error:  # a log is no reason to end a training
+            except Exception as error:  # training continues without a part of its log
                 if not full_disk(error):
                     raise
                 say_once(f"{type(writer).__name__}: {full_disk(error).lower()}; a part of the log is missing.")
@@ -58,7 +62,7 @@ def _to_each(method: str):
 
 
 class MultiWriter(Writer):
-    """Passes everything on to each of its writers, in order."""
+    """Passes each call to all of its writers, in order. Errors of a full disk are only reported."""
 
     def __init__(self, writers: Sequence[Writer]):
         self._writers = list(writers)
@@ -74,13 +78,13 @@ class MultiWriter(Writer):
 
 class _Console(Console):
     def on_broken_pipe(self):
-        """Whoever read our output has gone; training goes on without it (rich would end the process)."""
+        """Continues without output when its reader closes it. rich would end the process."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class ConsoleWriter(Writer):
-    """One line for each entry of the log; on a terminal also a progress bar with rate and remaining time."""
+    """Prints one line per entry of the log; on a terminal also a progress bar with rate and time left."""
 
     def __init__(self, train: TrainConfig, start_step: int = 0, console: Console | None = None):
         self._kimg = train.kimg
@@ -111,7 +115,7 @@ class ConsoleWriter(Writer):
         line += [f"{key} {value:+.3f}" for key, value in scalars.items() if key.endswith("/loss") or "/sign_" in key]
         if "memory/peak_gib" in scalars:
             line.append(f"{scalars['memory/peak_gib']:.2f} GiB")
-        if len(line) > 1:  # an evaluation says its numbers as a text
+        if len(line) > 1:  # an evaluation prints its numbers as text
             self._print("  ".join(line))
 
     def write_text(self, step, name, text):
@@ -125,14 +129,16 @@ class ConsoleWriter(Writer):
 
 
 class JsonlWriter(Writer):
-    """One JSON object a line, {"step": 40, "critic/loss": 1.2, ...}; continues a file without saying a step twice.
-    While the disk is full, lines wait in memory."""
+    """Writes one JSON object per line, {"step": 40, "critic/loss": 1.2, ...}. Continues a file without repeating steps.
+
+    While the disk is full, keeps the lines in memory.
+    """
 
     def __init__(self, path: epath.PathLike, start_step: int = 0):
-        """Keeps the whole lines up to `start_step` of a file that is there; later ones will be written again.
+        """Removes the lines after `start_step`, and damaged ones, from an existing file: those steps are repeated.
 
         Raises:
-          InputError: something that is no file lies at `path`.
+          InputError: `path` exists and is no regular file.
         """
         self._path, self._waiting = epath.Path(path), []
         if not self._path.exists():
@@ -148,7 +154,7 @@ class JsonlWriter(Writer):
         self._write()
 
     def _write(self):
-        # One write for each line: a process killed at any moment leaves a whole line or none.
+        # Whole lines in one write: a process killed at any time leaves no partial line.
         try:
             append(self._path, "".join(self._waiting))
         except FileNotFoundError:
@@ -168,7 +174,7 @@ class JsonlWriter(Writer):
 
 
 def _step_of(line: bytes) -> float:
-    """The step of a line of metrics.jsonl; infinite for what is no whole line."""
+    """The step of a line of metrics.jsonl; infinity for a damaged line."""
     try:
         step = json.loads(line)["step"]
         return step if isinstance(step, (int, float)) else float("inf")
@@ -177,7 +183,7 @@ def _step_of(line: bytes) -> float:
 
 
 class TensorBoardWriter(Writer):
-    """Event files through clu, which passes no videos on; strips go as images. Needs the extra `[tensorboard]`."""
+    """Writes TensorBoard event files with clu, which supports no videos. Needs the extra `[tensorboard]`."""
 
     takes_histograms = True
 
@@ -185,7 +191,7 @@ class TensorBoardWriter(Writer):
         import tensorflow as tf
         from clu import metric_writers
 
-        tf.config.set_visible_devices([], "GPU")  # it would take the memory that jax needs
+        tf.config.set_visible_devices([], "GPU")  # TensorFlow would reserve the memory that JAX needs
         self._events = metric_writers.SummaryWriter(str(folder))
 
     def write_scalars(self, step, scalars):
@@ -206,7 +212,11 @@ class TensorBoardWriter(Writer):
 
 
 def open_writers(workdir: epath.PathLike, train: TrainConfig, start_step: int) -> Writer:
-    """All writers of a run that stands at `start_step`; on processes other than the first, none."""
+    """All writers of a run that starts at `start_step`. On processes other than process 0, a writer that does nothing.
+
+    Raises:
+      InputError: WORKDIR/metrics.jsonl is no regular file.
+    """
     if jax.process_index() != 0:
         return MultiWriter([])
     workdir = epath.Path(workdir)
@@ -219,15 +229,15 @@ def open_writers(workdir: epath.PathLike, train: TrainConfig, start_step: int) -
 
 
 class Meter:
-    """Means of metrics since the last line of the log, with rates and memory."""
+    """Means of the metrics since the last line of the log, with rates and memory."""
 
     def __init__(self, train: TrainConfig):
         self._train = train
         self._began, self._steps, self._sums = None, 0, {}
 
     def add(self, metrics: Mapping[str, float | np.floating | np.ndarray]) -> None:
-        """Counts the metrics of one step; one that only some steps have is averaged over those."""
-        if self._began is None:  # the first step compiled; rates begin after it
+        """Adds the metrics of one step. A metric that only some steps have is averaged over those steps."""
+        if self._began is None:  # excludes the first step, which compiles, from the rates
             self._began = time.monotonic()
         else:
             self._steps += 1
@@ -236,7 +246,7 @@ class Meter:
             self._sums[key] = (total + float(value), count + 1)
 
     def summary(self, step: int) -> dict[str, float]:
-        """The means, "progress/kimg", "rate/…" and "memory/peak_gib"; starts anew."""
+        """The means since the last call, "progress/kimg", "rate/…" per clip and kimg, and "memory/peak_gib"."""
         now, clips = time.monotonic(), self._steps * self._train.batch_size
         summary = {"progress/kimg": self._train.kimg(step), "memory/peak_gib": peak_memory_gib()}
         if clips:
@@ -248,7 +258,7 @@ class Meter:
 
 
 def peak_memory_gib() -> float:
-    """Most memory used so far: of the first local device where the backend counts it, otherwise of this process."""
+    """Peak memory in GiB: of the first local device if the backend counts it, otherwise of this process."""
     stats = jax.local_devices()[0].memory_stats()
     if stats and "peak_bytes_in_use" in stats:
         return stats["peak_bytes_in_use"] / 2**30

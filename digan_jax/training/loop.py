@@ -1,4 +1,4 @@
-"""The training loop: data to steps to logs, checkpoints and samples, until the end or until it is asked to stop."""
+"""The training loop: iterations with logs, checkpoints and samples, until the end or a request to stop."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from digan_jax.training.start import fresh, restored
 
 
 def train(config: RunConfig, workdir: str, init_from: str | None = None, profile_iterations: int = 0) -> None:
-    """Trains until train.total_kimg, or continues the run that `workdir` holds. Every process of a job calls it.
+    """Trains until train.total_kimg; continues the run in `workdir` if there is one. Every process of a job calls it.
 
-    Ctrl-C or SIGTERM finishes the step, saves and returns; a second one ends the process at once.
+    After Ctrl-C or SIGTERM it finishes the step, saves and returns. A second signal ends the process at once.
 
     Args:
       config: of the run.
       workdir: folder for checkpoints, metrics.jsonl and samples.
-      init_from: another run, an export or a network-snapshot.pkl, whose weights a new run starts from, with a fresh
-        optimizer, at step 0.
-      profile_iterations: how many, soon after the start, to trace to `workdir`/profile.
+      init_from: a run, an export or a network-snapshot.pkl whose weights initialise a new run, with a new optimizer, at
+        step 0. Ignored when a run continues.
+      profile_iterations: number of iterations, soon after the start, to trace to `workdir`/profile; 0: none.
 
     Raises:
-      InputError: a batch that the devices cannot share, unusable data, a `workdir` with a run of another configuration
-        or other data, one that another process trains or whose checkpoints are all damaged, an `init_from` of another
-        architecture, no space left on the device for the last checkpoint.
-      TrainingDiverged: a loss or a weight is not finite; it was not saved.
+      InputError: the devices cannot share the batch; unusable data; `workdir` holds a run with another configuration or
+        other data, is being trained by another process, or holds only damaged checkpoints; `init_from` has another
+        architecture; the last checkpoint could not be saved.
+      TrainingDiverged: a loss or a weight is not finite; that state is not saved.
     """
     workdir = os.fspath(reading.home(workdir))
     checkpoint.check_workdir(workdir, config)
@@ -53,11 +53,11 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
     with contextlib.ExitStack() as stack:
         stack.enter_context(checkpoint.explain_full_disk(workdir))
         begun = bool(reading.finished_steps(workdir))
-        new = None if begun else fresh(config, mesh, init_from)  # refused weights leave no trace
+        new = None if begun else fresh(config, mesh, init_from)  # may raise: before the folder is made
         held = stack.enter_context(_held(workdir))
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices("the workdir is held")  # process 0 alone holds it
-        begun = bool(reading.finished_steps(workdir))  # somebody may have trained until now
+        begun = bool(reading.finished_steps(workdir))  # another process may have trained meanwhile
         checkpoint.claim(workdir, config, source.class_names)
         saved = stack.enter_context(contextlib.closing(Checkpointer(workdir, config)))
         state = restored(config, mesh, saved, source.fingerprint) if begun else new
@@ -74,10 +74,13 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run while it is trained.
+    """A run during training.
 
     Attributes:
-      saved: its checkpoints. writer: of its log. held: the lock on its workdir.
+      source: the training data.
+      saved: its checkpoints.
+      writer: of its log.
+      held: the lock on its workdir.
     """
 
     config: RunConfig
@@ -94,12 +97,12 @@ class Run:
         return self.config.train.steps(self.config.train.total_kimg)
 
     def position(self, step: int) -> dict:
-        """The place in the data, as a checkpoint keeps it."""
+        """The position in the data, as stored in a checkpoint."""
         return {"seed": self.config.train.seed, "dataset": self.source.fingerprint, "step": step}
 
 
 def _train_on(run: Run, step: int, state: State, profile: Profile) -> int:
-    """Iterations from `step` until the end or until somebody asks to stop; saves, and returns the last step."""
+    """Trains from `step` until the end or a request to stop, saves, and returns the last step."""
     config = run.config
     processes = {"process_index": jax.process_index(), "process_count": jax.process_count()}
     batches = loader.make_loader(run.source, config, start_step=step, **processes)
@@ -124,22 +127,25 @@ def _train_on(run: Run, step: int, state: State, profile: Profile) -> int:
 
 
 def _held(workdir: str) -> contextlib.AbstractContextManager[locks.Held]:
-    """One training at a time: the first process holds the workdir for all of the job."""
+    """Locks the workdir, so that one job at a time trains there. Process 0 holds the lock for the whole job."""
     if jax.process_index() != 0:
         return contextlib.nullcontext(locks.Held())
     return locks.hold(reading.home(workdir), ".training.lock", "being trained")
 
 
 def agreed(stop: StopSignal, may_ask: bool) -> bool:
-    """Whether to stop now. Several processes ask one another, and only when `may_ask`, which all must say alike: one
-    that stopped alone would leave the others waiting."""
+    """Whether to stop now. All processes of a job decide together: if one stopped alone, the others would wait for it.
+
+    Args:
+      may_ask: communicate at this step; must be the same in all processes. Ignored with a single process.
+    """
     if jax.process_count() == 1:
         return stop.wished
     return may_ask and bool(multihost_utils.process_allgather(np.array(stop.wished)).any())
 
 
 class Metering:
-    """Metrics from the device to the log, fetched one step late so that the device never waits for them."""
+    """Moves metrics from the device to the log, one step late, so that the device does not wait for them."""
 
     def __init__(self, train: TrainConfig, log: LogConfig, saved: Checkpointer, writer: logs.Writer):
         self._train, self._log, self._saved, self._writer = train, log, saved, writer
@@ -147,15 +153,15 @@ class Metering:
         self._pending = None
 
     def add(self, step: int, metrics: dict[str, jax.Array]) -> None:
-        """Takes the metrics of `step` and settles those of the step before."""
+        """Keeps the metrics of `step` on the device, and settles those of the previous step. Raises as `settle`."""
         self.settle()
         self._pending = step, metrics
 
     def settle(self) -> None:
-        """Fetches what is pending, counts it, and writes a line where one is due.
+        """Fetches the pending metrics, adds them to the means, and writes a line of the log if one is due.
 
         Raises:
-          TrainingDiverged: one of the metrics is not finite.
+          TrainingDiverged: a metric is not finite.
         """
         if self._pending is None:
             return

@@ -1,17 +1,18 @@
-"""A trace of a few iterations, to see where the time of a step goes."""
+"""Traces a few iterations, to show how a step spends its time."""
 
 from __future__ import annotations
 
 from clu import profiler
 from etils import epath
 
-SKIPPED = 5  # iterations after the start: the first compiles, the next ones fill the loader's buffers
+SKIPPED = 5  # iterations before the trace: the first compiles, the others fill the loader's buffers
 
 
 class Profile:
-    """Traces `iterations` iterations to WORKDIR/profile, soon after the start; `with` it, a stop closes the trace.
+    """Traces `iterations` iterations to WORKDIR/profile, SKIPPED iterations after the start; 0: no trace.
 
-    TensorBoard's profile plugin and https://ui.perfetto.dev read what it writes.
+    Use it in a `with` block, which also ends the trace when training stops early. TensorBoard's profile plugin and
+    https://ui.perfetto.dev read the trace.
     """
 
     def __init__(self, workdir: epath.PathLike, start_step: int, iterations: int):
@@ -28,7 +29,7 @@ class Profile:
             self._stop()
 
     def at(self, step: int) -> None:
-        """Before the iteration that follows `step` finished ones."""
+        """Starts or ends the trace. Call it before each iteration, with the number of finished ones."""
         if self._first < self._last and step == self._first:
             profiler.start(str(self._folder))
             self._running = True

@@ -1,4 +1,4 @@
-"""The state that training starts from: fresh, from other weights, or from the newest checkpoint."""
+"""The initial state of training: newly initialised, from other weights, or from the newest checkpoint."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ from digan_jax.runs.checkpoint import Checkpointer
 def fresh(config: RunConfig, mesh: Mesh, init_from: str | None = None) -> State:
     """The state of a new run, on the devices of `mesh`.
 
+    Args:
+      init_from: a run, an export or a network-snapshot.pkl with the initial weights; None: random, by train.seed.
+
     Raises:
-      InputError: the run `init_from` has another architecture; names the first field or array that differs.
+      InputError: `init_from` cannot be read, or has another architecture; names the first field or array that differs.
     """
     family, key = families.of(config), jax.random.key(config.train.seed)
     state = family.init(key, config) if init_from is None else _from_weights(init_from, key, config)
-    # Through numpy and jit, not device_put: the devices may be spread over processes.
+    # NumPy and jit instead of device_put, which does not reach the devices of other processes.
     place = jax.jit(lambda tree: tree, out_shardings=devices.of_state(mesh, state))
     return place(jax.tree.map(np.asarray, state))
 
@@ -47,18 +50,18 @@ def _from_weights(place: str, key, config: RunConfig) -> State:
 
 
 def restored(config: RunConfig, mesh: Mesh, saved: Checkpointer, dataset: str) -> State:
-    """The state of the newest checkpoint that is whole, on the devices of `mesh`.
+    """The state of the newest intact checkpoint, on the devices of `mesh`.
 
     Args:
-      dataset: fingerprint of the data to train on.
+      dataset: fingerprint of the training data.
 
     Raises:
-      InputError: it was trained on other data, so that its place in them means nothing; or no checkpoint is whole.
+      InputError: the run was trained on other data, or no checkpoint is intact.
     """
     abstract = jax.eval_shape(lambda key: families.of(config).init(key, config), jax.random.key(0))
     place = lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
     state, theirs = saved.restore(jax.tree.map(place, abstract, devices.of_state(mesh, abstract)))
-    if theirs["dataset"] not in (None, dataset):  # None: imported, from another implementation's data
+    if theirs["dataset"] not in (None, dataset):  # None: imported from another implementation
         raise InputError(
             f"the data changed since this run's last checkpoint ({theirs['dataset']} -> {dataset}); "
             "bring the old data back, or start a new --workdir with --init-from this one."

@@ -1,12 +1,11 @@
-"""An interpreter for pickles that runs nothing but what it is given.
+"""A pickle interpreter that imports nothing and calls only functions from a fixed table.
 
-A pickle is a program for a stack machine. Python's own machine looks its functions up by name and calls what it finds;
-this one has a closed table. A name is either a key of `functions`, whose few plain builders check their arguments
-themselves, or it is inert: calling it, or handing it state, makes a `Record` that remembers and does nothing. Any
-other name, and any opcode that the picklers of our files do not write, ends the reading.
+A pickle is a program for a stack machine. Python's own machine imports and calls any function that the file names. Here
+a name is either a key of `functions`, which check their arguments, or inert: calling it, or setting its state, makes a
+`Record`, which only stores the values. Any other name, and any opcode that the supported files do not need, raises
+`RefusedPickle`.
 
-What a file can cost is bounded: opcodes, bytes of literals, nesting and memo all come out of one `Budget`, which nested
-files share.
+Time and memory are bounded: a file and all files nested in it share one `Budget` of opcodes and bytes of literals.
 """
 
 from __future__ import annotations
@@ -18,27 +17,27 @@ from collections.abc import Callable
 
 from digan_jax.errors import InputError
 
-# The release's checkpoints take a quarter of a million opcodes. The largest object that one opcode makes (a record) has
-# about 100 bytes, so that a file of nothing but opcodes stays below half a gigabyte.
+# The released checkpoints take 250,000 opcodes. The largest object that one opcode makes, a record, takes about 100
+# bytes, so a file of opcodes alone needs less than half a gigabyte.
 MAX_OPCODES = 4_000_000
-MAX_NESTING = 500  # marks open at once; the release's checkpoints need 60
-_MAX_NAME = 200  # characters of a module or of a name in it
+MAX_NESTING = 500  # open marks; the released checkpoints need 60
+_MAX_NAME = 200  # characters of a module's name, and of a name in it
 _ENDED = "the pickle ends in the middle or is damaged; get it again"
 
 
 class RefusedPickle(InputError):
-    """What a file asked for and does not get. Readers put the file's path before the message."""
+    """A pickle that is damaged or requests something that is not allowed. Readers prefix the message with the path."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Name:
-    """A dotted name from the file. It stands for itself: nothing is ever imported."""
+    """A dotted name from the file. It is never imported."""
 
     path: str
 
 
 class Record:
-    """An object whose class we do not have: its name, arguments, state and items as found. Compares by identity."""
+    """An object of an unknown class: its class name, arguments, state and items. Compares by identity."""
 
     __slots__ = ("args", "items", "name", "state")
 
@@ -47,17 +46,21 @@ class Record:
         self.state, self.items = None, []
 
     def __repr__(self):
-        return f"Record({show(self.name)})"  # not its content, which may refer back to itself
+        return f"Record({show(self.name)})"  # without its content, which may contain itself
 
 
 class Budget:
-    """What one file, with all files nested in it, may spend."""
+    """The remaining opcodes, and bytes of literals, of a file and all files nested in it."""
 
     def __init__(self, n_bytes: int):
         self.opcodes, self.bytes = MAX_OPCODES, n_bytes
 
     def spend(self, arg: object) -> None:
-        """Pays for what an opcode carries, or for an argument of a call, which a builder may copy."""
+        """Subtracts the size of a literal, or of an argument of a call, which the function may copy.
+
+        Raises:
+          RefusedPickle: no bytes are left.
+        """
         if isinstance(arg, (bytes, bytearray, str)):
             self.bytes -= len(arg)
         elif isinstance(arg, (list, tuple, dict)):
@@ -67,7 +70,7 @@ class Budget:
 
 
 def show(value: object) -> str:
-    """A short, printable form for messages: strings and numbers as they are, of anything else the type alone."""
+    """A short printable form for messages: strings and numbers, cut to about 100 characters; otherwise the type."""
     if isinstance(value, (Name, Record)):
         return show(value.path if isinstance(value, Name) else value.name)
     if isinstance(value, (str, int, float, bool, type(None))):
@@ -77,8 +80,11 @@ def show(value: object) -> str:
 
 
 def check_key(key: object) -> object:
-    """`key`, if a dict may have it. A nested tuple of a few bytes can take for ever to hash, and so can whole numbers
-    that all have one hash: those of 2**61 - 1 and more are taken modulo that."""
+    """Returns `key` if it is safe as a key of a dict; otherwise raises `RefusedPickle`.
+
+    Hashing a small nested tuple can take exponential time. Integers from 2**61 - 1 on can all have the same hash, which
+    makes a dict slow.
+    """
     if isinstance(key, (str, float, type(None))) or (isinstance(key, int) and abs(key) < 2**60):
         return key
     raise RefusedPickle(f"it uses {show(key)} as a key; keys are strings and numbers")
@@ -88,10 +94,10 @@ class Machine:
     """Runs one pickle.
 
     Args:
-      functions: dotted name -> builder, called with the arguments that the file gives.
-      is_inert: dotted name -> whether it may become a `Record`.
-      persistent: turns a persistent id (torch's storages) into an object; None refuses them.
-      budget: what may be spent.
+      functions: {dotted name: function}; called with the arguments from the file.
+      is_inert: whether a dotted name may become a `Record`.
+      budget: limits opcodes and bytes.
+      persistent: turns a persistent id (a torch storage) into an object; None: such ids are refused.
     """
 
     def __init__(
@@ -105,7 +111,12 @@ class Machine:
         self.stack, self.marks, self.memo = [], [], {}
 
     def run(self, stream: io.BytesIO) -> object:
-        """The object of the pickle that starts at the stream's position, which ends up behind its last opcode."""
+        """Reads the pickle at the stream's position, and leaves the position after its last opcode.
+
+        Raises:
+          RefusedPickle: the pickle is damaged, exceeds the limits, or requests something that is not allowed.
+          IndexError, KeyError, ValueError, …: some damaged pickles; `restricted.blame` catches all types.
+        """
         for opcode, arg, _ in pickletools.genops(stream):
             self.budget.opcodes -= 1
             if self.budget.opcodes < 0:
@@ -200,9 +211,9 @@ class Machine:
         target = self.top()
         if isinstance(target, Record):
             target.state = state
-        elif hasattr(target, "take_state"):  # the builders' own unfinished objects, never a class of the file
+        elif hasattr(target, "take_state"):  # an object under construction of ours, never a class of the file
             target.take_state(state)
-        elif not isinstance(target, dict):  # attributes of an OrderedDict (torch's `_metadata`) are dropped
+        elif not isinstance(target, dict):  # drops attributes of an OrderedDict (torch's `_metadata`)
             raise RefusedPickle(f"it hands a state to {show(target)}")
 
     def load_persistent(self, _) -> None:
@@ -221,12 +232,12 @@ def _tuple_of(n):
 
 
 _PUSH = lambda machine, arg: machine.stack.append(arg)
-# What takes from an empty stack or memo fails as a list or dict does; readers say "damaged" to every such error.
+# Steps on an empty stack or memo raise IndexError or KeyError; readers report any such error as a damaged file.
 _STEPS: dict[str, Callable] = {
     **dict.fromkeys(("PROTO", "FRAME"), lambda machine, _: None),
     **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), _PUSH),
     **dict.fromkeys(("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"), _PUSH),
-    **dict.fromkeys(("SHORT_BINSTRING", "BINSTRING"), _PUSH),  # Python 2's, as Latin-1: the published weights of LPIPS
+    **dict.fromkeys(("SHORT_BINSTRING", "BINSTRING"), _PUSH),  # of Python 2, as Latin-1: the weights of LPIPS
     **dict.fromkeys(("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"), _PUSH),
     "NONE": _constant(lambda: None),
     "NEWTRUE": _constant(lambda: True),
@@ -234,7 +245,7 @@ _STEPS: dict[str, Callable] = {
     "EMPTY_TUPLE": _constant(tuple),
     "EMPTY_LIST": _constant(list),
     "EMPTY_DICT": _constant(dict),
-    "EMPTY_SET": _constant(list),  # members need no hash then
+    "EMPTY_SET": _constant(list),  # a list, so that members are not hashed
     "MARK": Machine.mark,
     "TUPLE": lambda machine, _: machine.stack.append(tuple(machine.pop_mark())),
     "TUPLE1": _tuple_of(1),

@@ -1,8 +1,8 @@
-"""Weights out of pickles and torch files, as plain numpy arrays, without torch and without running a thing.
+"""Reads weights from pickles and torch files as NumPy arrays, without torch and without running code of the file.
 
-`read_pickle` reads a plain pickle: the authors' `network-snapshot-*.pkl` (tensors are pickles within it) or a numpy
-checkpoint. `read_torch` reads what `torch.save` and TorchScript write: the zip layout, and the stream before torch 1.6.
-Arrays are read-only views into what was read, so a file can not ask for more memory than it has bytes.
+`read_pickle` reads a plain pickle: the authors' `network-snapshot-*.pkl` (its tensors are nested pickles) or a NumPy
+checkpoint. `read_torch` reads files of `torch.save` and TorchScript: zip archives, and the streams before torch 1.6.
+Arrays are read-only views of the file's bytes, so they take no more memory than the file.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from digan_jax.errors import InputError
 from digan_jax.host.pickles.machine import Budget, Machine, Name, Record, RefusedPickle, check_key, show
 
 MAX_FILE_BYTES = 16 * 2**30
-MAX_DEPTH = 100  # of containers within containers in what is handed out
+MAX_DEPTH = 100  # nesting of containers in the result
 MAX_NODES = 1_000_000
-_MAX_LENGTH = 2**40  # of one axis; keeps products far from overflow
+_MAX_LENGTH = 2**40  # of one axis; products stay far from overflow
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of a torch.save stream
 _TORCH_PROTOCOL = 1001
 
@@ -43,11 +43,11 @@ _STORAGES = {
     "BoolStorage": np.bool_,
 }
 _INERT = re.compile(
-    r"torch_utils\.persistence\._reconstruct_persistent_obj"  # the shell around embedded source, which stays text
+    r"torch_utils\.persistence\._reconstruct_persistent_obj"  # wraps embedded source code, which stays text
     r"|dnnlib\.util\.EasyDict|typing\.Any|builtins\.(dict|list|int|float|str|bool)"
     r"|omegaconf\.[a-z_]+\.\w+|torch\.(nn\.modules|distributions)\.[a-z_]+\.[A-Z]\w*"
     r"|torch\.(device|float\d+|bfloat16|u?int\d+|bool|per_tensor_affine|contiguous_format)"
-    r"|__torch__(\.\w+)+"  # classes of TorchScript archives, whose code lies in other members
+    r"|__torch__(\.\w+)+"  # classes of TorchScript archives; their code is in other members
     + "".join(rf"|torch\.{name}" for name in _STORAGES)
 )
 
@@ -56,7 +56,7 @@ _INERT = re.compile(
 
 
 class _Dtype:
-    """`numpy.dtype` under construction: the kind comes with the call, the byte order with the state."""
+    """A `numpy.dtype` under construction: the call gives the kind, the state gives the byte order."""
 
     def __init__(self, text: str, *_):
         if not (isinstance(text, str) and re.fullmatch(r"[<>|=]?[biufc]\d{1,2}", text)):
@@ -71,7 +71,7 @@ class _Dtype:
 
 
 class _Array:
-    """`numpy.ndarray` under construction: all of it comes with the state."""
+    """A `numpy.ndarray` under construction: the state gives all of it."""
 
     def __init__(self, *_):
         self.array = None
@@ -108,7 +108,7 @@ def _latin1(text, encoding) -> bytes:
 
 
 def _empty_bytes() -> bytes:
-    return b""  # all that protocol 2 calls `bytes` for
+    return b""  # protocol 2 calls `bytes` for empty ones only
 
 
 def _ordered_dict(pairs=()) -> dict:
@@ -132,7 +132,7 @@ _NUMPY = {
 
 
 class _Storage:
-    """Flat memory that tensors are views of; `array` is None while a first pass looks for what a file has."""
+    """The flat memory of tensors, which are views of it. `array` is None in the first pass over a stream."""
 
     def __init__(self, dtype: np.dtype, length: int, array: np.ndarray | None):
         self.dtype, self.length, self.array = dtype, length, array
@@ -169,7 +169,7 @@ _TORCH = {
 
 
 def _storage_id(pid) -> tuple[str, np.dtype, int]:
-    """Key, type and length of a storage from its persistent id ("storage", class, key, device, length[, None])."""
+    """(key, dtype, length) of a storage from its persistent id ("storage", class, key, device, length[, None])."""
     ok = isinstance(pid, tuple) and len(pid) in (5, 6) and pid[0] == "storage" and pid[5:] in ((), (None,))
     if not ok or not isinstance(pid[1], Name) or not isinstance(pid[2], str):
         raise RefusedPickle("it refers to something else than a torch storage")
@@ -188,7 +188,7 @@ def _is_inert(path: str) -> bool:
 
 
 def _read_stream(data: bytes, budget: Budget):
-    """A torch.save stream: magic, protocol, system, object, keys (a pickle each), then each storage's memory."""
+    """Reads a torch.save stream: pickles of magic, protocol, system, object and keys, then the storages' memory."""
     stream = io.BytesIO(data)
     if _run(stream, budget) != _TORCH_MAGIC or _run(stream, budget) != _TORCH_PROTOCOL:
         raise RefusedPickle("it is a pickle but not one of torch.save")
@@ -216,12 +216,12 @@ def _read_stream(data: bytes, budget: Budget):
         position += 8 + storage.array.nbytes
     if not storages:
         return value
-    stream.seek(start)  # now that the memory is there
+    stream.seek(start)  # second pass: the storages have memory now
     return _run(stream, budget, declare)
 
 
 def _budget(data: bytes) -> Budget:
-    """Each byte may be a literal, one in a file within, and an argument of a call."""
+    """A budget for a file: each byte may be in a literal, in one of a nested file, and in an argument of a call."""
     return Budget(3 * len(data) + 2**16)
 
 
@@ -238,7 +238,7 @@ def _embedded_storage(budget: Budget) -> dict:
 
 
 def _read_archive(data: bytes, budget: Budget):
-    """A torch.save or TorchScript archive: NAME/data.pkl, and NAME/data/KEY for each storage, stored as they are."""
+    """Reads a torch.save or TorchScript archive: NAME/data.pkl and, per storage, NAME/data/KEY, all uncompressed."""
     archive = zipfile.ZipFile(io.BytesIO(data))
     members = collections.Counter(archive.namelist())
     pickles = [name for name in members if re.fullmatch(r"[^/]+/data\.pkl", name)]
@@ -278,10 +278,11 @@ def _read_archive(data: bytes, budget: Budget):
 
 
 def plain(value: object) -> object:
-    """`value` with finished arrays, as dicts, lists, tuples and scalars; records stay as they are.
+    """Replaces arrays under construction by NumPy arrays, within dicts, lists and tuples. Leaves records unchanged.
 
     Raises:
-      RefusedPickle: containers that hold themselves, nest too deeply or unfold to too many, or anything unfinished.
+      RefusedPickle: containers that contain themselves, nest deeper than MAX_DEPTH or hold over MAX_NODES objects; or
+        an object that is still under construction.
     """
     nodes = 0
 
@@ -306,10 +307,11 @@ def plain(value: object) -> object:
 
 
 def read_pickle(path: epath.PathLike) -> object:
-    """The content of a plain pickle: nested dicts, lists and tuples of numpy arrays and scalars, and inert `Record`s.
+    """Reads a plain pickle: nested dicts, lists and tuples of NumPy arrays, scalars and inert `Record`s.
 
     Raises:
-      InputError: no such file, not a pickle, damaged, or it asks for anything but weights; says which.
+      InputError: the file is missing, larger than MAX_FILE_BYTES, damaged, no plain pickle, or requests names other
+        than those of weights.
     """
     with blame(path):
         data = _content(path)
@@ -324,10 +326,11 @@ def read_pickle(path: epath.PathLike) -> object:
 
 
 def read_torch(path: epath.PathLike) -> object:
-    """The content of a file of `torch.save` (either layout) or TorchScript, as `read_pickle` gives it.
+    """Reads a file of `torch.save` (either layout) or TorchScript. Returns the same types as `read_pickle`.
 
     Raises:
-      InputError: no such file, of another kind, damaged, or it asks for anything but weights; says which.
+      InputError: the file is missing, larger than MAX_FILE_BYTES, damaged, of another kind, or requests names other
+        than those of weights.
     """
     with blame(path):
         data = _content(path)
@@ -340,7 +343,7 @@ def read_torch(path: epath.PathLike) -> object:
 
 @contextlib.contextmanager
 def blame(path):
-    """Names the file in every error. A hostile file may break any decoder's assumption, hence the wide net."""
+    """Within the block, turns any error into an `InputError` that names the file: a hostile file may cause any type."""
     try:
         yield
     except RefusedPickle as error:
