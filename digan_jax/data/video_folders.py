@@ -66,7 +66,9 @@ class FolderSource:
     class_names = ()
     fingerprint_covers = "names and contents of files"
 
-    def __init__(self, folder: epath.PathLike, size: int | None = None, strict: bool = False, max_bytes: int = MAX_BYTES):
+    def __init__(
+        self, folder: epath.PathLike, size: int | None = None, strict: bool = False, max_bytes: int = MAX_BYTES
+    ):
         self._square, self._max_bytes = size, max_bytes
         root = epath.Path(folder).expanduser()
         if not is_there(root):

@@ -16,6 +16,7 @@ from digan_jax.errors import InputError
 MAX_BYTES = 8 * 2**30  # default limit on the memory that the arrays of one file take
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _ZIP = b"PK"
+_UNREADABLE = ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zlib.error, NotImplementedError
 
 
 class TooLarge(InputError):
@@ -40,7 +41,7 @@ def read_arrays(path: epath.PathLike, max_bytes: int = MAX_BYTES) -> dict[str, n
                 return {"": found}
             with found:
                 return {name: found[name] for name in found.files}
-    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError) as error:
+    except (*_UNREADABLE, MemoryError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: is damaged, or no .npz of numbers ({error}).") from None

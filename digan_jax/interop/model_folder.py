@@ -132,7 +132,8 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
         shapes = {"generator": generator, "critic": _shapes(nets.critic.init)}
         as_trained = _load(path / TRAINING, shapes, sha256.get(TRAINING))
     facts = {key: record[key] for key in ("data", "training", "scores") if key in record}
-    return Weights(config, params, compute_dtype, **as_trained, class_names=class_names, facts=facts, family=record["family"])
+    known = {"class_names": class_names, "facts": facts, "family": record["family"]}
+    return Weights(config, params, compute_dtype, **as_trained, **known)
 
 
 def _check_plausible(config: ModelConfig) -> None:

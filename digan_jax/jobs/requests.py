@@ -53,7 +53,8 @@ class Request:
             cure = "; it was written by a newer digan-jax, install the newest" if _newer(found, cls.FORMAT) else ""
             raise InputError(f"{cls.__name__}: format {found!r}; this digan-jax reads format {cls.FORMAT}{cure}.")
         fields |= others
-        known = {field.name: field.default is field.default_factory for field in dataclasses.fields(cls)}  # MISSING both
+        required = lambda field: field.default is field.default_factory  # both are MISSING
+        known = {field.name: required(field) for field in dataclasses.fields(cls)}
         for name in fields.keys() - known:
             close = difflib.get_close_matches(str(name), known, 1)
             cure = f"did you mean {close[0]}?" if close else f"choose of {list(known)}."
