@@ -20,7 +20,7 @@ from etils import epath
 from digan_jax.data import catalogue, decoding, records
 from digan_jax.data.pieces import Recipe
 from digan_jax.errors import InputError
-from digan_jax.host import files
+from digan_jax.host import files, locks
 from digan_jax.host.progress import Progress
 
 VERSION = "1.0.0"
@@ -316,11 +316,8 @@ def _locked(root: epath.Path, name: str) -> Iterator[None]:
 
     The system releases the lock when the process ends.
     """
-    try:
-        import fcntl  # POSIX only
-    except ImportError:
-        fcntl = None
-    if fcntl is None or "://" in str(root):
+    fcntl = locks.file_locks(root)
+    if fcntl is None:
         yield
         return
     root.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import time
+import types
 import uuid
 from collections.abc import Iterator
 
@@ -41,13 +42,18 @@ def hold(folder: epath.PathLike, name: str, doing: str) -> contextlib.AbstractCo
       InputError: another process holds the lock; names the process and its start.
     """
     folder = epath.Path(folder)
+    if fcntl := file_locks(folder):
+        return _locked(folder.expanduser(), name, doing, fcntl)
+    return _leased(folder, name, doing)
+
+
+def file_locks(folder: epath.PathLike) -> types.ModuleType | None:
+    """The module `fcntl`; None where `folder` has no file locks: in a bucket, and on other systems than POSIX."""
     try:
-        import fcntl  # POSIX only
+        import fcntl
     except ImportError:
-        fcntl = None
-    if fcntl is None or "://" in os.fspath(folder):
-        return _leased(folder, name, doing)
-    return _locked(folder.expanduser(), name, doing, fcntl)
+        return None
+    return None if "://" in os.fspath(folder) else fcntl
 
 
 def _owner() -> dict:

@@ -168,11 +168,6 @@ def restore_weights(run: epath.PathLike, step: int | str | None = None) -> tuple
     return of_whole(run, step, read)
 
 
-def chosen_step(run: epath.PathLike, step: int | str | None = None) -> int:
-    """The step of the checkpoint that `restore_for_inference(run, step)` reads. Raises as it does."""
-    return restore_config(run, step)[1] if step is None else _named_step(run, step)
-
-
 def of_whole(run: epath.PathLike, step: int | str | None, read: Callable[[Stored], T]) -> T:
     """Returns `read(checkpoint)` of the given step, or of the newest intact checkpoint.
 

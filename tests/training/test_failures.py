@@ -87,7 +87,7 @@ def test_a_run_of_damaged_checkpoints_alone_is_refused(tmp_path, make_config, sm
     (tmp_path / "checkpoints" / "160").mkdir(parents=True)
     with pytest.raises(InputError, match="config.json: is missing.*No checkpoint of .* has a copy"):
         loop.train(make_config(RUN), str(tmp_path))
-    (tmp_path / "config.json").write_text((json.dumps(reading.config_lib.record(make_config(RUN)))))
+    (tmp_path / "config.json").write_text(json.dumps(reading.config_lib.record(make_config(RUN))))
     with pytest.raises(InputError, match="(?s)holds no checkpoint that is whole.*160.*empty"):
         loop.train(make_config(RUN), str(tmp_path))
     assert (tmp_path / "checkpoints" / "160").is_dir()
