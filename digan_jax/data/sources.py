@@ -1,4 +1,4 @@
-"""Sources of clips with one interface: prepared datasets, folders of videos, and the bouncing shapes."""
+"""Sources of clips with one interface: prepared datasets, folders of videos, bouncing shapes, moving digits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from jaxtyping import Int, UInt8
 from digan_jax.config import DataConfig, FamilyConfig
 from digan_jax.data import builder, clips, pieces
 from digan_jax.data.bouncing import BouncingSource
+from digan_jax.data.digits import DigitsSource
 from digan_jax.data.records import Features, Records, find_set
 from digan_jax.errors import InputError
 from digan_jax.host.progress import TerminalProgress
@@ -129,4 +130,9 @@ def _bouncing(data: DataConfig, model: FamilyConfig) -> Source:
     return BouncingSource(model.resolution, clips.span(data.frames, data.stride), data.split)
 
 
-SOURCES = {"tfds": _tfds, "folder": _folder, "bouncing": _bouncing}
+def _digits(data: DataConfig, model: FamilyConfig) -> Source:
+    digits = 3 if data.source == "rgb_digits" else 1
+    return DigitsSource(data.path, model.resolution, clips.span(data.frames, data.stride), data.split, digits)
+
+
+SOURCES = {"tfds": _tfds, "folder": _folder, "bouncing": _bouncing, "digits": _digits, "rgb_digits": _digits}

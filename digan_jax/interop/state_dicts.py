@@ -184,7 +184,7 @@ def architecture(state: Mapping[str, np.ndarray]) -> ModelConfig:
         rank=shape("synthesis.b4.conv1.affine.weight")[0] // (n_in + channels[4]),
         n_frequencies=shape(f"{fourier}.affine.weight")[0],
     )
-    widest = max(dataclasses.astuple(config))
+    widest = max(n for n in dataclasses.astuple(config) if isinstance(n, int))
     if widest > _MAX_WIDTH:  # an array without elements may have any width
         raise InputError(f"its layers are up to {widest} wide; no more than {_MAX_WIDTH} are read.")
     odd = {r: n for r, n in channels.items() if n != config.channels(r)}

@@ -62,14 +62,30 @@ def _implementation():
 # ---- the generator
 
 
-def fourier(frequency: Float[Array, "b f 2"], phase: Float[Array, "b t f"], level: Level) -> Features:
-    """[sin, cos](F·(x, y) + phase(t)) at every node of a level: 2f channels; angles in radians (paper, eq. 4)."""
+def fourier(
+    frequency: Float[Array, "*clips f 2"], phase: Float[Array, "b t f"], level: Level
+) -> Features:
+    """[sin, cos](F·(x, y) + phase(t)) at every node of a level: 2f channels; angles in radians (paper, eq. 4).
+
+    Frequencies without a clip axis are those of all clips, whose pixel features are then computed once.
+    """
     return _implementation().fourier(frequency, phase, level)
 
 
-def upsample(x: Features, repeat: int) -> Features:
-    """Nearest-neighbour upsampling by a whole factor along rows and columns."""
-    return _implementation().upsample(x, repeat)
+def sample(maps: Float[Array, "H W c"], level: Level, offset: float) -> Features:
+    """Maps that span the trained frame, at the nodes of a level: bilinear, mirrored outside of the frame.
+
+    Args:
+      maps: the same for all clips and frames.
+      level: with the same nodes for all clips.
+      offset: from a node to the centre of its pixel, along x and y: 1 / resolution of the level.
+    """
+    return _implementation().sample(maps, level, offset)
+
+
+def upsample(x: Features, repeat: int, kind: str = "nearest") -> Features:
+    """Upsampling by a whole factor along rows and columns, "nearest" or "bilinear" (half-pixel centres; by 2, 4, ...)."""
+    return _implementation().upsample(x, repeat, kind)
 
 
 def concat(*parts: Features) -> Features:

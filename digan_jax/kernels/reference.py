@@ -22,20 +22,40 @@ LOW_PASS = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
 ROW_MULTIPLE = 1
 
 
-def fourier(frequency: Float[Array, "b f 2"], phase: Float[Array, "b t f"], level: Level) -> Pixels:
+def fourier(frequency: Float[Array, "*clips f 2"], phase: Float[Array, "b t f"], level: Level) -> Pixels:
     x = jnp.atleast_2d(level.x)[:, None, None, :, None]
     y = jnp.atleast_2d(level.y)[:, None, :, None, None]
+    frequency = frequency[None] if frequency.ndim == 2 else frequency
     of_x, of_y = jnp.moveaxis(frequency, 2, 0)[:, :, None, None, None]
     angle = of_x * x + of_y * y + phase[:, :, None, None]
     return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
 
 
-def upsample(x: Pixels, repeat: int) -> Pixels:
-    return x.repeat(repeat, axis=2).repeat(repeat, axis=3)
+def sample(maps: Float[Array, "H W c"], level: Level, offset: float) -> Pixels:
+    columns = bilinear((level.x + offset + 1) / 2, maps.shape[1])
+    rows = bilinear((1 - level.y - offset) / 2, maps.shape[0])
+    return jnp.einsum("byh,bxw,hwc->byxc", rows, columns, maps)[:, None]
 
 
-def concat(*parts: Pixels) -> Pixels:
-    return jnp.concatenate(parts, axis=-1)
+def bilinear(places: Float[Array, "*b n"], length: int) -> Float[Array, "#b n length"]:
+    """Weights of `length` values, at the centres of as many cells of [0, 1], at places that are mirrored outside."""
+    places = jnp.atleast_2d(places)
+    mirrored = 1 - jnp.abs(places % 2 - 1)
+    cell = jnp.clip(mirrored * length - 0.5, 0, length - 1)
+    return jnp.maximum(0, 1 - jnp.abs(cell[..., None] - np.arange(length, dtype=np.float32)[None, None]))
+
+
+def upsample(x: Pixels, repeat: int, kind: str = "nearest") -> Pixels:
+    if kind == "nearest" or repeat == 1:
+        return x.repeat(repeat, axis=2).repeat(repeat, axis=3)
+    h, w = x.shape[2:4]
+    rows, columns = (bilinear((np.arange(n * repeat) + 0.5) / (n * repeat), n)[0] for n in (h, w))
+    return jnp.einsum("yh,xw,bthwc->btyxc", rows, columns, x)
+
+
+def concat(*parts: Float[Array, "_ _ _ _ _"]) -> Pixels:
+    b, t = (max(part.shape[axis] for part in parts) for axis in (0, 1))
+    return jnp.concatenate([jnp.broadcast_to(part, (b, t, *part.shape[2:])) for part in parts], axis=-1)
 
 
 def multiply(x: Pixels, weight: Float[Array, "b i o"], dtype) -> Pixels:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 from digan_jax import grids, kernels
 from digan_jax.errors import InputError
@@ -36,15 +37,17 @@ def test_multiplied_fourier_features_are_equation_4(implementation, rows):
     np.testing.assert_allclose(ours, twin, atol=2e-5)  # angles up to 10 in float32, sums of ten terms
 
 
-def two_levels(implementation, grid, frequency, phase, first, weight, few):
+def two_levels(implementation, grid, kind, frequency, phase, maps, first, weight, few):
     """The generator's shape: Fourier features; upsampled and concatenated with others; few outputs, as colours."""
     below, above = grid
-    h = jnp.tanh(implementation.multiply(implementation.fourier(frequency, phase, below), first, jnp.float32))
+    upsample = lambda x, repeat: implementation.upsample(x, repeat, kind)
+    v = implementation.concat(implementation.fourier(frequency, phase, below), implementation.sample(maps, below, 0.1))
+    h = jnp.tanh(implementation.multiply(v, first, jnp.float32))
     v = implementation.fourier(2 * frequency, phase, above)
-    x = implementation.multiply(implementation.concat(implementation.upsample(h, above.repeat), v), weight, jnp.float32)
+    x = implementation.multiply(implementation.concat(upsample(h, above.repeat), v), weight, jnp.float32)
     colours = implementation.multiply(jnp.tanh(x), few, jnp.float32)
-    before = implementation.upsample(implementation.multiply(h, few, jnp.float32), above.repeat)
-    return implementation.frames(implementation.upsample(before + colours, 2))
+    before = upsample(implementation.multiply(h, few, jnp.float32), above.repeat)
+    return implementation.frames(upsample(before + colours, 2))
 
 
 GRIDS = {
@@ -55,13 +58,15 @@ GRIDS = {
 }
 
 
+@pytest.mark.parametrize("basis", [(B, F, 2), (F, 2)], ids=["basis of each clip", "one basis"])
+@pytest.mark.parametrize("kind", ["nearest", "bilinear"])
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
-def test_fast_features_and_their_gradients_are_the_references(grid):
-    arguments = drawn((B, F, 2), (B, T, F), (B, 2 * F, 4), (B, 4 + 2 * F, 4), (B, 4, 3))
+def test_fast_features_and_their_gradients_are_the_references(grid, kind, basis):
+    arguments = drawn(basis, (B, T, F), (3, 4, 2), (B, 2 * F + 2, 4), (B, 4 + 2 * F, 4), (B, 4, 3))
 
     def everything(implementation):
-        score = lambda *arguments: jnp.sin(two_levels(implementation, grid, *arguments)).sum()
-        return two_levels(implementation, grid, *arguments), jax.grad(score, tuple(range(5)))(*arguments)
+        score = lambda *arguments: jnp.sin(two_levels(implementation, grid, kind, *arguments)).sum()
+        return two_levels(implementation, grid, kind, *arguments), jax.grad(score, tuple(range(6)))(*arguments)
 
     both = (jax.jit(everything, static_argnums=0)(implementation) for implementation in (fast, reference))
     (ours, our_gradients), (theirs, their_gradients) = both
@@ -87,6 +92,23 @@ def test_upsampling_repeats_every_pixel_in_its_place(sides):
     assert frames.shape == (1, 2, 3 * sides, 4, 5)
     np.testing.assert_array_equal(fast.frames(fast.upsample(x, 2)), reference.upsample(frames, 2))
     np.testing.assert_array_equal(reference.upsample(frames, 2), np.kron(frames, np.ones((1, 1, 2, 2, 1))))
+
+
+def test_bilinear_upsampling_has_half_pixel_centres():
+    """As Pillow enlarges: a library's own, on one channel."""
+    x = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
+    theirs = np.asarray(Image.fromarray(x).resize((24, 20), Image.Resampling.BILINEAR))
+    ours = reference.upsample(x[None, None, :, :, None], 4, "bilinear")[0, 0, :, :, 0]
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)  # float32 rounding
+
+
+def test_maps_are_sampled_at_the_centres_of_pixels_and_mirrored_outside():
+    maps = np.random.default_rng(0).normal(size=(32, 32, 2)).astype(np.float32)
+    (trained,) = grids.native(32).levels
+    np.testing.assert_allclose(reference.sample(maps, trained, 1 / 32)[0, 0], maps, atol=2e-5)  # places in float32
+    (wider,) = grids.smooth(32, 64, 64, region=(-2, -2, 2, 2)).levels
+    drawn = reference.sample(maps, wider, 1 / 32)[0, 0]
+    np.testing.assert_allclose(drawn[16:48, :16], maps[:, 15::-1], atol=5e-5)
 
 
 def test_a_frame_by_itself_is_the_frame_among_others():

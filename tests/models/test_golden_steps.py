@@ -45,6 +45,7 @@ def trained(arrays, make_config, monkeypatch):
     def make(dtype):
         cast = lambda tree: jax.tree.map(lambda x: np.asarray(x, dtype), tree)
         noise = Noise(*cast((arrays["z"], arrays["z_motion"], arrays["t"])), None)
+        monkeypatch.setattr(steps.sampling, "sample_noise", lambda setting, key: noise)
         monkeypatch.setattr(steps, "sample_noise", lambda setting, key: noise)
         nets = networks.build(model, dtype)
         for module in (steps, steps.sampling):

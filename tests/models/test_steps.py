@@ -106,7 +106,7 @@ def test_adam_with_and_without_first_moment_agree(make_config):
     import optax
 
     train = make_config().train
-    ours = states.optimizer(train, 16)
+    ours = states.optimizer(train, train.learning_rate, 16)
     c = 16 / 17
     theirs = optax.adam(train.learning_rate * c, 0.0, train.adam_beta2**c, train.adam_epsilon)
     params = {"a": jnp.ones((3,))}

@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Float
 
 from digan_jax.grids import Level
+from digan_jax.kernels import reference
 from digan_jax.shapes import Array
 
 Folded = Float[Array, "b s _ _ t _"]  # clip, side, row, column, frame, channel
@@ -32,30 +33,44 @@ FEW_OUTPUTS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Upsampled:
-    """A lazy nearest-neighbour upsampling."""
+    """A lazy upsampling."""
 
     x: Folded
     repeat: int
+    kind: str
 
     def __add__(self, other: Folded) -> Folded:
-        return _repeat(self.x, self.repeat) + other
+        return self.of(self.x) + other
+
+    def of(self, x: Folded) -> Folded:
+        """This upsampling of other features."""
+        return _repeat(x, self.repeat) if self.kind == "nearest" else _interpolate(x, self.repeat)
 
 
 @dataclasses.dataclass(frozen=True)
 class Fourier:
     """Lazy Fourier features."""
 
-    frequency: Float[Array, "b f 2"]
+    frequency: Float[Array, "*clips f 2"]
     phase: Float[Array, "b t f"]
     level: Level
 
 
-Part = Folded | Upsampled | Fourier
-fourier = Fourier
+@dataclasses.dataclass(frozen=True)
+class Sampled:
+    """Lazy maps at the nodes of a level, the same in all frames."""
+
+    maps: Float[Array, "H W c"]
+    level: Level
+    offset: float
 
 
-def upsample(x: Folded, repeat: int) -> Folded | Upsampled:
-    return x if repeat == 1 else Upsampled(x, repeat)
+Part = Folded | Upsampled | Fourier | Sampled
+fourier, sample = Fourier, Sampled
+
+
+def upsample(x: Folded, repeat: int, kind: str = "nearest") -> Folded | Upsampled:
+    return x if repeat == 1 else Upsampled(x, repeat, kind)
 
 
 def concat(*parts: Part) -> tuple[Part, ...]:
@@ -65,23 +80,24 @@ def concat(*parts: Part) -> tuple[Part, ...]:
 def multiply(x: Part | tuple[Part, ...], weight: Float[Array, "b i o"], dtype) -> Folded:
     """The sum over parts of part times its rows of the matrix."""
     parts = x if isinstance(x, tuple) else (x,)
-    sides = next((_array(part).shape[1] for part in parts if not isinstance(part, Fourier)), None)
+    sides = next((_array(part).shape[1] for part in parts if not isinstance(part, (Fourier, Sampled))), None)
     products, first = [], 0
     for part in parts:
+        rows = weight[:, first : first + _channels(part)]
         if isinstance(part, Fourier):
-            rows = weight[:, first : first + 2 * part.phase.shape[-1]]
             products.append(_multiply_fourier(part, rows, dtype, sides or _sides(part.level)))
+        elif isinstance(part, Sampled):
+            products.append(_multiply_sampled(part, rows, dtype, sides or _sides(part.level)))
         else:
-            rows = weight[:, first : first + _array(part).shape[-1]]
             product = _multiply_array(_array(part), rows, dtype)
-            products.append(_repeat(product, part.repeat) if isinstance(part, Upsampled) else product)
+            products.append(part.of(product) if isinstance(part, Upsampled) else product)
         first += rows.shape[1]
     return sum(products[1:], products[0])
 
 
 def frames(x: Folded | Upsampled) -> Float[Array, "b t _ _ _"]:
     if isinstance(x, Upsampled):
-        x = _repeat(x.x, x.repeat)
+        x = x.of(x.x)
     upper, *lower = jnp.moveaxis(x, (1, 4), (0, 2))
     return jnp.concatenate([upper, *(jnp.flip(side, (2, 3)) for side in lower)], axis=2)
 
@@ -113,10 +129,50 @@ def _array(part: Folded | Upsampled) -> Folded:
     return part.x if isinstance(part, Upsampled) else part
 
 
+def _channels(part: Part) -> int:
+    if isinstance(part, Fourier):
+        return 2 * part.phase.shape[-1]
+    return (part.maps if isinstance(part, Sampled) else _array(part)).shape[-1]
+
+
 def _repeat(x: Float[Array, "b s h w t c"], repeat: int) -> Float[Array, "b s h*{repeat} w*{repeat} t c"]:
     b, s, h, w, t, c = x.shape
     spread = jnp.broadcast_to(x[:, :, :, None, :, None], (b, s, h, repeat, w, repeat, t, c))
     return spread.reshape(b, s, h * repeat, w * repeat, t, c)
+
+
+def _interpolate(x: Folded, repeat: int) -> Folded:
+    """Bilinear upsampling by a power of two, in steps of two."""
+    while repeat > 1:
+        last = x[:, ::-1, -1:, ::-1] if x.shape[1] == 2 else x[:, :, -1:]  # the row across the fold
+        x = _between(x, x[:, :, :1], last, axis=2)
+        x = _between(x, x[:, :, :, :1], x[:, :, :, -1:], axis=3)
+        repeat //= 2
+    return x
+
+
+def _between(x: Folded, before: Folded, after: Folded, axis: int) -> Folded:
+    """Values at a quarter before and behind each of x along an axis; `before` and `after` are the neighbours of x."""
+    n = x.shape[axis]
+    padded = jnp.concatenate([before, x, after], axis)
+    at = lambda first: jax.lax.slice_in_dim(padded, first, first + n, axis=axis)
+    y = jnp.stack([0.75 * x + 0.25 * at(0), 0.75 * x + 0.25 * at(2)], axis + 1)
+    return y.reshape(*x.shape[:axis], 2 * n, *x.shape[axis + 1 :])
+
+
+def _multiply_sampled(v: Sampled, weight: Float[Array, "b i o"], dtype, sides: int) -> Folded:
+    x = reference.sample(v.maps, v.level, v.offset)[:, 0]
+    if sides == 2:
+        upper, lower = jnp.split(x, 2, axis=1)
+        x = jnp.stack([upper, jnp.flip(lower, (1, 2))], axis=1)
+    else:
+        x = x[:, None]
+    x, weight = x.astype(dtype), weight.astype(dtype)
+    if len(x) == 1:
+        y = jnp.einsum("shwc,bco->bshwo", x[0], weight, preferred_element_type=jnp.float32)
+    else:
+        y = jnp.einsum("bshwc,bco->bshwo", x, weight, preferred_element_type=jnp.float32)
+    return y[:, :, :, :, None]
 
 
 def _multiply_array(x: Folded, weight: Float[Array, "b i o"], dtype) -> Folded:
@@ -139,21 +195,25 @@ def _multiply_fourier(v: Fourier, weight: Float[Array, "b features o"], dtype, s
     their difference the result at the opposite pixel of side 1.
     """
     columns, rows, centre = _factors(v, sides)
-    b, h, _, f = rows.shape
-    w, t, o = columns.shape[1], centre.shape[1], weight.shape[-1]
+    b, t, _, f = centre.shape
+    h, w, o = rows.shape[1], columns.shape[1], weight.shape[-1]
     cos, sin = jnp.moveaxis(centre, (2, 3), (0, 2))[..., None]  # [b f t 1]
     of_sin, of_cos = weight[:, :f, None], weight[:, f:, None]  # [b f 1 o]
     matrices = jnp.stack([of_sin * sin + of_cos * cos, of_sin * cos - of_cos * sin], axis=1).reshape(b, 2, f, t * o)
     features = _of_pixels(columns, rows)
-    terms = jnp.matmul(features.astype(dtype), matrices.astype(dtype), preferred_element_type=jnp.float32)
+    features, matrices = features.astype(dtype), matrices.astype(dtype)
+    if v.frequency.ndim == 2 and len(features) == 1:  # of all clips: one product, whose columns are clips, frames and outputs
+        terms = jnp.einsum("snf,bsfk->bsnk", features[0], matrices, preferred_element_type=jnp.float32)
+    else:
+        terms = jnp.matmul(features, matrices, preferred_element_type=jnp.float32)
     return _sum_and_difference(terms.reshape(b, 2, h, w, t, o))[:, :sides]
 
 
 class Factors(NamedTuple):
     """[cos, sin] of three angles that add up to the angle at a pixel in a frame."""
 
-    columns: Float[Array, "b w 2 f"]  # angle from the grid's centre to a column
-    rows: Float[Array, "b h 2 f"]  # angle from the grid's centre to a row of side 0
+    columns: Float[Array, "#b w 2 f"]  # angle from the grid's centre to a column
+    rows: Float[Array, "#b h 2 f"]  # angle from the grid's centre to a row of side 0
     centre: Float[Array, "b t 2 f"]  # angle at the grid's centre, per frame
 
 
@@ -163,8 +223,9 @@ def _factors(v: Fourier, sides: int) -> Factors:
         centre = (nodes[:, :1] + nodes[:, -1:]) / 2
         return frequency[:, None] * (nodes - centre)[:, :, None], frequency * centre
 
-    columns, x_centre = along(v.level.x, v.frequency[:, :, 0])
-    rows, y_centre = along(v.level.y, v.frequency[:, :, 1])
+    frequency = v.frequency[None] if v.frequency.ndim == 2 else v.frequency
+    columns, x_centre = along(v.level.x, frequency[:, :, 0])
+    rows, y_centre = along(v.level.y, frequency[:, :, 1])
     angles = columns, rows[:, : rows.shape[1] // sides], v.phase + (x_centre + y_centre)[:, None]
     # Stacked so that XLA:CPU evaluates them once: it would fuse a lone cosine into its consumer, once per pixel.
     return Factors(*(jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=2) for angle in angles))

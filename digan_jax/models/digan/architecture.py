@@ -17,10 +17,11 @@ class Layer(NamedTuple):
     n_x: int  # channels of the previous layer
     n_fourier: int  # Fourier features concatenated to them
     n_out: int
+    n_constants: int = 0  # learned constants concatenated to them
 
     @property
     def n_in(self) -> int:
-        return self.n_x + self.n_fourier
+        return self.n_x + self.n_fourier + self.n_constants
 
 
 def blocks(config: ModelConfig) -> dict[int, list[Layer]]:
@@ -32,7 +33,7 @@ def blocks(config: ModelConfig) -> dict[int, list[Layer]]:
         names = ["conv1"] if r == 4 else ["conv0", "conv1"]
         names += ["extra_convs_0"] if r in EXTRA_LAYERS else []
         n_x = 0 if r == 4 else config.channels(r // 2)
-        first = Layer(names[0], n_x, n_fourier, n_out)
+        first = Layer(names[0], n_x, n_fourier, n_out, n_out if r == 4 and config.constants else 0)
         layers[r] = [first, *(Layer(name, n_out, 0, n_out) for name in names[1:])]
     return layers
 

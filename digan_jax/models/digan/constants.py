@@ -13,6 +13,9 @@ MAPPING_LR = 0.01  # learning rate multiplier of mapping layers (Karras et al. 2
 FREQUENCY_SCALE = float(np.sqrt(10))  # scale of the spatial frequencies; in radians per half frame
 MOTION_SCALE = 0.25  # scale of time in the phases
 MOTION_SLOPE = 0.01  # slope of the leaky ReLU in the phases, which has no gain
+OCTAVES = 4  # time scales of the motion code "octaves"
+SHORTEST = 0.25  # its shortest distance between knots, in clips
+OCTAVE_WIDTH = 16  # numbers of each time scale
 EXTRA_LAYERS = (128, 256)  # resolutions of the blocks with an extra layer
 
 # Critics

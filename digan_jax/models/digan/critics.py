@@ -19,6 +19,7 @@ from digan_jax.models.digan.layers import Dense, Mapping, add_bias, leaky_relu, 
 from digan_jax.shapes import Array
 
 Images = Float[Array, "n _ _ _"]  # rows, columns and channels
+HEADS = 8  # resolution of the features that the heads of shared critics take
 SQRT_HALF = float(np.sqrt(0.5))
 
 
@@ -97,12 +98,13 @@ class Critic(nn.Module):
     config: ModelConfig
     mbstd_group_size: int
     dtype: jnp.dtype
+    resolution: int
 
     @nn.compact
     def __call__(
         self, images: Float[Array, "b s k h w c"], label: Float[Array, "b s classes"] | None
     ) -> Float[Array, "b s k"]:
-        channels, resolution = self.config.channels, self.config.resolution
+        channels, resolution = self.config.channels, self.resolution
         b, s, k = images.shape[:3]
         x = images.reshape(b * s * k, *images.shape[3:]).astype(self.dtype)
         r = resolution
@@ -126,8 +128,9 @@ class Critics(nn.Module):
     dtype: jnp.dtype
 
     def setup(self):
-        self.motion = Critic(self.config, self.mbstd_group_size, self.dtype)
-        self.image = Critic(self.config, self.mbstd_group_size, self.dtype)
+        self.motion, self.image = (
+            Critic(self.config, self.mbstd_group_size, self.dtype, self.config.resolution) for _ in range(2)
+        )
 
     def __call__(
         self,
@@ -136,6 +139,39 @@ class Critics(nn.Module):
         label: Float[Array, "b s classes"] | None,
     ) -> tuple[Float[Array, "b s"], Float[Array, "b s 2"]]:
         return self.motion(motion_inputs[:, :, None], label)[..., 0], self.image(frames, label)
+
+
+class SharedCritics(nn.Module):
+    """One trunk for all frames; the image head scores each frame, the motion head the features of both and Δt.
+
+    The heads start where the trunk's features are 8×8. About half the work of two critics.
+    """
+
+    config: ModelConfig
+    mbstd_group_size: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(
+        self,
+        motion_inputs: Float[Array, "b s h w 7"],
+        frames: Float[Array, "b s 2 h w c"],
+        label: Float[Array, "b s classes"] | None,
+    ) -> tuple[Float[Array, "b s"], Float[Array, "b s 2"]]:
+        channels, (b, s, k) = self.config.channels, frames.shape[:3]
+        x = frames.reshape(b * s * k, *frames.shape[3:]).astype(self.dtype)
+        r = self.config.resolution
+        while r > HEADS:
+            x = Block(channels(r), channels(r // 2), from_rgb=r == self.config.resolution, name=f"b{r}")(x)
+            r //= 2
+        each = x.reshape(b, s, k, *x.shape[1:])
+        delta_t = jnp.broadcast_to(motion_inputs[:, :, :1, :1, -1:], (b, s, HEADS, HEADS, 1)).astype(x.dtype)
+        together = jnp.concatenate([*jnp.moveaxis(each, 2, 0), delta_t], axis=-1)[:, :, None]
+        head = lambda name: Critic(self.config, self.mbstd_group_size, self.dtype, HEADS, name=name)
+        return head("motion")(together, label)[..., 0], head("image")(each, label)
+
+
+CRITICS = {"pair": Critics, "shared": SharedCritics}
 
 
 def motion_input(frames: Float[Array, "*b 2 h w c"], delta_t: Float[Array, "*b"]) -> Float[Array, "*b h w 7"]:

@@ -5,6 +5,9 @@ Modulated weights depend on the clip alone: every layer multiplies all pixels of
 
 from __future__ import annotations
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
@@ -23,29 +26,79 @@ Pixels = Float[Array, "b *pixels c"]  # pixels of all frames; `kernels` defines 
 
 
 class FourierFeatures(nn.Module):
-    """Fourier features (paper, eq. 4 and 5): frequencies depend on content, phases on content, motion and time."""
+    """Fourier features (paper, eq. 4 and 5): frequencies depend on content, phases on content, motion and time.
 
-    n_frequencies: int
+    With `config.basis` "shared" or "moved", frequencies and phases at rest are those of `SharedBasis` instead.
+    """
+
+    config: ModelConfig
+    resolution: int  # of the level
 
     @nn.compact
     def __call__(
         self, w: Float[Array, "b w"], motion: Motion, times: Float[Array, "b t"], level: grids.Level
     ) -> kernels.Features:
-        n = self.n_frequencies
-        content = Dense(3 * n, name="frequency")(w)
-        frequency = content[:, : 2 * n].reshape(-1, n, 2) * np.float32(FREQUENCY_SCALE)
-        phase = lambda times: content[:, None, 2 * n :] + MOTIONS["linear"](w, motion, times, n)
+        n = self.config.n_frequencies
+        if self.config.basis == "content":
+            content = Dense(3 * n, name="frequency")(w)
+            frequency = content[:, : 2 * n].reshape(-1, n, 2) * np.float32(FREQUENCY_SCALE)
+            still = content[:, None, 2 * n :]
+        else:
+            frequency, still = SharedBasis(self.config, self.resolution, name="basis")(w)
+        phase = lambda times: still + MOTIONS[self.config.motion](w, motion, times, n)
         return kernels.fourier(frequency, kernels.each_frame(phase, times), level)
+
+
+class SharedBasis(nn.Module):
+    """Learned frequencies, in radians per half frame, and phases that all clips share, as in CIPS and StyleGAN3.
+
+    When each clip has a basis of its own, a layout must be learnt for each. Initial directions are uniform, frequencies
+    log-uniform in `config.band` times resolution / 32. With `config.basis` "moved", four numbers predicted from w turn,
+    scale and shift the basis, initially by nothing.
+    """
+
+    config: ModelConfig
+    resolution: int
+
+    @nn.compact
+    def __call__(
+        self, w: Float[Array, "b w"]
+    ) -> tuple[Float[Array, "f 2"] | Float[Array, "b f 2"], Float[Array, "#b 1 f"]]:
+        n = self.config.n_frequencies
+        low, high = (cycles * self.resolution / grids.BASE for cycles in self.config.band)
+        cycles = self.param("cycles", waves(low, high), (n, 2))
+        phase = self.param("phase", nn.initializers.uniform(2 * np.pi), (n,))
+        frequency, phase = cycles * np.float32(np.pi), phase[None, None]
+        if self.config.basis == "shared":
+            return frequency, phase
+        angle, stretch, *shift = jnp.moveaxis(Dense(4, weight_init=0.0, name="move")(w), 1, 0)
+        cos, sin = (jnp.exp(stretch) * f(angle) for f in (jnp.cos, jnp.sin))
+        turn = jnp.stack([jnp.stack([cos, sin], -1), jnp.stack([-sin, cos], -1)], axis=-2)  # [b 2 2]
+        frequency = frequency[None] @ turn
+        return frequency, phase + jnp.einsum("bfx,xb->bf", frequency, jnp.stack(shift))[:, None]
+
+
+def waves(low: float, high: float):
+    """Initialiser [n 2]: vectors of any direction whose lengths are log-uniform in [low, high]."""
+
+    def init(key, shape):
+        of_length, of_angle = jax.random.split(key)
+        length = jnp.exp(jax.random.uniform(of_length, shape[:1], minval=np.log(low), maxval=np.log(high)))
+        angle = jax.random.uniform(of_angle, shape[:1], maxval=2 * np.pi)
+        return jnp.stack([length * jnp.cos(angle), length * jnp.sin(angle)], axis=1)
+
+    return init
 
 
 class FMMLayer(nn.Module):
     """1x1 layer with factorised multiplicative modulation (INR-GAN, Skorokhodov et al. 2021).
 
-    Its matrix is W ⊙ (A B / sqrt(rank) + 1), A and B affine functions of w, with unit norm for each output.
+    Its matrix is W ⊙ (g A B / sqrt(rank) + 1), A and B affine functions of w, with unit norm for each output. The gain g
+    is 1, or learned if `config.modulation_gain` is its initial value.
     """
 
     layer: Layer
-    rank: int
+    config: ModelConfig
     dtype: jnp.dtype
 
     @nn.compact
@@ -55,12 +108,15 @@ class FMMLayer(nn.Module):
         return leaky_relu(add_bias(kernels.multiply(x, weight, self.dtype), bias)).astype(self.dtype)
 
     def modulated(self, w: Float[Array, "b w"]) -> Float[Array, "b i o"]:
-        n_in, n_out, rank = self.layer.n_in, self.layer.n_out, self.rank
+        n_in, n_out, rank = self.layer.n_in, self.layer.n_out, self.config.rank
         weight = self.param("weight", scaled_normal(), (n_out, n_in))
         style = Dense(rank * (n_in + n_out), name="affine")(w)
         a = style[:, : rank * n_out].reshape(-1, n_out, rank)
         b = style[:, rank * n_out :].reshape(-1, rank, n_in)
-        modulated = weight.T[None] * (jnp.einsum("bri,bor->bio", b, a) / np.float32(np.sqrt(rank)) + 1)
+        ab = jnp.einsum("bri,bor->bio", b, a) / np.float32(np.sqrt(rank))
+        if self.config.modulation_gain:
+            ab *= self.param("gain", nn.initializers.constant(self.config.modulation_gain), ())
+        modulated = weight.T[None] * (ab + 1)
         return modulated / (jnp.sqrt(jnp.sum(jnp.square(modulated), axis=1, keepdims=True)) + EPSILON)
 
 
@@ -82,6 +138,7 @@ class ToRGB(nn.Module):
 class Block(nn.Module):
     """Layers of one resolution: upsample, concatenate Fourier features (not in blocks 8 to 32), FMM layers, toRGB."""
 
+    resolution: int
     layers: tuple[Layer, ...]
     config: ModelConfig
     dtype: jnp.dtype
@@ -89,14 +146,22 @@ class Block(nn.Module):
     @nn.compact
     def __call__(self, h: Pixels | None, rgb, latents: Latents, times: Float[Array, "b t"], level: grids.Level):
         """(features, RGB summed over blocks). `latents.content` has a copy of w per FMM layer and one for toRGB."""
-        w = latents.content
-        if self.layers[0].n_fourier:
-            v = FourierFeatures(self.config.n_frequencies, name="fourier")(w[:, 0], latents.motion, times, level)
-            h = v if h is None else kernels.concat(kernels.upsample(h, level.repeat), v)
+        w, first = latents.content, self.layers[0]
+        upsample = partial(kernels.upsample, repeat=level.repeat, kind=self.config.upsample)
+        if first.n_fourier:
+            resolution = max(self.resolution, grids.BASE)
+            fourier = FourierFeatures(self.config, resolution, name="fourier")
+            parts = [] if h is None else [upsample(h)]
+            parts.append(fourier(w[:, 0], latents.motion, times, level))
+            if first.n_constants:
+                shape = (self.config.constants, self.config.constants, first.n_constants)
+                constants = self.param("constants", nn.initializers.zeros, shape)
+                parts.append(kernels.sample(constants, level, offset=1 / resolution))
+            h = kernels.concat(*parts)
         for i, layer in enumerate(self.layers):
-            h = FMMLayer(layer, self.config.rank, self.dtype, name=layer.name)(h, w[:, i])
+            h = FMMLayer(layer, self.config, self.dtype, name=layer.name)(h, w[:, i])
         colours = ToRGB(self.dtype, name="torgb")(h, w[:, -1])
-        return h, colours if rgb is None else kernels.upsample(rgb, level.repeat) + colours
+        return h, colours if rgb is None else upsample(rgb) + colours
 
 
 class Synthesis(nn.Module):
@@ -112,10 +177,10 @@ class Synthesis(nn.Module):
         for r, layers, level in architecture.blocks_on(self.config, grid):
             last = first + len(layers)
             copies = Latents(latents.content[:, first : last + 1], latents.motion)
-            block = Block(tuple(layers), self.config, self.dtype, name=f"b{r}")
+            block = Block(r, tuple(layers), self.config, self.dtype, name=f"b{r}")
             h, rgb = block(h, rgb, copies, times, level)
             first = last
-        return kernels.frames(kernels.upsample(rgb, grid.enlarge))
+        return kernels.frames(kernels.upsample(rgb, grid.enlarge, self.config.upsample))
 
 
 class Generator(nn.Module):

@@ -40,13 +40,18 @@ class Dense(nn.Module):
     features: int
     lr_multiplier: float = 1.0
     bias_init: float = 0.0
+    weight_init: float = 1.0
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, x: Float[Array, "*n i"]) -> Float[Array, "*n o"]:
         fan_in, m = x.shape[-1], self.lr_multiplier
-        weight = self.param("weight", scaled_normal(1 / m), (self.features, fan_in))
+        weight = self.param("weight", scaled_normal(self.weight_init / m), (self.features, fan_in))
+        product = (x * (m / np.sqrt(fan_in))) @ weight.T
+        if not self.use_bias:
+            return product
         bias = self.param("bias", nn.initializers.constant(self.bias_init), (self.features,))
-        return add_bias((x * (m / np.sqrt(fan_in))) @ weight.T, bias * m)
+        return add_bias(product, bias * m)
 
 
 class Mapping(nn.Module):

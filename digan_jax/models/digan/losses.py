@@ -21,6 +21,18 @@ def critic_loss(fake: Float[Array, "*n"], real: Float[Array, "*n"]) -> Float[Arr
     return jax.nn.softplus(fake).mean() + jax.nn.softplus(-real).mean()
 
 
+def relativistic_loss(winner: Float[Array, "*n"], loser: Float[Array, "*n"]) -> Float[Array, ""]:
+    """Mean softplus(loser - winner) of paired scores: real wins for critics, fake for the generator (R3GAN, 2024)."""
+    return jax.nn.softplus(loser - winner).mean()
+
+
+def squared_differences(
+    score: Float[Array, "*n"], moved: Float[Array, "*n"], sigma: float
+) -> Float[Array, "*n"]:
+    """((score at x + σε) - (score at x))² / σ²: in expectation the squared gradient norm (Lin et al. 2025)."""
+    return jnp.square((moved - score) / sigma)
+
+
 def squared_gradients(score: Callable, *inputs: Array) -> tuple[Array, ...]:
     """R1's squared gradient norms, |∂(sum of scores)/∂input|² of each input, summed over its axes [h w c].
 

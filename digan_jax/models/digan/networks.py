@@ -61,7 +61,7 @@ def build(model: ModelConfig, compute_dtype: str = "float32", mbstd_group_size: 
 def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, implementation: str) -> Nets:
     dtype = jnp.dtype(compute_dtype)
     g = generator.Generator(model, dtype)
-    d = critics.Critics(model, mbstd_group_size, dtype)
+    d = critics.CRITICS[model.critic](model, mbstd_group_size, dtype)
     r, b = model.resolution, 1
     label = jnp.zeros((b, model.n_classes)) if model.n_classes else None
     zeros = lambda *shape: jnp.zeros(shape, jnp.float32)

@@ -79,6 +79,22 @@ def label_of(batch: Batch) -> Float[Array, "b classes"] | None:
     return None if batch.condition is None else batch.condition.label
 
 
+def draw_fakes(setting: Setting, batch: Batch, key: Key[Array, ""]) -> tuple[Noise, Float[Array, "b classes"] | None]:
+    """Noise and classes of a step's generated pairs.
+
+    The relativistic loss compares row by row: generated pair i then has the class and Δt of real pair i.
+    """
+    train = setting.config.train
+    noise = sample_noise(setting, key)
+    if train.loss == "relativistic":
+        label, times = label_of(batch), times_lib.between(rng.stream(key, "times"), batch.times, setting.config.data.frames)
+    else:
+        label, times = fake_label(batch, rng.stream(key, "label")), noise.times
+    if train.horizon:
+        times += train.horizon * jax.random.uniform(rng.stream(key, "horizon"), (train.batch_size, 1))
+    return noise._replace(times=setting.split(times)), label
+
+
 def fake_label(batch: Batch, key: Key[Array, ""]) -> Float[Array, "b classes"] | None:
     """Classes of generated clips: a permutation of the batch's own, so that both have the same distribution."""
     label = label_of(batch)

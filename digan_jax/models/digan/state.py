@@ -32,7 +32,7 @@ class GanState:
     r1: Float[Array, "2"]  # last squared gradient norms (motion, image), for the log; written by r1_step
 
 
-def optimizer(config: TrainConfig, interval: int | None) -> optax.GradientTransformation:
+def optimizer(config: TrainConfig, learning_rate: float, interval: int | None) -> optax.GradientTransformation:
     """Adam, corrected for lazy regularisation every `interval` iterations (None: no regulariser).
 
     The regulariser is an extra step every `interval` iterations. With c = interval / (interval + 1), the learning rate
@@ -42,16 +42,17 @@ def optimizer(config: TrainConfig, interval: int | None) -> optax.GradientTransf
     beta1, beta2 = config.adam_beta1**c, config.adam_beta2**c
     if beta1 == 0:  # the first moment equals the gradient: do not store it
         second_moment = optax.scale_by_rms(beta2, config.adam_epsilon, eps_in_sqrt=False, bias_correction=True)
-        return optax.chain(second_moment, optax.scale(-config.learning_rate * c))
-    return optax.adam(config.learning_rate * c, beta1, beta2, config.adam_epsilon)
+        return optax.chain(second_moment, optax.scale(-learning_rate * c))
+    return optax.adam(learning_rate * c, beta1, beta2, config.adam_epsilon)
 
 
 def generator_optimizer(config: TrainConfig) -> optax.GradientTransformation:
-    return optimizer(config, config.path_length_every)
+    return optimizer(config, config.learning_rate, config.path_length_every)
 
 
 def critic_optimizer(config: TrainConfig) -> optax.GradientTransformation:
-    return optimizer(config, config.r1_every)
+    rate = config.critic_learning_rate or config.learning_rate
+    return optimizer(config, rate, config.r1_every if config.penalty == "lazy" else None)
 
 
 def init_state(key: Key[Array, ""], config: RunConfig) -> GanState:

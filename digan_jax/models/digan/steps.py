@@ -17,11 +17,11 @@ from digan_jax import grids, rng
 from digan_jax.config import TrainConfig
 from digan_jax.models.digan import augment, losses, sampling
 from digan_jax.models.digan.networks import motion_input, networks_of
-from digan_jax.models.digan.sampling import fake_label, generate, label_of, sample_noise, to_unit_range
+from digan_jax.models.digan.sampling import draw_fakes, fake_label, generate, label_of, sample_noise, to_unit_range
 from digan_jax.models.digan.state import GanState, critic_optimizer, generator_optimizer
 from digan_jax.models.digan.times import deltas
 from digan_jax.models.interface import Metrics, Setting
-from digan_jax.shapes import Array, Batch, Latents, Params
+from digan_jax.shapes import Array, Batch, Latents, Pair, Params
 
 GRADIENT_LIMIT = 1e5  # replaces infinite gradients (authors' release)
 
@@ -36,13 +36,19 @@ def apply_gradients(optimizer: optax.GradientTransformation, gradients, optimize
 
 def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[GanState, Metrics]:
     """Updates the generator against fixed critics; also updates `w_avg`."""
-    label, noise = fake_label(batch, rng.stream(key, "label")), sample_noise(setting, key)
+    noise, label = draw_fakes(setting, batch, key)
     delta_t = deltas(noise.times)
+    relativistic = setting.config.train.loss == "relativistic"
 
     def loss(params):
-        frames, w_mean = generate(setting, params, noise, label)
-        motion, image = scores(setting, state.critic, frames[:, None], delta_t[:, None], stack(label), key)
-        return losses.generator_loss(motion, image), w_mean
+        fakes, w_mean = generate(setting, params, noise, label)
+        if not relativistic:
+            motion, image = scores(setting, state.critic, fakes[:, None], delta_t[:, None], stack(label), key)
+            return losses.generator_loss(motion, image), w_mean
+        both = pairs(fakes, delta_t, label, batch)
+        motion, image = scores(setting, state.critic, *both, key)
+        value = sum(losses.relativistic_loss(score[:, 0], score[:, 1]) for score in (motion, image))
+        return value, w_mean
 
     (value, w_mean), gradients = jax.value_and_grad(loss, has_aux=True)(state.generator)
     optimizer = generator_optimizer(setting.config.train)
@@ -54,26 +60,35 @@ def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tupl
 
 def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[GanState, Metrics]:
     """Updates both critics; fakes and reals are two independent batches of one forward pass. Also updates `w_avg`."""
-    label, noise = fake_label(batch, rng.stream(key, "label")), sample_noise(setting, key)
+    train = setting.config.train
+    noise, label = draw_fakes(setting, batch, key)
     fakes, w_mean = generate(setting, state.generator, noise, label)
-    frames = jnp.stack([fakes, to_unit_range(batch.frames)], axis=1)
-    delta_t = jnp.stack([deltas(noise.times), deltas(batch.times)], axis=1)
-    labels = stack(label, label_of(batch))
+    both = pairs(fakes, deltas(noise.times), label, batch)
+    penalised = train.penalty == "finite_differences" and (train.r1_gamma > 0 or train.r2_gamma > 0)
 
     def loss(params):
-        motion, image = scores(setting, params, frames, delta_t, labels, key)
-        parts = {
-            "critic/loss_motion": losses.critic_loss(motion[:, 0], motion[:, 1]),
-            "critic/loss_image": losses.critic_loss(image[:, 0], image[:, 1]),
-        }
-        for head, score in (("motion", motion), ("image", image)):
-            parts |= {f"critic/score_{head}_fake": score[:, 0].mean(), f"critic/score_{head}_real": score[:, 1].mean()}
-            parts |= {f"critic/sign_{head}_real": jnp.sign(score[:, 1]).mean()}
-        return parts["critic/loss_motion"] + parts["critic/loss_image"], parts
+        parts, penalty = {}, 0.0
+        by_head = dict(zip(("motion", "image"), scores(setting, params, *both, key, moved=penalised)))
+        for head, score in by_head.items():
+            fake, real = score[:, 0], score[:, 1]
+            if train.loss == "relativistic":
+                parts[f"critic/loss_{head}"] = losses.relativistic_loss(real, fake)
+                ahead = real - fake
+            else:
+                parts[f"critic/loss_{head}"] = losses.critic_loss(fake, real)
+                ahead = real
+            parts |= {f"critic/score_{head}_fake": fake.mean(), f"critic/score_{head}_real": real.mean()}
+            parts |= {f"critic/sign_{head}_real": jnp.sign(ahead).mean()}
+            if penalised:
+                squares = losses.squared_differences(score[:, :2], score[:, 2:], train.penalty_sigma)
+                r2, r1 = squares[:, 0].mean(), squares[:, 1].mean()
+                penalty += train.r1_gamma / 2 * r1 + train.r2_gamma / 2 * r2
+                parts |= {f"critic/r1_{head}": r1, f"critic/r2_{head}": r2}
+        return parts["critic/loss_motion"] + parts["critic/loss_image"] + penalty, parts
 
     (value, metrics), gradients = jax.value_and_grad(loss, has_aux=True)(state.critic)
     state = update_critic(setting, state, gradients)
-    w_avg = follow(state.w_avg, w_mean, setting.config.train.w_avg_decay)
+    w_avg = follow(state.w_avg, w_mean, train.w_avg_decay)
     return dataclasses.replace(state, w_avg=w_avg), {"critic/loss": value, **metrics}
 
 
@@ -130,12 +145,28 @@ def path_length_step(setting: Setting, state: GanState, batch: Batch, key) -> Ga
     )
 
 
-def scores(setting: Setting, params: Params, frames, delta_t, labels, key):
-    """Augments pairs and scores them: frames [b s 2 h w c], delta_t [b s] -> motion [b s], image [b s 2]."""
+def pairs(fakes: Pair, delta_t: Float[Array, "b"], label: Float[Array, "b classes"] | None, batch: Batch):
+    """Generated and real pairs as two batches: frames [b 2 2 h w c], Δt [b 2], labels [b 2 classes]."""
+    frames = jnp.stack([fakes, to_unit_range(batch.frames)], axis=1)
+    delta_t = jnp.stack([delta_t, deltas(batch.times)], axis=1)
+    return frames, delta_t, stack(label, label_of(batch))
+
+
+def scores(setting: Setting, params: Params, frames, delta_t, labels, key, moved: bool = False):
+    """Augments pairs and scores them: frames [b s 2 h w c], delta_t [b s] -> motion [b s], image [b s 2].
+
+    With `moved`, also the augmented pairs plus noise of deviation `train.penalty_sigma`, as s more batches.
+    """
     b, s = delta_t.shape
+    train = setting.config.train
     draws = augment.draw(rng.stream(key, "augment"), b * s, frames.shape[3])
-    flat = augment.augment(frames.reshape(b * s, *frames.shape[2:]), draws, setting.config.train.augment)
+    flat = augment.augment(frames.reshape(b * s, *frames.shape[2:]), draws, train.augment)
     frames = flat.reshape(frames.shape)
+    if moved:
+        noise = setting.split(jax.random.normal(rng.stream(key, "penalty"), frames.shape))
+        twice = lambda x, y: jnp.concatenate([x, y], axis=1)
+        frames, delta_t = twice(frames, frames + train.penalty_sigma * noise), twice(delta_t, delta_t)
+        labels = None if labels is None else twice(labels, labels)
     return networks_of(setting.config).critic.apply_batches(params, motion_input(frames, delta_t), frames, labels)
 
 
@@ -174,10 +205,10 @@ def iteration(setting: Setting, state: GanState, batch: Batch) -> tuple[GanState
         regularise = lambda s: path_length_step(setting, s, batch, key("path_length"))
         state = jax.lax.cond(step % train.path_length_every == 0, regularise, keep, state)
     state, critic_metrics = critic_step(setting, state, batch, key("critic"))
-    if train.r1_gamma > 0:
+    if train.r1_gamma > 0 and train.penalty == "lazy":
         regularise = lambda s: r1_step(setting, s, batch, key("r1"))
         state = jax.lax.cond(step % train.r1_every == 0, regularise, keep, state)
     ema = follow(state.ema, state.generator, ema_decay(step, train))
     state = dataclasses.replace(state, step=step + 1, ema=ema)
-    penalties = {"critic/r1_motion": state.r1[0], "critic/r1_image": state.r1[1]}
+    penalties = {"critic/r1_motion": state.r1[0], "critic/r1_image": state.r1[1]} if train.penalty == "lazy" else {}
     return state, {**generator_metrics, **critic_metrics, **penalties}

@@ -19,6 +19,12 @@ def of_fakes(key: Key[Array, ""], clips: int) -> Float[Array, "b 2"]:
     return jnp.sort(jnp.stack([jnp.sqrt(u[:, 0]), 1 - jnp.sqrt(u[:, 1])], axis=1), axis=1)
 
 
+def between(key: Key[Array, ""], times: Float[Array, "b 2"], clip_frames: int) -> Float[Array, "b 2"]:
+    """Times of real pairs, moved together by up to half a frame: the same Δt, but any time in [0, 1]."""
+    move = (jax.random.uniform(key, (len(times), 1)) - 0.5) / (clip_frames - 1)
+    return times + jnp.clip(move, -times[:, :1], 1 - times[:, 1:])
+
+
 def of_reals(
     random: np.random.Generator, clip_frames: int, clips: int
 ) -> tuple[Int[np.ndarray, "b 2"], Float[np.ndarray, "b 2"]]:
