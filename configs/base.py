@@ -30,6 +30,7 @@ def get_config() -> ConfigDict:
     m.motion = "linear"  # phases of motion: "linear", or "octaves" (aperiodic, zero at t = 0)
     m.upsample = "nearest"  # between levels: "nearest" or "bilinear" (Karras et al. 2020)
     m.critic = "pair"  # "pair": two networks; "shared": one trunk for both frames, an image and a motion head
+    m.critic_features = "none"  # a third critic on features of "efficientnet_lite0" (Projected GAN; extra [eval])
 
     c.data = d = ConfigDict()
     d.source = "tfds"  # "tfds": a prepared dataset; "folder": prepares `path` on first use; "bouncing": synthetic;
@@ -56,11 +57,13 @@ def get_config() -> ConfigDict:
     t.adam_beta2 = 0.99
     t.adam_epsilon = 1e-8
     t.loss = "non_saturating"  # or "relativistic": critics see differences of paired scores (R3GAN, Huang et al. 2024)
-    t.penalty = "lazy"  # R1 by a second backward pass every `r1_every` iterations, or "finite_differences" in each
+    t.penalty = "lazy"  # R1, R2: gradients every `r1_every` iterations, or "finite_differences" in each
     t.r1_gamma = 1.0
     t.r1_every = 16  # iterations between R1 steps (lazy regularisation, Karras et al. 2020)
-    t.r2_gamma = 0.0  # R1's twin on generated frames (R3GAN); by finite differences only
+    t.r2_gamma = 0.0  # R1's twin on generated frames (R3GAN)
     t.penalty_sigma = 0.05  # of the noise in finite differences, frames being in [-1, 1] (Lin et al. 2025)
+    t.features_weight = 0.1  # of the loss of `model.critic_features`
+    t.features_blur_kimg = 0.0  # the feature critic sees blurred frames at first (Sauer et al. 2021), sharp ones from here
     t.horizon = 0.0  # generated pairs start up to so many clips later: times beyond the clip are trained too
     t.path_length_weight = 0.0  # 0: off; Karras et al. use 2
     t.path_length_every = 4  # iterations between path length steps; rescales G's Adam even if the weight is 0

@@ -19,12 +19,15 @@ ADDED: dict[int, dict[str, object]] = {
         "model.motion": "linear",
         "model.upsample": "nearest",
         "model.critic": "pair",
+        "model.critic_features": "none",
         "train.critic_learning_rate": 0.0,
         "train.loss": "non_saturating",
         "train.penalty": "lazy",
         "train.r2_gamma": 0.0,
         "train.penalty_sigma": 0.05,
         "train.horizon": 0.0,
+        "train.features_weight": 0.1,
+        "train.features_blur_kimg": 0.0,
     },
 }
 

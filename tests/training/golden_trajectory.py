@@ -6,8 +6,8 @@ One run is unconditional at 32×32; the other has three classes, 64×64 (so Four
 upsampling between), cutout, style mixing and other intervals. R1 and path length are due in both.
 
 Programs are compiled without LLVM's optimisations: a third of the time, and the bits are then the same with AVX2 and
-AVX-512 (tried). What they still depend on is the release of jaxlib and the number of cores, which parts the sums:
-`machine()` says both, and bits are kept for each that was recorded.
+AVX-512 (tried), but not on processors with AMX. What they depend on is the release of jaxlib, AMX, and the number of
+cores, which parts the sums: `machine()` says these, and bits are kept for each that was recorded.
 """
 
 import hashlib
@@ -79,7 +79,9 @@ def machine() -> str:
     import jaxlib
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"jaxlib {jaxlib.__version__}, {platform.machine()}, {cores} cores"
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    amx = ", AMX" if "amx_tile" in flags else ""
+    return f"jaxlib {jaxlib.__version__}, {platform.machine()}, {cores} cores{amx}"
 
 
 def in_a_process(run: str) -> dict:

@@ -16,8 +16,9 @@ from etils import epath
 from jaxtyping import Float
 
 from digan_jax.errors import InputError
-from digan_jax.evaluation.features import i3d, states
-from digan_jax.evaluation.features.packaged import checksum
+from digan_jax.evaluation.features import i3d
+from digan_jax.models.pretrained import states
+from digan_jax.models.pretrained.packaged import checksum
 from digan_jax.host.arrays import read_arrays
 from digan_jax.shapes import Array
 

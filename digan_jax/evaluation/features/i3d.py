@@ -54,15 +54,6 @@ def kernel_shapes() -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def fold(kernel, bias, mean=0.0, variance=1.0, scale=1.0, epsilon=0.0) -> dict[str, Array]:
-    """Folds a batch norm into the convolution [... i o] before it: kernel and bias, float32."""
-    gain = np.asarray(scale, np.float64) / np.sqrt(np.asarray(variance, np.float64) + epsilon)
-    return {
-        "kernel": jnp.asarray(np.asarray(kernel, np.float64) * gain, jnp.float32),
-        "bias": jnp.asarray(bias - np.asarray(mean, np.float64) * gain, jnp.float32),
-    }
-
-
 # ---- layers ----
 
 

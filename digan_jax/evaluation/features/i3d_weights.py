@@ -12,7 +12,9 @@ import numpy as np
 from etils import epath
 
 from digan_jax.errors import InputError
-from digan_jax.evaluation.features import i3d, packaged
+from digan_jax.evaluation.features import i3d
+from digan_jax.models.pretrained import packaged
+from digan_jax.models.pretrained.states import fold
 from digan_jax.host.pickles.restricted import Record, read_pickle, read_torch
 
 SOURCE = packaged.PackagedFile(
@@ -86,7 +88,7 @@ def from_content(content: object, source: str) -> dict:
             )
         block, _, branch = layer.partition(".")
         place = weights.setdefault(block, {}) if branch else weights
-        place[branch or block] = i3d.fold(kernel, bias, *statistics)
+        place[branch or block] = fold(kernel, bias, *statistics)
     return weights
 
 

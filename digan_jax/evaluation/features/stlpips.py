@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Float
 
-from digan_jax.evaluation.features import lpips, packaged
+from digan_jax.evaluation.features import lpips
+from digan_jax.models.pretrained import packaged
 from digan_jax.host.pickles.restricted import read_torch
 from digan_jax.shapes import Array
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from digan_jax import grids, kernels
 from digan_jax.config import ModelConfig, RunConfig
-from digan_jax.models.digan import architecture, critics, generator
+from digan_jax.models.digan import architecture, critics, feature_critic, generator
 from digan_jax.models.digan.constants import MOTION_CHANNELS
 from digan_jax.models.digan.critics import motion_input
 from digan_jax.shapes import Array, Latents, Pair, Params
@@ -34,6 +34,7 @@ class CriticNet(NamedTuple):
     init: Callable  # key -> {"motion", "image"}
     apply: Callable  # params, frames [b 2 h w 3], delta_t [b], label -> scores: motion [b], image [b 2]
     apply_batches: Callable  # the same for s batches: params, motion input [b s h w 7], frames [b s 2 h w 3], label
+    judge_features: Callable  # params, `mixed_features` of n frames -> scores [n]; needs model.critic_features
 
 
 class Nets(NamedTuple):
@@ -62,6 +63,7 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, implem
     dtype = jnp.dtype(compute_dtype)
     g = generator.Generator(model, dtype)
     d = critics.CRITICS[model.critic](model, mbstd_group_size, dtype)
+    f = feature_critic.FeatureCritic()
     r, b = model.resolution, 1
     label = jnp.zeros((b, model.n_classes)) if model.n_classes else None
     zeros = lambda *shape: jnp.zeros(shape, jnp.float32)
@@ -74,7 +76,11 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, implem
     @kernels.use(implementation)
     def init_critic(key) -> Params:
         label_of_batch = None if label is None else label[:, None]
-        return d.init(key, zeros(b, 1, r, r, MOTION_CHANNELS), zeros(b, 1, 2, r, r, 3), label_of_batch)["params"]
+        of_frames = d.init(key, zeros(b, 1, r, r, MOTION_CHANNELS), zeros(b, 1, 2, r, r, 3), label_of_batch)["params"]
+        if model.critic_features == "none":
+            return of_frames
+        mixed = feature_critic.mixed_features(zeros(b, r, r, 3))
+        return {**of_frames, "features": f.init(jax.random.fold_in(key, 1), mixed)["params"]}
 
     def mapping(params: Params, z, label=None):
         return g.apply({"params": params}, z, label, method=lambda m, z, label: m.mapping(z, label))
@@ -87,6 +93,10 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, implem
     def apply_batches(params: Params, motion_inputs, frames, label=None):
         return d.apply({"params": params}, motion_inputs, frames, label)
 
+    @kernels.use(implementation)
+    def judge_features(params: Params, mixed):
+        return f.apply({"params": params["features"]}, mixed)
+
     def apply(params: Params, frames: Pair, delta_t: Float[Array, "b"], label=None):
         inputs = motion_input(frames, delta_t), frames
         motion, image = apply_batches(params, *(x[:, None] for x in inputs), None if label is None else label[:, None])
@@ -94,7 +104,7 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, implem
 
     return Nets(
         GeneratorNet(jax.jit(init_generator), mapping, synthesis, architecture.n_layers(model)),
-        CriticNet(jax.jit(init_critic), apply, apply_batches),
+        CriticNet(jax.jit(init_critic), apply, apply_batches, judge_features),
     )
 
 

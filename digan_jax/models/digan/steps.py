@@ -14,8 +14,8 @@ import optax
 from jaxtyping import Float, Int
 
 from digan_jax import grids, rng
-from digan_jax.config import TrainConfig
-from digan_jax.models.digan import augment, losses, sampling
+from digan_jax.config import RunConfig, TrainConfig
+from digan_jax.models.digan import augment, feature_critic, losses, sampling
 from digan_jax.models.digan.networks import motion_input, networks_of
 from digan_jax.models.digan.sampling import draw_fakes, fake_label, generate, label_of, sample_noise, to_unit_range
 from digan_jax.models.digan.state import GanState, critic_optimizer, generator_optimizer
@@ -36,30 +36,31 @@ def apply_gradients(optimizer: optax.GradientTransformation, gradients, optimize
 
 def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[GanState, Metrics]:
     """Updates the generator against fixed critics; also updates `w_avg`."""
+    train = setting.config.train
     noise, label = draw_fakes(setting, batch, key)
-    delta_t = deltas(noise.times)
-    relativistic = setting.config.train.loss == "relativistic"
+    delta_t, relativistic = deltas(noise.times), train.loss == "relativistic"
 
     def loss(params):
         fakes, w_mean = generate(setting, params, noise, label)
-        if not relativistic:
-            motion, image = scores(setting, state.critic, fakes[:, None], delta_t[:, None], stack(label), key)
-            return losses.generator_loss(motion, image), w_mean
-        both = pairs(fakes, delta_t, label, batch)
-        motion, image = scores(setting, state.critic, *both, key)
-        value = sum(losses.relativistic_loss(score[:, 0], score[:, 1]) for score in (motion, image))
-        return value, w_mean
+        alone = fakes[:, None], delta_t[:, None], stack(label)
+        seen = pairs(fakes, delta_t, label, batch) if relativistic else alone
+        found = scores(setting, state.critic, *seen, key, state.step)
+        if relativistic:
+            each = {head: losses.relativistic_loss(score[:, 0], score[:, 1]) for head, score in found.items()}
+        else:
+            each = {head: losses.generator_loss(score) for head, score in found.items()}
+        return sum(weight_of(head, train) * value for head, value in each.items()), w_mean
 
     (value, w_mean), gradients = jax.value_and_grad(loss, has_aux=True)(state.generator)
-    optimizer = generator_optimizer(setting.config.train)
+    optimizer = generator_optimizer(train)
     generator, optimizer_state = apply_gradients(optimizer, gradients, state.generator_optimizer, state.generator)
-    w_avg = follow(state.w_avg, w_mean, setting.config.train.w_avg_decay)
+    w_avg = follow(state.w_avg, w_mean, train.w_avg_decay)
     state = dataclasses.replace(state, generator=generator, generator_optimizer=optimizer_state, w_avg=w_avg)
     return state, {"generator/loss": value}
 
 
 def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[GanState, Metrics]:
-    """Updates both critics; fakes and reals are two independent batches of one forward pass. Also updates `w_avg`."""
+    """Updates the critics; fakes and reals are two independent batches of one forward pass. Also updates `w_avg`."""
     train = setting.config.train
     noise, label = draw_fakes(setting, batch, key)
     fakes, w_mean = generate(setting, state.generator, noise, label)
@@ -67,24 +68,21 @@ def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[G
     penalised = train.penalty == "finite_differences" and (train.r1_gamma > 0 or train.r2_gamma > 0)
 
     def loss(params):
-        parts, penalty = {}, 0.0
-        by_head = dict(zip(("motion", "image"), scores(setting, params, *both, key, moved=penalised)))
-        for head, score in by_head.items():
+        parts, total = {}, 0.0
+        for head, score in scores(setting, params, *both, key, state.step, moved=penalised).items():
             fake, real = score[:, 0], score[:, 1]
-            if train.loss == "relativistic":
-                parts[f"critic/loss_{head}"] = losses.relativistic_loss(real, fake)
-                ahead = real - fake
-            else:
-                parts[f"critic/loss_{head}"] = losses.critic_loss(fake, real)
-                ahead = real
+            relativistic = train.loss == "relativistic"
+            value = losses.relativistic_loss(real, fake) if relativistic else losses.critic_loss(fake, real)
+            parts[f"critic/loss_{head}"] = value
             parts |= {f"critic/score_{head}_fake": fake.mean(), f"critic/score_{head}_real": real.mean()}
-            parts |= {f"critic/sign_{head}_real": jnp.sign(ahead).mean()}
+            parts |= {f"critic/sign_{head}_real": jnp.sign(real - fake if relativistic else real).mean()}
             if penalised:
                 squares = losses.squared_differences(score[:, :2], score[:, 2:], train.penalty_sigma)
                 r2, r1 = squares[:, 0].mean(), squares[:, 1].mean()
-                penalty += train.r1_gamma / 2 * r1 + train.r2_gamma / 2 * r2
+                value += train.r1_gamma / 2 * r1 + train.r2_gamma / 2 * r2
                 parts |= {f"critic/r1_{head}": r1, f"critic/r2_{head}": r2}
-        return parts["critic/loss_motion"] + parts["critic/loss_image"] + penalty, parts
+            total += weight_of(head, train) * value
+        return total, parts
 
     (value, metrics), gradients = jax.value_and_grad(loss, has_aux=True)(state.critic)
     state = update_critic(setting, state, gradients)
@@ -92,33 +90,50 @@ def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[G
     return dataclasses.replace(state, w_avg=w_avg), {"critic/loss": value, **metrics}
 
 
+def weight_of(head: str, train: TrainConfig) -> float:
+    """The weight of a critic's loss."""
+    return train.features_weight if head == "features" else 1.0
+
+
 def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
     """R1 on reals: γ/2 · mean |∂(sum of scores)/∂input|², times the interval (Mescheder et al. 2018).
 
     As in the authors' release, the motion critic's gradient is taken at its seven channels before augmentation, the
-    image critic's at the augmented frames.
+    image critic's at the augmented frames. With `train.r2_gamma`, the same on fakes (R2; R3GAN, Huang et al. 2024).
     """
     train = setting.config.train
-    reals = to_unit_range(batch.frames)
-    labels = stack(label_of(batch))
-    draws = augment.draw(rng.stream(key, "augment"), train.batch_size, setting.config.model.resolution)
-    augmented = augment.augment(reals, draws, train.augment)
-    critics = networks_of(setting.config).critic
+    gammas = [train.r1_gamma, train.r2_gamma]
+    sides = [(to_unit_range(batch.frames), deltas(batch.times), label_of(batch), "augment")]
+    if train.r2_gamma:
+        noise, label = draw_fakes(setting, batch, key)
+        fakes, _ = generate(setting, state.generator, noise, label)
+        sides.append((fakes, deltas(noise.times), label, "augment/fake"))
 
     def loss(params):
-        def score(motion_inputs, frames):
-            pair = jnp.stack([motion_inputs[..., :3], motion_inputs[..., 3:6]], axis=1)
-            pair = augment.augment(pair, draws, train.augment)
-            seen = jnp.concatenate([pair[:, 0], pair[:, 1], motion_inputs[..., 6:]], axis=-1)
-            motion, image = critics.apply_batches(params, seen[:, None], frames[:, None], labels)
-            return motion.sum() + image.sum()
-
-        motion, image = losses.squared_gradients(score, motion_input(reals, deltas(batch.times)), augmented)
-        squares = jnp.stack([motion.mean(), image.mean()])
-        return squares.sum() * (train.r1_gamma / 2 * train.r1_every), squares
+        squares = [squared_gradients(setting, params, *side[:3], rng.stream(key, side[3])) for side in sides]
+        weighted = [of_heads.sum() * (gamma / 2 * train.r1_every) for gamma, of_heads in zip(gammas, squares)]
+        return sum(weighted[1:], weighted[0]), squares[0]
 
     gradients, squares = jax.grad(loss, has_aux=True)(state.critic)
     return dataclasses.replace(update_critic(setting, state, gradients), r1=squares)
+
+
+def squared_gradients(setting: Setting, params: Params, frames: Pair, delta_t, label, key) -> Float[Array, "2"]:
+    """Mean squared gradient norms of the (motion, image) scores of pairs, see `r1_step`."""
+    policy = setting.config.train.augment
+    draws = augment.draw(key, len(frames), setting.config.model.resolution)
+    critics = networks_of(setting.config).critic
+
+    def score(motion_inputs, augmented):
+        pair = jnp.stack([motion_inputs[..., :3], motion_inputs[..., 3:6]], axis=1)
+        pair = augment.augment(pair, draws, policy)
+        seen = jnp.concatenate([pair[:, 0], pair[:, 1], motion_inputs[..., 6:]], axis=-1)
+        motion, image = critics.apply_batches(params, seen[:, None], augmented[:, None], stack(label))
+        return motion.sum() + image.sum()
+
+    augmented = augment.augment(frames, draws, policy)
+    motion, image = losses.squared_gradients(score, motion_input(frames, delta_t), augmented)
+    return jnp.stack([motion.mean(), image.mean()])
 
 
 def path_length_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
@@ -152,22 +167,44 @@ def pairs(fakes: Pair, delta_t: Float[Array, "b"], label: Float[Array, "b classe
     return frames, delta_t, stack(label, label_of(batch))
 
 
-def scores(setting: Setting, params: Params, frames, delta_t, labels, key, moved: bool = False):
+def scores(
+    setting: Setting, params: Params, frames, delta_t, labels, key, step, moved: bool = False
+) -> dict[str, Float[Array, "b s *k"]]:
     """Augments pairs and scores them: frames [b s 2 h w c], delta_t [b s] -> motion [b s], image [b s 2].
 
-    With `moved`, also the augmented pairs plus noise of deviation `train.penalty_sigma`, as s more batches.
+    With `model.critic_features` also {"features": [b s]}, of one frame of each pair. With `moved`, also scores of the
+    augmented pairs (for "features", of their features) plus noise of deviation `train.penalty_sigma`, as s more batches.
     """
-    b, s = delta_t.shape
-    train = setting.config.train
+    (b, s), train = delta_t.shape, setting.config.train
     draws = augment.draw(rng.stream(key, "augment"), b * s, frames.shape[3])
     flat = augment.augment(frames.reshape(b * s, *frames.shape[2:]), draws, train.augment)
     frames = flat.reshape(frames.shape)
+    critic = networks_of(setting.config).critic
+    noise = lambda name, shape: setting.split(train.penalty_sigma * jax.random.normal(rng.stream(key, name), shape))
+    twice = lambda x, y: jnp.concatenate([x, y], axis=1)
+    found = {}
+    if setting.config.model.critic_features != "none":
+        one = jnp.where((jnp.arange(b) % 2 == 0)[:, None, None, None, None], frames[:, :, 0], frames[:, :, 1])
+        one = feature_critic.blurred(one, blur_of(step, setting.config))
+        mixed = feature_critic.mixed_features(one.reshape(b * s, *one.shape[2:]))
+        mixed = [x.reshape(b, s, *x.shape[1:]) for x in mixed]
+        if moved:
+            mixed = [twice(x, x + noise(f"penalty/{i}", x.shape)) for i, x in enumerate(mixed)]
+        judged = critic.judge_features(params, [x.reshape(-1, *x.shape[2:]) for x in mixed])
+        found["features"] = judged.reshape(b, -1)
     if moved:
-        noise = setting.split(jax.random.normal(rng.stream(key, "penalty"), frames.shape))
-        twice = lambda x, y: jnp.concatenate([x, y], axis=1)
-        frames, delta_t = twice(frames, frames + train.penalty_sigma * noise), twice(delta_t, delta_t)
+        frames, delta_t = twice(frames, frames + noise("penalty", frames.shape)), twice(delta_t, delta_t)
         labels = None if labels is None else twice(labels, labels)
-    return networks_of(setting.config).critic.apply_batches(params, motion_input(frames, delta_t), frames, labels)
+    motion, image = critic.apply_batches(params, motion_input(frames, delta_t), frames, labels)
+    return {"motion": motion, "image": image, **found}
+
+
+def blur_of(step: Int[Array, ""], config: RunConfig) -> Float[Array, ""]:
+    """Deviation of the feature critic's blur, in pixels: resolution / 16 at first, 0 from `features_blur_kimg` on."""
+    train = config.train
+    seen = step.astype(jnp.float32) * (train.batch_size / 1000)
+    left = 1 - seen / train.features_blur_kimg if train.features_blur_kimg else jnp.zeros(())
+    return config.model.resolution / 16 * jnp.maximum(left, 0)
 
 
 def stack(*labels: Float[Array, "b classes"] | None) -> Float[Array, "b s classes"] | None:

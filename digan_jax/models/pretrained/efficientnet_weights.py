@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from digan_jax.evaluation.features import efficientnet, packaged, states
-from digan_jax.evaluation.features.i3d import fold
+from digan_jax.models.pretrained import efficientnet, packaged, states
 from digan_jax.host.pickles.restricted import read_torch
 
 SOURCE = packaged.PackagedFile(
@@ -35,7 +34,7 @@ def load(path: epath.PathLike | None = None) -> dict:
     def layer(conv, norm, shape):
         kernel, *rest = states.checked(state, states.convolution_and_norm(conv, norm, shape), place, kind).values()
         moved = np.moveaxis(kernel, (0, 1), (3, 2))  # [o i h w] -> [h w i o], depthwise [c 1 h w] -> [h w 1 c]
-        return fold(moved, *rest, _EPSILON)
+        return states.fold(moved, *rest, _EPSILON)
 
     found = []
     for number, (size, _, expansion, i, o) in enumerate(efficientnet.blocks()):

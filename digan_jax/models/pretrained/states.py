@@ -1,12 +1,14 @@
-"""Checks of state dicts by name and shape."""
+"""Checks of state dicts by name and shape; batch norms folded into convolutions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import jax.numpy as jnp
 import numpy as np
 
 from digan_jax.errors import InputError
+from digan_jax.shapes import Array
 
 
 def checked(state: object, shapes: Mapping[str, tuple[int, ...]], source: object, kind: str) -> dict[str, np.ndarray]:
@@ -33,7 +35,16 @@ def checked(state: object, shapes: Mapping[str, tuple[int, ...]], source: object
 def convolution_and_norm(conv: str, norm: str, kernel: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """Names and shapes of a convolution without bias and its batch norm in a PyTorch state dict.
 
-    In the argument order of `i3d.fold`: kernel [o ...], bias, mean, variance and scale [o].
+    In the argument order of `fold`: kernel [o ...], bias, mean, variance and scale [o].
     """
     of_norm = ("bias", "running_mean", "running_var", "weight")
     return {f"{conv}.weight": kernel} | {f"{norm}.{name}": kernel[:1] for name in of_norm}
+
+
+def fold(kernel, bias, mean=0.0, variance=1.0, scale=1.0, epsilon=0.0) -> dict[str, Array]:
+    """Folds a batch norm into the convolution [... i o] before it: kernel and bias, float32."""
+    gain = np.asarray(scale, np.float64) / np.sqrt(np.asarray(variance, np.float64) + epsilon)
+    return {
+        "kernel": jnp.asarray(np.asarray(kernel, np.float64) * gain, jnp.float32),
+        "bias": jnp.asarray(bias - np.asarray(mean, np.float64) * gain, jnp.float32),
+    }

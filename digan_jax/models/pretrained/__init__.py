@@ -1,0 +1,1 @@
+"""Networks trained by others: features for critics and for evaluation. Their weights are read as data."""
