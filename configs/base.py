@@ -25,10 +25,11 @@ def get_config() -> ConfigDict:
     m.n_frequencies = 128  # Fourier frequencies per level
     m.basis = "content"  # of Fourier features: "content" (w predicts them), "shared" (learned), "moved" (w turns it)
     m.band = (0.5, 8.0)  # initial frequencies of a shared basis on the grid of 32, in cycles a frame; x r/32 above
-    m.constants = 0  # nodes a side of learned constants beside the first Fourier features (INR-GAN, CIPS); 0: none
+    m.constants = 0  # nodes a side, at most, of learned constants beside Fourier features (INR-GAN, CIPS); 0: none
     m.modulation_gain = 0.0  # initial value of a learned factor of the modulation; 0: none, as if it were 1
     m.motion = "linear"  # phases of motion: "linear", or "octaves" (aperiodic, zero at t = 0)
     m.upsample = "nearest"  # between levels: "nearest" or "bilinear" (Karras et al. 2020)
+    m.base = 32  # resolution of the first level, which blocks 4 to base share: 8, 16 or 32
     m.critic = "pair"  # "pair": two networks; "shared": one trunk for both frames, an image and a motion head
     m.critic_features = "none"  # a third critic on features of "efficientnet_lite0" (Projected GAN; extra [eval])
 

@@ -18,6 +18,7 @@ ADDED: dict[int, dict[str, object]] = {
         "model.modulation_gain": 0.0,
         "model.motion": "linear",
         "model.upsample": "nearest",
+        "model.base": 32,
         "model.critic": "pair",
         "model.critic_features": "none",
         "train.critic_learning_rate": 0.0,

@@ -59,6 +59,7 @@ class ModelConfig:
     modulation_gain: float = 0.0
     motion: str = "linear"
     upsample: str = "nearest"
+    base: int = 32
     critic: str = "pair"
     critic_features: str = "none"
 
@@ -90,6 +91,7 @@ class ModelConfig:
 
 
 _CHOICES = {
+    "base": (8, 16, 32),
     "resolution": RESOLUTIONS, "basis": BASES, "motion": MOTIONS, "upsample": UPSAMPLINGS, "critic": CRITICS,
     "critic_features": CRITIC_FEATURES,
 }  # fmt: skip

@@ -41,11 +41,11 @@ def functions(config: ModelConfig, compute_dtype: str = "float32") -> dict[str, 
         return networks.repeat_content(w, nets.generator.n_layers)
 
     def smooth(weights, content, motion, times, x, y):
-        grid = grids.at_centres(config.resolution, x, y)
+        grid = grids.at_centres(config.resolution, x, y, config.base)
         return nets.generator.synthesis(nested(weights), Latents(content, motion), times, grid)
 
     def native(weights, content, motion, times):
-        grid = grids.native(config.resolution)
+        grid = grids.native(config.resolution, config.base)
         return nets.generator.synthesis(nested(weights), Latents(content, motion), times, grid)
 
     return {"mapping": mapping, "smooth": smooth, "native": native}

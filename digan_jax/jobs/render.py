@@ -75,7 +75,7 @@ class Render:
             check_room(len(clips["ids"]), *sheet)
         if request.layers:
             check_layers(request.layers, model.sampler.layers(model.config))
-        grids = render_film.grids(request, model.config.resolution, len(times))
+        grids = render_film.grids(request, model.config, len(times))
         outputs = render_outputs.outputs(request, clips, sheet, times)
         share = outputs[request.process_id :: request.process_count]
         finished = [file for file in share if request.resume and render_outputs.is_whole(file)]
@@ -110,7 +110,7 @@ class Render:
         by_frame = one is not self.grids or bool(self.request.walk)
         clips = sum(len(file.rows) for file in self.own)
         size = max(1, clips), len(self.times), devices, by_frame
-        cost = self.model.sampler.estimate(config, one.resolve(config.resolution), *size)
+        cost = self.model.sampler.estimate(config, one.resolve(config), *size)
         lines = [
             self._headline() + ":",
             *(f"  {file.path}" for file in self.own),

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from digan_jax import grids as coords
+from digan_jax.config import FamilyConfig
 from digan_jax.errors import InputError
 from digan_jax.interop.opening import Glance
 from digan_jax.jobs.render_request import RenderRequest
@@ -42,16 +43,16 @@ def times(request: RenderRequest) -> Float[np.ndarray, "t"]:
     return found
 
 
-def grids(request: RenderRequest, resolution: int, frames: int) -> Grids:
-    """Frame size, region and mode, for a model of this resolution. Raises `InputError` for an impossible grid."""
+def grids(request: RenderRequest, config: FamilyConfig, frames: int) -> Grids:
+    """Frame size, region and mode, for a model. Raises `InputError` for an impossible grid."""
     r = request
     asked = any(option is not None for option in (r.scale, r.size, r.region, r.path))
     mode = r.mode or ("smooth" if asked else "native")
     regions = timeline.camera(r.path, np.arange(frames) / r.fps) if r.path else [r.region or coords.FULL]
     x0, y0, x1, y1 = regions[0]
-    pixels = (r.scale or 1) * resolution / 2  # pixels per coordinate unit; the trained frame is 2 units wide
+    pixels = (r.scale or 1) * config.resolution / 2  # pixels per coordinate unit; the trained frame is 2 units wide
     size = r.size or tuple(max(1, round(pixels * side)) for side in (x1 - x0, y1 - y0))
     found = [tiles.grid(*size, region, mode, r.levels) for region in regions]
     for grid in found:
-        grid.resolve(resolution)  # raises InputError for an impossible grid
+        grid.resolve(config)  # raises InputError for an impossible grid
     return found if r.path else found[0]

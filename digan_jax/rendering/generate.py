@@ -111,10 +111,10 @@ def stream(
                 part = jax.device_put(Latents(*(_rows(x, row, clips) for x in latents)), of_clips)
                 when = jax.device_put(_rows(_rows(times, row, clips).T, start, frames).T, of_both)
                 for corner in tiles.corners(grid, plan):
-                    tile, place = tiles.tile(grid, *corner, plan)
+                    tile, *places = tiles.tile(grid, *corner, plan)
                     if grid.levels[0].x.ndim > 1:
                         tile = jax.tree.map(lambda nodes: jax.device_put(_rows(nodes, row, clips), of_clips), tile)
-                    yield start, row, place, draw(params, part, when, tile, nets, by_clip)
+                    yield start, row, places, draw(params, part, when, tile, nets, by_clip)
 
     width, height = grid.size
     ahead = pieces()
@@ -122,9 +122,9 @@ def stream(
     for start in range(0, t, frames):
         done = np.empty((b, min(frames, t - start), height, width, 3), np.float32)
         while upcoming is not None and upcoming[0] == start:
-            (_, row, (rows, columns), piece), upcoming = upcoming, next(ahead, None)
-            part = done[row : row + clips, :, rows, columns]
-            part[:] = np.asarray(piece)[: part.shape[0], : part.shape[1]]
+            (_, row, (place, inside), piece), upcoming = upcoming, next(ahead, None)
+            part = done[row : row + clips, :, place[0], place[1]]
+            part[:] = np.asarray(piece)[: part.shape[0], : part.shape[1], inside[0], inside[1]]
         yield done
 
 

@@ -124,9 +124,9 @@ class Model(Sampler):
         return generate.stream_by_frame(*draw, rows, times, resolved[0] if one_grid else resolved)
 
     def _resolve(self, requests, frames: int) -> list[grids.Grid]:
-        r = self.config.resolution
-        requests = [grids.native(r) if grid is None else grid for grid in requests]
-        resolved = [grid.resolve(r) if isinstance(grid, tiles.GridRequest) else grid for grid in requests]
+        c = self.config
+        requests = [grids.native(c.resolution, c.base) if grid is None else grid for grid in requests]
+        resolved = [grid.resolve(c) if isinstance(grid, tiles.GridRequest) else grid for grid in requests]
         if len(resolved) not in (1, frames) or len({(g.size, len(g.levels), g.enlarge) for g in resolved}) > 1:
             raise InputError(f"{len(resolved)} grids for {frames} frames; give one for each, all of one size and mode.")
         return resolved

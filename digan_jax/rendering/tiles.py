@@ -7,7 +7,7 @@ import itertools
 import math
 
 from digan_jax import grids, kernels
-from digan_jax.config import ModelConfig
+from digan_jax.config import FamilyConfig, ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.models.digan import architecture
 
@@ -16,7 +16,7 @@ MODES = ("native", "scaled", "smooth")
 
 @dataclasses.dataclass(frozen=True)
 class GridRequest:
-    """The arguments of `grid`; becomes a `grids.Grid` once the model's resolution is known."""
+    """The arguments of `grid`; becomes a `grids.Grid` once the model's resolution and levels are known."""
 
     width: int
     height: int
@@ -24,24 +24,25 @@ class GridRequest:
     mode: str = "smooth"
     levels: int | None = None  # resolution of the last level to draw; None: all levels
 
-    def resolve(self, resolution: int) -> grids.Grid:
-        """The grid for a model of this resolution.
+    def resolve(self, config: FamilyConfig) -> grids.Grid:
+        """The grid for a model.
 
         Raises:
           InputError: an unknown mode, a size below 1, an empty region, an unknown level; for native and scaled grids
             also a region other than the trained frame, or a size that is not a whole multiple of the resolution.
         """
-        grid, pyramid = self._whole(resolution), grids.pyramid(resolution)
+        base = getattr(config, "base", grids.BASE)  # other families may have no levels
+        grid, pyramid = self._whole(config.resolution, base), grids.pyramid(config.resolution, base)
         if self.levels not in (None, *pyramid):
             raise InputError(f"levels={self.levels}: the levels of this model are {pyramid}; choose the last to draw.")
-        return grid if self.levels is None else grid.up_to(self.levels)
+        return grid if self.levels is None else grid.up_to(self.levels, base)
 
-    def _whole(self, resolution: int) -> grids.Grid:
+    def _whole(self, resolution: int, base: int) -> grids.Grid:
         r, size = resolution, f"{self.width}x{self.height}"
         if self.mode not in MODES:
             raise InputError(f"unknown mode {self.mode!r}; choose one of {list(MODES)}.")
         if self.mode == "smooth":
-            return grids.smooth(r, self.width, self.height, tuple(self.region))
+            return grids.smooth(r, self.width, self.height, tuple(self.region), base)
         if tuple(self.region) != grids.FULL:
             raise InputError(
                 f"region {tuple(self.region)}: a {self.mode} grid draws the trained frame; use mode smooth."
@@ -50,7 +51,7 @@ class GridRequest:
             raise InputError(f"size {size}: a native grid has the trained {r}x{r} pixels; use mode scaled or smooth.")
         if self.width != self.height or self.width < r or self.width % r:
             raise InputError(f"size {size}: a scaled grid is a whole multiple of {r}x{r}; use mode smooth for others.")
-        return grids.scaled(r, self.width // r)
+        return grids.scaled(r, self.width // r, base)
 
 
 def grid(
@@ -80,6 +81,7 @@ class Plan:
     frames: int
     rows: int  # of the tile, in nodes of the first level
     columns: int
+    margin: int = 0  # nodes of the first level inside the tile's inner borders that are drawn but not used
 
 
 FRAMES = 16  # most frames of a piece drawn one by one: enough to amortise weight modulation, few enough for progress
@@ -100,9 +102,10 @@ def plan(
     fit = workspace / (of_clip + of_frame)  # nodes of one frame that fit
     if fit < nodes:
         multiple = kernels.row_multiple()
-        columns = even(columns, fit / multiple)
+        around = margin(config, grid)
+        columns = min(columns, max(2 * around + 1, even(columns, fit / multiple)))
         bands = even(-(-rows // multiple), fit / columns / multiple)
-        return Plan(1, 1, min(rows, multiple * bands), columns)
+        return Plan(1, 1, min(rows, max(2 * around + multiple, multiple * bands)), columns, around)
     width, height = grid.size
     finished = 12 * width * height  # bytes of a frame: three float32 channels
     if one_by_one:
@@ -134,10 +137,22 @@ def costs(config: ModelConfig, grid: grids.Grid) -> tuple[float, float]:
     return of_clip, of_frame
 
 
-def tile(grid: grids.Grid, row: int, column: int, plan: Plan) -> tuple[grids.Grid, tuple[slice, slice]]:
-    """The tile of a grid that begins at (row, column) of the first level, and its (rows, columns) in the frame.
+def margin(config: ModelConfig, grid: grids.Grid) -> int:
+    """Nodes of the first level around a tile that its pixels depend on: bilinear upsampling reads neighbours.
 
-    Levels nest by whole factors, so a tile contains exactly the nodes that its pixels depend on.
+    A pixel depends on a neighbour at the level below, that on its neighbour below it, and so on: 1 + 1/2 + ... < 2 nodes.
+    """
+    upsamples = grid.enlarge > 1 or any(level.repeat > 1 for level in grid.levels)
+    return 2 if upsamples and config.upsample == "bilinear" else 0
+
+
+def tile(
+    grid: grids.Grid, row: int, column: int, plan: Plan
+) -> tuple[grids.Grid, tuple[slice, slice], tuple[slice, slice]]:
+    """The tile of a grid that begins at (row, column) of the first level.
+
+    Returns the tile's grid, its (rows, columns) in the frame, and these pixels' (rows, columns) in the tile. Levels nest by
+    whole factors, so without a margin a tile contains exactly the nodes that its pixels depend on.
     """
     levels, repeat = [], 1
     for level in grid.levels:
@@ -145,12 +160,19 @@ def tile(grid: grids.Grid, row: int, column: int, plan: Plan) -> tuple[grids.Gri
         rows = slice(row * repeat, (row + plan.rows) * repeat)
         columns = slice(column * repeat, (column + plan.columns) * repeat)
         levels.append(dataclasses.replace(level, x=level.x[..., columns], y=level.y[..., rows]))
-    rows, columns = (slice(s.start * grid.enlarge, s.stop * grid.enlarge) for s in (rows, columns))
-    return grids.Grid(tuple(levels), grid.enlarge), (rows, columns)
+    repeat *= grid.enlarge
+    first = grid.levels[0]
+    ends = (row, plan.rows, first.y.shape[-1]), (column, plan.columns, first.x.shape[-1])
+    within = [(plan.margin * (start > 0), size - plan.margin * (start + size < total)) for start, size, total in ends]
+    inside = tuple(slice(before * repeat, after * repeat) for before, after in within)
+    place = tuple(slice((end[0] + a) * repeat, (end[0] + b) * repeat) for end, (a, b) in zip(ends, within))
+    return grids.Grid(tuple(levels), grid.enlarge), place, inside
 
 
 def corners(grid: grids.Grid, plan: Plan) -> list[tuple[int, int]]:
-    """(row, column) of the first level where each tile begins. The last tiles overlap their neighbours: equal sizes."""
-    starts = lambda total, step: [min(first, total - step) for first in range(0, total, step)]
+    """(row, column) of the first level where each tile begins. Tiles overlap by two margins, the last ones by more, as all
+    are of one size."""
+    twice = 2 * plan.margin
+    starts = lambda total, size: [min(first, total - size) for first in range(0, max(1, total - twice), size - twice)]
     first = grid.levels[0]
     return list(itertools.product(starts(first.y.shape[-1], plan.rows), starts(first.x.shape[-1], plan.columns)))

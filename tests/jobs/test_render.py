@@ -268,7 +268,7 @@ def test_the_estimate_counts_what_xla_counts(resolution):
 def test_an_early_end_is_quicker_and_keeps_its_size():
     config = ModelConfig(resolution=128, channel_base=32768, channel_max=512)
     for mode, share in (("native", 0.6), ("smooth", 0.9)):  # a smooth picture has all levels at every pixel
-        whole, early = (tiles.grid(128, 128, mode=mode, levels=r).resolve(128) for r in (None, 64))
+        whole, early = (tiles.grid(128, 128, mode=mode, levels=r).resolve(config) for r in (None, 64))
         assert early.size == whole.size == (128, 128)
         assert estimate.operations(config, early)[1] < share * estimate.operations(config, whole)[1]
         plan = tiles.Plan(1, 1, 16, 8)

@@ -9,6 +9,7 @@ from digan_jax.errors import InputError
 from digan_jax.rendering import tiles
 
 R = 64
+CONFIG = ModelConfig(resolution=R, channel_base=1024, channel_max=16)
 
 
 def coordinates(grid):
@@ -32,7 +33,7 @@ def assert_equal_grids(a, b):
     ],
 )
 def test_a_request_becomes_a_grid(request_, expected):
-    assert_equal_grids(request_.resolve(R), expected)
+    assert_equal_grids(request_.resolve(CONFIG), expected)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_a_request_becomes_a_grid(request_, expected):
 )
 def test_requests_that_cannot_be_drawn_are_named(request_, message):
     with pytest.raises(InputError, match=message):
-        request_.resolve(R)
+        request_.resolve(CONFIG)
 
 
 @pytest.mark.parametrize("grid", [grids.native(R), grids.scaled(R, 3), grids.smooth(R, 20, 33)])
@@ -59,7 +60,7 @@ def test_tiles_cover_the_picture(grid):
     parts = [tiles.tile(grid, *corner, plan) for corner in tiles.corners(grid, plan)]
     width, height = grid.size
     seen = np.full((height, width, 2), np.nan, np.float32)
-    for part, place in parts:
+    for part, place, _ in parts:
         assert part.size == parts[0][0].size
         x, y = part.levels[-1].x, part.levels[-1].y
         seen[place] = np.stack(np.meshgrid(x, y), axis=-1)
@@ -72,9 +73,8 @@ def test_tiles_cover_the_picture(grid):
 @pytest.mark.parametrize("workspace", [1, 10**5, 10**6, 10**7, 10**9])
 @pytest.mark.parametrize("grid", [grids.native(R), grids.smooth(R, 200, 90)])
 def test_pieces_fit_the_workspace(workspace, grid):
-    config = ModelConfig(resolution=R, channel_base=1024, channel_max=16)
-    plan = tiles.plan(config, grid, clips=7, frames=5, workspace=workspace)
-    of_clip, of_frame = tiles.costs(config, grid)
+    plan = tiles.plan(CONFIG, grid, clips=7, frames=5, workspace=workspace)
+    of_clip, of_frame = tiles.costs(CONFIG, grid)
     used = plan.clips * plan.rows * plan.columns * (of_clip + of_frame * plan.frames)
     assert used <= workspace or plan == tiles.Plan(1, 1, 2, 1)  # two nodes of one frame are the least there is
     assert plan.rows % kernels.row_multiple() == 0
@@ -89,11 +89,10 @@ def test_pieces_fit_the_workspace(workspace, grid):
 @pytest.mark.parametrize(("workspace", "clips", "frames"), [(10**5, 1, 1), (10**6, 1, 1), (10**7, 7, 5), (10**9, 7, 5)])
 def test_frames_drawn_one_by_one_share_the_workspace_of_one(workspace, clips, frames):
     """Finished frames, 48 kB each, may fill a quarter; the clips of a piece have all their frames in it."""
-    config = ModelConfig(resolution=R, channel_base=1024, channel_max=16)
-    plan = tiles.plan(config, grids.native(R), clips=7, frames=5, workspace=workspace, one_by_one=True)
+    plan = tiles.plan(CONFIG, grids.native(R), clips=7, frames=5, workspace=workspace, one_by_one=True)
     assert (plan.clips, plan.frames) == (clips, frames)
     assert 4 * plan.clips * plan.frames * 12 * R * R <= workspace or plan.frames == 1
-    long = tiles.plan(config, grids.native(R), clips=1, frames=1000, workspace=10**9, one_by_one=True)
+    long = tiles.plan(CONFIG, grids.native(R), clips=1, frames=1000, workspace=10**9, one_by_one=True)
     assert long.frames == tiles.even(1000, tiles.FRAMES)
 
 

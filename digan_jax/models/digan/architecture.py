@@ -29,19 +29,19 @@ def blocks(config: ModelConfig) -> dict[int, list[Layer]]:
     layers: dict[int, list[Layer]] = {}
     for r in (4 << i for i in range((config.resolution // 4).bit_length())):
         n_out = config.channels(r)
-        n_fourier = 2 * config.n_frequencies if r == 4 or r > grids.BASE else 0
+        n_fourier = 2 * config.n_frequencies if r == 4 or r > config.base else 0
         names = ["conv1"] if r == 4 else ["conv0", "conv1"]
         names += ["extra_convs_0"] if r in EXTRA_LAYERS else []
         n_x = 0 if r == 4 else config.channels(r // 2)
-        first = Layer(names[0], n_x, n_fourier, n_out, n_out if r == 4 and config.constants else 0)
+        first = Layer(names[0], n_x, n_fourier, n_out, n_out if n_fourier and config.constants else 0)
         layers[r] = [first, *(Layer(name, n_out, 0, n_out) for name in names[1:])]
     return layers
 
 
 def blocks_on(config: ModelConfig, grid: grids.Grid) -> Iterator[tuple[int, list[Layer], grids.Level]]:
-    """(resolution, layers, grid level) of each block. Blocks 4 to 32 share a level; the grid may have fewer levels."""
+    """(resolution, layers, grid level) of each block. Blocks up to `config.base` share one; a grid may have fewer levels."""
     for r, layers in blocks(config).items():
-        index = max(0, (r // grids.BASE).bit_length() - 1)
+        index = max(0, (r // config.base).bit_length() - 1)
         if index < len(grid.levels):
             yield r, layers, grid.levels[index]
 

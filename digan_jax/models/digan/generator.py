@@ -136,7 +136,7 @@ class ToRGB(nn.Module):
 
 
 class Block(nn.Module):
-    """Layers of one resolution: upsample, concatenate Fourier features (not in blocks 8 to 32), FMM layers, toRGB."""
+    """Layers of one resolution: upsample, concatenate Fourier features (not in blocks 8 to `config.base`), FMM layers, toRGB."""
 
     resolution: int
     layers: tuple[Layer, ...]
@@ -149,12 +149,13 @@ class Block(nn.Module):
         w, first = latents.content, self.layers[0]
         upsample = partial(kernels.upsample, repeat=level.repeat, kind=self.config.upsample)
         if first.n_fourier:
-            resolution = max(self.resolution, grids.BASE)
+            resolution = max(self.resolution, self.config.base)
             fourier = FourierFeatures(self.config, resolution, name="fourier")
             parts = [] if h is None else [upsample(h)]
             parts.append(fourier(w[:, 0], latents.motion, times, level))
             if first.n_constants:
-                shape = (self.config.constants, self.config.constants, first.n_constants)
+                side = min(self.config.constants, resolution)
+                shape = (side, side, first.n_constants)
                 constants = self.param("constants", nn.initializers.zeros, shape)
                 parts.append(kernels.sample(constants, level, offset=1 / resolution))
             h = kernels.concat(*parts)

@@ -66,7 +66,7 @@ def smooth_noise(motion: Float[Array, "b m"], times: Float[Array, "b t"]) -> Flo
         position = times / np.float32(SHORTEST * 2**j)
         knot = jnp.floor(position)
         weights = _spline(position - knot)
-        knots = knot.astype(jnp.int32)[..., None] + jnp.arange(-1, 3)
+        knots = knot.astype(jnp.int32)[..., None] + np.arange(-1, 3).reshape(1, 1, 4)
         parts.append(jnp.einsum("btk,btko->bto", weights, _knot_noise(motion, knots, j)))
     return jnp.concatenate(parts, axis=-1)
 
@@ -78,8 +78,9 @@ def _spline(u: Float[Array, "b t"]) -> Float[Array, "b t 4"]:
 
 
 def _knot_noise(motion: Float[Array, "b m"], knots: Int[Array, "b t k"], octave: int) -> Float[Array, "b t k o"]:
-    number = knots.astype(jnp.uint32)[..., None] * np.uint32(OCTAVE_WIDTH) + jnp.arange(OCTAVE_WIDTH, dtype=jnp.uint32)
-    bits = _hash(number ^ _hash(jnp.full((), octave + 1, jnp.uint32)))
+    entry = np.arange(OCTAVE_WIDTH, dtype=np.uint32).reshape(1, 1, 1, -1)
+    number = knots.astype(jnp.uint32)[..., None] * np.uint32(OCTAVE_WIDTH) + entry
+    bits = _hash(number ^ _hash(jnp.uint32(octave + 1)))
     chosen = ((bits >> 1) % np.uint32(motion.shape[-1])).astype(jnp.int32)
     values = jax.vmap(lambda row, i: row[i])(motion, chosen)
     return jnp.where(bits & 1 == 1, values, -values)

@@ -70,7 +70,7 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, implem
 
     @kernels.use(implementation)
     def init_generator(key) -> Params:
-        inputs = zeros(b, model.z_dim), label, zeros(b, model.motion_dim), zeros(b, 1), grids.native(r)
+        inputs = zeros(b, model.z_dim), label, zeros(b, model.motion_dim), zeros(b, 1), grids.native(r, model.base)
         return g.init(key, *inputs)["params"]
 
     @kernels.use(implementation)

@@ -70,7 +70,7 @@ def generate(setting: Setting, params: Params, noise: Noise, label) -> tuple[Pai
     """Generated pairs of frames, about in [-1, 1], and the batch mean of w."""
     net = networks_of(setting.config).generator
     content, w_mean = content_of(net, params, noise, label)
-    grid = grids.native(setting.config.model.resolution)
+    grid = grids.native(setting.config.model.resolution, setting.config.model.base)
     return net.synthesis(params, Latents(content, noise.motion), noise.times, grid), w_mean
 
 

@@ -139,7 +139,7 @@ def squared_gradients(setting: Setting, params: Params, frames: Pair, delta_t, l
 def path_length_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
     """Path length regularisation of the generator, times its interval (Karras et al. 2020)."""
     train, model = setting.config.train, setting.config.model
-    net, grid = networks_of(setting.config).generator, grids.native(model.resolution)
+    net, grid = networks_of(setting.config).generator, grids.native(model.resolution, model.base)
     label, noise = fake_label(batch, rng.stream(key, "label")), sample_noise(setting, key)
     shape = (train.batch_size, 2, model.resolution, model.resolution, 3)
     direction = setting.split(jax.random.normal(rng.stream(key, "path"), shape))
