@@ -23,7 +23,7 @@ def get_config() -> ConfigDict:
     m.n_classes = 0  # 0: unconditional
     m.rank = 10  # of the factorised multiplicative modulation (INR-GAN)
     m.n_frequencies = 128  # Fourier frequencies per level
-    m.basis = "content"  # of Fourier features: "content" (w predicts them), "shared" (learned), "moved" (w turns it)
+    m.basis = "content"  # of Fourier features: "content" (w predicts them), "shared" (learned), "phased", "moved" (by w)
     m.band = (0.5, 8.0)  # initial frequencies of a shared basis on the grid of 32, in cycles a frame; x r/32 above
     m.constants = 0  # nodes a side, at most, of learned constants beside Fourier features (INR-GAN, CIPS); 0: none
     m.modulation_gain = 0.0  # initial value of a learned factor of the modulation; 0: none, as if it were 1
@@ -32,6 +32,7 @@ def get_config() -> ConfigDict:
     m.base = 32  # resolution of the first level, which blocks 4 to base share: 8, 16 or 32
     m.critic = "pair"  # "pair": two networks; "shared": one trunk for both frames, an image and a motion head
     m.critic_features = "none"  # a third critic on features of "efficientnet_lite0" (Projected GAN; extra [eval])
+    m.class_term = "embedding"  # of the critics' scores: the release's, or "fading": a plain score plus a class's
 
     c.data = d = ConfigDict()
     d.source = "tfds"  # "tfds": a prepared dataset; "folder": prepares `path` on first use; "bouncing": synthetic;
@@ -65,6 +66,8 @@ def get_config() -> ConfigDict:
     t.penalty_sigma = 0.05  # of the noise in finite differences, frames being in [-1, 1] (Lin et al. 2025)
     t.features_weight = 0.1  # of the loss of `model.critic_features`
     t.features_blur_kimg = 0.0  # the feature critic sees blurred frames at first (Sauer et al. 2021), sharp ones from here
+    t.classes_from_kimg = 0.0  # with model.class_term "fading", classes do not matter before this (Shahbazi et al. 2022)
+    t.classes_by_kimg = 0.0  # and matter fully from here on
     t.horizon = 0.0  # generated pairs start up to so many clips later: times beyond the clip are trained too
     t.path_length_weight = 0.0  # 0: off; Karras et al. use 2
     t.path_length_every = 4  # iterations between path length steps; rescales G's Adam even if the weight is 0

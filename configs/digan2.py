@@ -14,9 +14,9 @@ compare real and generated pairs of equal Δt, with R1 and R2.
 from configs import base
 
 CHANGES = {
-    "model.basis": "shared",
+    "model.basis": "phased",
     "model.constants": 32,
-    "model.modulation_gain": 0.2,
+    "model.modulation_gain": 0.3,
     "model.motion": "octaves",
     "train.horizon": 2.0,
     "train.loss": "relativistic",

@@ -21,6 +21,7 @@ ADDED: dict[int, dict[str, object]] = {
         "model.base": 32,
         "model.critic": "pair",
         "model.critic_features": "none",
+        "model.class_term": "embedding",
         "train.critic_learning_rate": 0.0,
         "train.loss": "non_saturating",
         "train.penalty": "lazy",
@@ -29,6 +30,8 @@ ADDED: dict[int, dict[str, object]] = {
         "train.horizon": 0.0,
         "train.features_weight": 0.1,
         "train.features_blur_kimg": 0.0,
+        "train.classes_from_kimg": 0.0,
+        "train.classes_by_kimg": 0.0,
     },
 }
 

@@ -17,10 +17,11 @@ from digan_jax.errors import InputError
 RESOLUTIONS = (32, 64, 128, 256, 512)
 SOURCES = ("tfds", "folder", "bouncing", "digits", "rgb_digits")
 AUGMENTATIONS = ("color", "translation", "cutout")
-BASES = ("content", "shared", "moved")
+BASES = ("content", "shared", "phased", "moved")
 MOTIONS = ("linear", "octaves")
 UPSAMPLINGS = ("nearest", "bilinear")
 CRITICS = ("pair", "shared")
+CLASS_TERMS = ("embedding", "fading")
 CRITIC_FEATURES = ("none", "efficientnet_lite0")
 LOSSES = ("non_saturating", "relativistic")
 PENALTIES = ("lazy", "finite_differences")
@@ -62,6 +63,7 @@ class ModelConfig:
     base: int = 32
     critic: str = "pair"
     critic_features: str = "none"
+    class_term: str = "embedding"
 
     def __post_init__(self):
         for name, choices in _CHOICES.items():
@@ -94,6 +96,7 @@ _CHOICES = {
     "base": (8, 16, 32),
     "resolution": RESOLUTIONS, "basis": BASES, "motion": MOTIONS, "upsample": UPSAMPLINGS, "critic": CRITICS,
     "critic_features": CRITIC_FEATURES,
+    "class_term": CLASS_TERMS,
 }  # fmt: skip
 MODELS: dict[str, type] = {"digan": ModelConfig}  # family -> dataclass of its `model` group
 
@@ -156,6 +159,8 @@ class TrainConfig:
     horizon: float
     features_weight: float
     features_blur_kimg: float
+    classes_from_kimg: float
+    classes_by_kimg: float
     path_length_weight: float
     path_length_every: int
     path_length_decay: float
@@ -172,7 +177,7 @@ class TrainConfig:
         for name in ("total_kimg", "learning_rate", "adam_epsilon", "ema_half_life_kimg", "ema_rampup", "penalty_sigma"):
             require(getattr(self, name) > 0, f"train.{name}={getattr(self, name)}: must be more than 0.")
         for name in ("r1_gamma", "r2_gamma", "path_length_weight", "critic_learning_rate", "horizon", "features_weight",
-                     "features_blur_kimg"):
+                     "features_blur_kimg", "classes_from_kimg", "classes_by_kimg"):
             require(getattr(self, name) >= 0, f"train.{name}={getattr(self, name)}: must be 0 or more.")
         for name in ("adam_beta1", "adam_beta2", "w_avg_decay", "path_length_decay", "style_mixing_probability"):
             require(0 <= getattr(self, name) <= 1, f"train.{name}={getattr(self, name)}: must lie in [0, 1].")

@@ -17,7 +17,7 @@ from jaxtyping import Float, Real, UInt8
 from digan_jax import devices
 from digan_jax.evaluation import resizing
 from digan_jax.evaluation.features import c3d, i3d, i3d_weights, inception
-from digan_jax.models.pretrained import efficientnet, efficientnet_weights
+from digan_jax.pretrained import efficientnet, efficientnet_weights
 from digan_jax.shapes import Array
 
 VERSION = 1  # increase when the arithmetic changes, to invalidate cached features

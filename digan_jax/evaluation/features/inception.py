@@ -13,9 +13,9 @@ from etils import epath
 from jax import lax, nn
 from jaxtyping import Float
 
-from digan_jax.models.pretrained import states
-from digan_jax.models.pretrained.states import fold
-from digan_jax.models.pretrained.packaged import checksum
+from digan_jax.pretrained import states
+from digan_jax.pretrained.states import fold
+from digan_jax.pretrained.packaged import checksum
 from digan_jax.host.pickles.restricted import read_torch
 from digan_jax.shapes import Array
 

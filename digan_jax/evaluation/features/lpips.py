@@ -17,8 +17,8 @@ from jax import lax
 from jaxtyping import Float
 
 from digan_jax.errors import InputError
-from digan_jax.models.pretrained import states
-from digan_jax.models.pretrained.packaged import checksum
+from digan_jax.pretrained import states
+from digan_jax.pretrained.packaged import checksum
 from digan_jax.host.pickles.restricted import read_torch
 from digan_jax.shapes import Array
 

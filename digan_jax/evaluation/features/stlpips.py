@@ -15,7 +15,7 @@ from jax import lax
 from jaxtyping import Float
 
 from digan_jax.evaluation.features import lpips
-from digan_jax.models.pretrained import packaged
+from digan_jax.pretrained import packaged
 from digan_jax.host.pickles.restricted import read_torch
 from digan_jax.shapes import Array
 

@@ -111,13 +111,15 @@ class Critic(nn.Module):
         while r > 4:
             x = Block(channels(r), channels(r // 2), from_rgb=r == resolution, name=f"b{r}")(x)
             r //= 2
-        n_out = 1 if label is None else channels(4)
+        fades = self.config.class_term == "fading"
+        n_out = 1 if label is None else channels(4) + fades
         x = Epilogue(channels(4), n_out, self.mbstd_group_size, name="b4")(x.reshape(b, s, k, *x.shape[1:]))
         x = x.reshape(b, s, k, n_out)
         if label is None:
             return x[..., 0]
         embedding = Mapping(channels(4), LABEL_LAYERS, name="mapping")(None, label)
-        return jnp.sum(x * embedding[:, :, None], axis=-1) / np.float32(np.sqrt(channels(4)))
+        of_class = jnp.sum(x[..., fades:] * embedding[:, :, None], axis=-1) / np.float32(np.sqrt(channels(4)))
+        return x[..., 0] + label.sum(axis=-1)[..., None] * of_class if fades else of_class
 
 
 class Critics(nn.Module):

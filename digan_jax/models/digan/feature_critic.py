@@ -17,7 +17,7 @@ from jaxtyping import Float
 from digan_jax import kernels
 from digan_jax.models.digan.critics import Conv
 from digan_jax.models.digan.layers import leaky_relu
-from digan_jax.models.pretrained import efficientnet, efficientnet_weights
+from digan_jax.pretrained import efficientnet, efficientnet_weights
 from digan_jax.shapes import Array
 
 AFTER = {2: 10.0, 4: 9.0, 10: 8.0}  # blocks of EfficientNet-Lite0, and the deviation of their features on photographs

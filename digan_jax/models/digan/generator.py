@@ -17,7 +17,7 @@ from digan_jax import grids, kernels
 from digan_jax.config import ModelConfig
 from digan_jax.models.digan import architecture
 from digan_jax.models.digan.architecture import Layer
-from digan_jax.models.digan.constants import EPSILON, FREQUENCY_SCALE
+from digan_jax.models.digan.constants import EPSILON, FREQUENCY_SCALE, SHIFT_INIT
 from digan_jax.models.digan.layers import Dense, Mapping, add_bias, leaky_relu, scaled_normal
 from digan_jax.models.digan.motion import MOTIONS
 from digan_jax.shapes import Array, Latents, Motion
@@ -53,8 +53,9 @@ class SharedBasis(nn.Module):
     """Learned frequencies, in radians per half frame, and phases that all clips share, as in CIPS and StyleGAN3.
 
     When each clip has a basis of its own, a layout must be learnt for each. Initial directions are uniform, frequencies
-    log-uniform in `config.band` times resolution / 32. With `config.basis` "moved", four numbers predicted from w turn,
-    scale and shift the basis, initially by nothing.
+    log-uniform in `config.band` times resolution / 32. With `config.basis` "phased", w shifts the phase of each wave, at
+    first by about half a radian. With "moved", four numbers predicted from w turn, scale and shift the whole basis, at
+    first by nothing.
     """
 
     config: ModelConfig
@@ -71,6 +72,8 @@ class SharedBasis(nn.Module):
         frequency, phase = cycles * np.float32(np.pi), phase[None, None]
         if self.config.basis == "shared":
             return frequency, phase
+        if self.config.basis == "phased":
+            return frequency, phase + Dense(n, weight_init=SHIFT_INIT, name="shift")(w)[:, None]
         angle, stretch, *shift = jnp.moveaxis(Dense(4, weight_init=0.0, name="move")(w), 1, 0)
         cos, sin = (jnp.exp(stretch) * f(angle) for f in (jnp.cos, jnp.sin))
         turn = jnp.stack([jnp.stack([cos, sin], -1), jnp.stack([-sin, cos], -1)], axis=-2)  # [b 2 2]
@@ -191,7 +194,8 @@ class Generator(nn.Module):
     dtype: jnp.dtype
 
     def setup(self):
-        self.mapping = Mapping(self.config.w_dim, self.config.mapping_layers)
+        fades = self.config.class_term == "fading"
+        self.mapping = Mapping(self.config.w_dim, self.config.mapping_layers, fades)
         self.synthesis = Synthesis(self.config, self.dtype)
 
     def __call__(self, z, label, motion, times, grid):

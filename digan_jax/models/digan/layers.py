@@ -55,10 +55,15 @@ class Dense(nn.Module):
 
 
 class Mapping(nn.Module):
-    """Noise z, a class label or both to a vector w: normalise, concatenate, dense layers (learning rate times 0.01)."""
+    """Noise z, a class label or both to a vector w: normalise, concatenate, dense layers (learning rate times 0.01).
+
+    With `fades`, the class vector is multiplied by the sum of the label's entries: 1 for a one-hot label, less while the
+    classes fade in (Shahbazi et al. 2022).
+    """
 
     features: int
     n_layers: int
+    fades: bool = False
 
     @nn.compact
     def __call__(
@@ -67,7 +72,10 @@ class Mapping(nn.Module):
         parts = [] if z is None else [normalize(z)]
         if label is not None:
             width = self.features if z is None else z.shape[-1]
-            parts.append(normalize(Dense(width, name="embed")(label)))
+            weight = label.sum(axis=-1, keepdims=True) if self.fades else None
+            whole = label / jnp.maximum(weight, EPSILON) if self.fades else label
+            embedded = normalize(Dense(width, name="embed")(whole))
+            parts.append(embedded * weight if self.fades else embedded)
         x = jnp.concatenate(parts, axis=-1)
         for i in range(self.n_layers):
             x = leaky_relu(Dense(self.features, lr_multiplier=MAPPING_LR, name=f"fc{i}")(x))

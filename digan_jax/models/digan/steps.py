@@ -230,12 +230,24 @@ def ema_decay(step: Int[Array, ""], train: TrainConfig) -> Float[Array, ""]:
     return 0.5 ** (train.batch_size / jnp.maximum(half_life, 1e-8))
 
 
+def fade_classes(setting: Setting, batch: Batch, step: Int[Array, ""]) -> Batch:
+    """One-hot labels times a weight that grows from 0 to 1, for `model.class_term` "fading" (Shahbazi et al. 2022)."""
+    train = setting.config.train
+    if setting.config.model.class_term != "fading" or batch.condition is None:
+        return batch
+    seen = step.astype(jnp.float32) * (train.batch_size / 1000)
+    over = max(train.classes_by_kimg - train.classes_from_kimg, 1e-6)
+    weight = jnp.clip((seen - train.classes_from_kimg) / over, 0, 1)
+    return batch._replace(condition=batch.condition._replace(label=batch.condition.label * weight))
+
+
 def iteration(setting: Setting, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
     """Generator step, critic step, lazy regularisers when due, EMA. Random keys depend on (train.seed, name, step)."""
     train = setting.config.train
     key = lambda name: rng.stream(jax.random.key(train.seed), name, state.step)
     keep = lambda state: state
     step = state.step
+    batch = fade_classes(setting, batch, step)
 
     state, generator_metrics = generator_step(setting, state, batch, key("generator"))
     if train.path_length_weight > 0:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from digan_jax.models.pretrained import efficientnet, packaged, states
+from digan_jax.pretrained import efficientnet, packaged, states
 from digan_jax.host.pickles.restricted import read_torch
 
 SOURCE = packaged.PackagedFile(

@@ -11,7 +11,7 @@ from PIL import Image
 from digan_jax.errors import InputError
 from digan_jax.evaluation import resizing
 from digan_jax.evaluation.features import extractors
-from digan_jax.models.pretrained import efficientnet, efficientnet_weights, packaged
+from digan_jax.pretrained import efficientnet, efficientnet_weights, packaged
 
 
 def _installed() -> bool:

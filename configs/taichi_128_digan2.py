@@ -1,0 +1,14 @@
+"""As taichi_128, with what beats the release on two cores (configs/digan2.py; docs/experiments.md).
+
+Data      as taichi_128.
+Command   digan train --config taichi_128_digan2 --workdir runs/taichi_128_digan2
+Hardware  as taichi_128; docs/training.md has batch sizes for single GPUs.
+Cost      COST
+Published none; not measured at this size.
+"""
+
+from configs import digan2, taichi_128
+
+
+def get_config():
+    return digan2.turned_on(taichi_128.get_config())

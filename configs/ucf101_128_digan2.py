@@ -1,0 +1,14 @@
+"""As ucf101_128, with what beats the release on two cores (configs/digan2.py; docs/experiments.md).
+
+Data      as ucf101_128.
+Command   digan train --config ucf101_128_digan2 --workdir runs/ucf101_128_digan2
+Hardware  as ucf101_128; docs/training.md has batch sizes for single GPUs.
+Cost      COST
+Published none; not measured at this size.
+"""
+
+from configs import digan2, ucf101_128
+
+
+def get_config():
+    return digan2.turned_on(ucf101_128.get_config())
