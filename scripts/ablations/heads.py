@@ -1,18 +1,29 @@
 """Talking heads at 32 x 32 on two CPU cores: arms of docs/experiments.md.
 
 Data      bash scripts/ablations/prepare_heads.sh
-Command   python scripts/ablations/run.py scripts/ablations/heads.py --out runs/heads --kimg 20,40
+Command   python scripts/ablations/run.py scripts/ablations/heads.py --out runs/heads --kimg 20,40,80
 """
 
-from configs import base
+from configs import base, digan2
 
-NEW = {
-    "model.basis": "shared", "model.modulation_gain": 0.2, "model.constants": 32,
-    "train.loss": "relativistic", "train.penalty": "finite_differences", "train.r1_gamma": 1.0, "train.r2_gamma": 1.0,
-}  # fmt: skip
+SHARED = {"model.basis": "shared", "model.modulation_gain": 0.2, "train.batch_size": 8, "train.r1_gamma": 5.0}
+CONSTANTS = {**SHARED, "model.constants": 32}
+RELATIVISTIC = {"train.loss": "relativistic", "train.r2_gamma": 5.0}
 ARMS = {
     "release": {},
-    "new": NEW,
+    "release_batch8": {"train.batch_size": 8, "train.r1_gamma": 5.0},
+    "shared": SHARED,
+    "constants": CONSTANTS,
+    "relativistic": {**CONSTANTS, **RELATIVISTIC},
+    "finite_differences": {**CONSTANTS, **RELATIVISTIC, "train.penalty": "finite_differences"},
+    "shared_critic": {**CONSTANTS, **RELATIVISTIC, "model.critic": "shared"},
+    "levels_from_8": {**CONSTANTS, **RELATIVISTIC, "model.base": 8, "model.upsample": "bilinear"},
+    "batch16": {**CONSTANTS, **RELATIVISTIC, "train.batch_size": 16},
+    "batch4": {**CONSTANTS, **RELATIVISTIC, "train.batch_size": 4},
+    "moved": {**CONSTANTS, **RELATIVISTIC, "model.basis": "moved"},
+    "octaves": {**CONSTANTS, **RELATIVISTIC, "model.motion": "octaves", "train.horizon": 2.0},
+    "features": {**CONSTANTS, **RELATIVISTIC, "model.critic_features": "efficientnet_lite0"},
+    "digan2": {**digan2.CHANGES, "train.batch_size": 8},
 }
 
 
@@ -23,6 +34,5 @@ def get_config():
     c.data.name, c.data.data_dir = "heads32", "datasets"
     c.data.flip = False
     c.train.batch_size = 16
-    c.checkpoint.every_kimg = 10.0
     c.log.samples_every_kimg = 10.0
     return c
