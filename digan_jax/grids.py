@@ -38,7 +38,8 @@ class Level:
 @partial(jax.tree_util.register_dataclass, data_fields=["levels"], meta_fields=["enlarge"])
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """A pyramid of levels B, 2B, ... R; B is 32 in the release. Coordinates are data, so grids of equal sizes share one compiled program.
+    """A pyramid of levels B, 2B, ... R; B is 32 in the release. Coordinates are data, so grids of equal sizes share one
+    compiled program.
 
     If the pyramid stops below R, `enlarge` is the factor by which the last level's frames are upsampled.
     """

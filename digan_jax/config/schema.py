@@ -76,6 +76,10 @@ class ModelConfig:
         require(self.n_classes >= 0, f"model.n_classes={self.n_classes}: must be 0 (unconditional) or more.")
         for name in ("constants", "modulation_gain"):
             require(getattr(self, name) >= 0, f"model.{name}={getattr(self, name)}: must be 0 (off) or more.")
+        require(
+            self.motion == "linear" or self.motion_dim >= 4,
+            f"model.motion_dim={self.motion_dim}: the motion 'octaves' needs 4 or more.",
+        )
         band = tuple(self.band)
         require(
             len(band) == 2 and 0 < band[0] < band[1],

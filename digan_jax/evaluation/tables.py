@@ -24,6 +24,7 @@ def table(report: dict) -> str:
         f"made       {report['date']}, on {report['device']}, in {report['seconds']:.0f} s",
         "",
     ]
+    trained_with = report.get("trained_with", [])  # reports of before this lack it
     lines += _aligned(_rows(report))
     lines += ["", "Lower FVD is better. For reference, FVD of other, frozen (no motion) and shuffled real clips."]
     for name, p in report["protocols"].items():
@@ -32,6 +33,7 @@ def table(report: dict) -> str:
             f"{'draws' if p['draws'] > 1 else 'draw'}, {p['frames']} frames, stride {p['stride']}; {p['choice']}; "
             f"{p['resize']}; {p['quantise']}; real frames {_stored(p)}. {p['source']}."
         )
+    lines += [f"{name}: a critic of this model was trained on its features; no fair judge." for name in trained_with]
     lines += [f"left out: {name}: {reason}" for name, reason in report["skipped"].items()]
     for side in (subject, real):
         if skipped := side.get("skipped_files"):

@@ -128,6 +128,7 @@ def run(request: EvaluateRequest, progress: Progress = Progress()) -> dict:
         "real": real.describe(),
         "protocols": numbers,
         "skipped": skipped,
+        "trained_with": _networks_trained_with(fake),
         "motion": _motion_numbers(fake) if isinstance(fake, sides.GeneratedClips) else None,
         "weights": checksums,
         "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
@@ -135,6 +136,13 @@ def run(request: EvaluateRequest, progress: Progress = Progress()) -> dict:
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def _networks_trained_with(fake) -> list[str]:
+    """Networks whose features a critic of the model saw: distances in them are no fair judge of it."""
+    model = isinstance(fake, sides.GeneratedClips)
+    features = getattr(fake.model.config, "critic_features", "none") if model else "none"
+    return [] if features == "none" else [features]
 
 
 def _version(package: str) -> str | None:

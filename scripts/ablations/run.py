@@ -11,6 +11,7 @@ the training split and over the split "val", whose clips no arm sees.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib.util
 import json
 import re
@@ -55,7 +56,7 @@ def main() -> None:
         for seed in map(int, options.seeds.split(",")):
             run = out / f"{name}_{seed}"
             overrides = [f"--config.{field}={value}" for field, value in {**arms[name], "train.seed": seed}.items()]
-            overrides += [f"--config.checkpoint.every_kimg={kimgs[0]}", f"--config.checkpoint.keep_every_kimg={kimgs[0]}"]
+            overrides += [f"--config.checkpoint.{name}={kimgs[0]}" for name in ("every_kimg", "keep_every_kimg")]
             for kimg in kimgs:
                 train(options.table, run, kimg, overrides)
                 measure(options, run, kimg, overrides)
@@ -98,6 +99,7 @@ def measure(options, run: Path, kimg: float, overrides: list[str]) -> None:
     fakes = draw(TIMES)
     fake = network(fakes)
     small = lambda x: x[:, [0, 8]].reshape(len(x), -1).astype(np.float32) / 255
+    distances = coverage.nearest(small(fakes), small(shown))[1]
     precision, recall = coverage.precision_recall(real, fake)
     result = {
         "fvd": frechet.frechet_distance(real, fake),
@@ -106,7 +108,7 @@ def measure(options, run: Path, kimg: float, overrides: list[str]) -> None:
         "precision": precision,
         "recall": recall,
         "coverage": coverage.density_coverage(real, fake)[1],
-        "nearest": float(np.sqrt(np.mean(coverage.nearest(small(fakes), small(shown))[1] ** 2 / small(shown).shape[1]))),
+        "nearest": float(np.sqrt(np.mean(np.square(distances) / small(shown).shape[1]))),
         **speed(run, kimg),
     }
     if options.beyond:
@@ -126,11 +128,10 @@ def measure(options, run: Path, kimg: float, overrides: list[str]) -> None:
 
 def real_features(options, config, split: str, network) -> tuple[np.ndarray, np.ndarray]:
     """Features of real clips of a split, kept beside the runs, and the clips."""
-    import dataclasses
-
     source = open_source(dataclasses.replace(config.data, split=split), config.model)
     windows = clips.windows(source.frame_counts, 16, config.data.stride)
-    records, starts = windows.locate(((np.arange(options.clips) + 0.5) * windows.total / options.clips).astype(np.int64))
+    spread = (np.arange(options.clips) + 0.5) * windows.total / options.clips
+    records, starts = windows.locate(spread.astype(np.int64))
     steps = np.arange(16) * config.data.stride
     read = np.stack([source.read_frames(int(r), s + steps) for r, s in zip(records, starts)])
     kept = Path(options.out) / f"real_{split}_{source.fingerprint}_{options.clips}.npy"

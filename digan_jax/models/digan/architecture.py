@@ -39,7 +39,7 @@ def blocks(config: ModelConfig) -> dict[int, list[Layer]]:
 
 
 def blocks_on(config: ModelConfig, grid: grids.Grid) -> Iterator[tuple[int, list[Layer], grids.Level]]:
-    """(resolution, layers, grid level) of each block. Blocks up to `config.base` share one; a grid may have fewer levels."""
+    """(resolution, layers, grid level) of each block. Blocks up to `config.base` share one; a grid may end early."""
     for r, layers in blocks(config).items():
         index = max(0, (r // config.base).bit_length() - 1)
         if index < len(grid.levels):

@@ -139,7 +139,7 @@ class ToRGB(nn.Module):
 
 
 class Block(nn.Module):
-    """Layers of one resolution: upsample, concatenate Fourier features (not in blocks 8 to `config.base`), FMM layers, toRGB."""
+    """Layers of one resolution: upsample, concatenate Fourier features (in block 4 and above the base), FMM layers, toRGB."""
 
     resolution: int
     layers: tuple[Layer, ...]

@@ -58,8 +58,8 @@ def smooth_noise(motion: Float[Array, "b m"], times: Float[Array, "b t"]) -> Flo
     """OCTAVE_WIDTH numbers for each time scale: cubic B-splines of white noise at knots SHORTEST·2^j apart.
 
     Each number is normal with unit variance at every time, over motion vectors. The noise of knot k of octave j is
-    entries of the motion vector, chosen and signed by a hash of (j, k): a pure function that needs no state, and that
-    interpolates where motion vectors do.
+    entries of the motion vector, one further for each knot, with signs by a hash of (j, k): a pure function without
+    state that interpolates where motion vectors do.
     """
     parts = []
     for j in range(OCTAVES):
@@ -78,12 +78,12 @@ def _spline(u: Float[Array, "b t"]) -> Float[Array, "b t 4"]:
 
 
 def _knot_noise(motion: Float[Array, "b m"], knots: Int[Array, "b t k"], octave: int) -> Float[Array, "b t k o"]:
-    entry = np.arange(OCTAVE_WIDTH, dtype=np.uint32).reshape(1, 1, 1, -1)
-    number = knots.astype(jnp.uint32)[..., None] * np.uint32(OCTAVE_WIDTH) + entry
-    bits = _hash(number ^ _hash(jnp.uint32(octave + 1)))
-    chosen = ((bits >> 1) % np.uint32(motion.shape[-1])).astype(jnp.int32)
+    number = np.arange(OCTAVE_WIDTH, dtype=np.uint32).reshape(1, 1, 1, -1) + np.uint32(octave * OCTAVE_WIDTH + 1)
+    first = _hash(number) % np.uint32(motion.shape[-1])
+    chosen = (knots[..., None] + first.astype(jnp.int32)) % motion.shape[-1]  # neighbouring knots share no entry
+    sign = _hash(knots.astype(jnp.uint32)[..., None] ^ _hash(number + np.uint32(0x9E3779B9))) & 1
     values = jax.vmap(lambda row, i: row[i])(motion, chosen)
-    return jnp.where(bits & 1 == 1, values, -values)
+    return jnp.where(sign == 1, values, -values)
 
 
 def _hash(x: UInt32[Array, "*n"]) -> UInt32[Array, "*n"]:

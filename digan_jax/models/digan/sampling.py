@@ -87,7 +87,8 @@ def draw_fakes(setting: Setting, batch: Batch, key: Key[Array, ""]) -> tuple[Noi
     train = setting.config.train
     noise = sample_noise(setting, key)
     if train.loss == "relativistic":
-        label, times = label_of(batch), times_lib.between(rng.stream(key, "times"), batch.times, setting.config.data.frames)
+        label = label_of(batch)
+        times = times_lib.between(rng.stream(key, "times"), batch.times, setting.config.data.frames)
     else:
         label, times = fake_label(batch, rng.stream(key, "label")), noise.times
     if train.horizon:
