@@ -64,7 +64,7 @@ def _with_move(synthesis, bias):
 def test_a_gain_of_zero_takes_the_modulation_away():
     model = model_of(modulation_gain=0.3, basis="shared", resolution=32)
     gains = {name: x for name, x in leaves(model.params).items() if name.endswith("gain")}
-    assert len(gains) == model.nets.generator.n_layers - 1 and set(map(float, gains.values())) == {np.float32(0.3)}
+    assert len(gains) == model.nets.generator.n_layers - 1 and {x.item() for x in gains.values()} == {np.float32(0.3)}
     off = jax.tree_util.tree_map_with_path(
         lambda path, x: x * 0 if "gain" in str(path[-1]) or "torgb" in str(path) else x, model.params
     )

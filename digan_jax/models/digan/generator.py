@@ -118,7 +118,7 @@ class FMMLayer(nn.Module):
         b = style[:, rank * n_out :].reshape(-1, rank, n_in)
         ab = jnp.einsum("bri,bor->bio", b, a) / np.float32(np.sqrt(rank))
         if self.config.modulation_gain:
-            ab *= self.param("gain", nn.initializers.constant(self.config.modulation_gain), ())
+            ab *= self.param("gain", nn.initializers.constant(self.config.modulation_gain), (1,))[:, None, None]
         modulated = weight.T[None] * (ab + 1)
         return modulated / (jnp.sqrt(jnp.sum(jnp.square(modulated), axis=1, keepdims=True)) + EPSILON)
 
