@@ -3,7 +3,7 @@
 Data      as taichi_128.
 Command   digan train --config taichi_128_digan2 --workdir runs/taichi_128_digan2
 Hardware  as taichi_128; docs/training.md has batch sizes for single GPUs.
-Cost      per kimg about a fifth more than that of the release (docs/experiments.md), by two cores at 32 x 32.
+Cost      a kimg takes 9 to 19 % longer than the release's, measured on two cores at 32 x 32 (docs/experiments.md).
 Published none; not measured at this size.
 """
 

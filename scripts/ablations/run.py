@@ -29,7 +29,7 @@ from digan_jax.data.sources import open_source
 from digan_jax.evaluation.features.extractors import i3d_extractor
 from digan_jax.evaluation.metrics import coverage, frechet
 from digan_jax.host.video_files import to_uint8
-from digan_jax.rendering.contact_sheets import real_above_generated
+from digan_jax.rendering.contact_sheets import grid_of_clips, real_above_generated
 
 TIMES = np.arange(16) / 15
 SHOWN = 6  # clips in a strip
@@ -114,16 +114,15 @@ def measure(options, run: Path, kimg: float, overrides: list[str]) -> None:
     if options.beyond:
         result["fvd_beyond"] = frechet.frechet_distance(real, network(draw(2 + TIMES)))
     every = max(1, options.clips // SHOWN)
-    sheet = real_above_generated(shown[::every][:SHOWN], fakes[:SHOWN])
-    Image.fromarray(sheet).resize((sheet.shape[1] * 2, sheet.shape[0] * 2), Image.Resampling.NEAREST).save(
-        file.with_suffix(".png")
-    )
-    tiles = fakes[:64, 8].reshape(8, 8, *fakes.shape[2:]).transpose(0, 2, 1, 3, 4)
-    tiles = tiles.reshape(8 * fakes.shape[2], -1, 3)
-    Image.fromarray(tiles).resize((tiles.shape[1] * 3, tiles.shape[0] * 3), Image.Resampling.NEAREST).save(
-        file.with_name(f"{file.stem}_64.png")
-    )
+    enlarged(real_above_generated(shown[::every][:SHOWN], fakes[:SHOWN]), 2).save(file.with_suffix(".png"))
+    many = fakes[:64, 8:9]
+    enlarged(grid_of_clips(many, 8, 8)[0], 3).save(file.with_name(f"{file.stem}_64.png"))
     file.write_text(json.dumps(result, indent=1))
+
+
+def enlarged(picture: np.ndarray, times: int) -> Image.Image:
+    """A picture with pixels as squares."""
+    return Image.fromarray(np.kron(picture, np.ones((times, times, 1), np.uint8)))
 
 
 def real_features(options, config, split: str, network) -> tuple[np.ndarray, np.ndarray]:
@@ -142,9 +141,12 @@ def real_features(options, config, split: str, network) -> tuple[np.ndarray, np.
 
 
 def speed(run: Path, kimg: float) -> dict:
-    """Minutes of training and the median rate, by the log."""
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    """Minutes of training and the median rate, by the log; nothing for a run too short to have one."""
+    log = run / "metrics.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     lines = [line for line in lines if "rate/seconds_per_kimg" in line and line["progress/kimg"] <= kimg + 0.1]
+    if not lines:
+        return {}
     kimgs = np.diff([0, *(line["progress/kimg"] for line in lines)])
     seconds = kimgs * [line["rate/seconds_per_kimg"] for line in lines]
     return {
