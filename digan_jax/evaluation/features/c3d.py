@@ -17,9 +17,9 @@ from jaxtyping import Float
 
 from digan_jax.errors import InputError
 from digan_jax.evaluation.features import i3d
+from digan_jax.host.arrays import read_arrays
 from digan_jax.pretrained import states
 from digan_jax.pretrained.packaged import checksum
-from digan_jax.host.arrays import read_arrays
 from digan_jax.shapes import Array
 
 RESIZED, CROPPED = 128, 112  # pixels a side

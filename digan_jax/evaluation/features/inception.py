@@ -13,10 +13,9 @@ from etils import epath
 from jax import lax, nn
 from jaxtyping import Float
 
-from digan_jax.pretrained import states
-from digan_jax.pretrained.states import fold
-from digan_jax.pretrained.packaged import checksum
 from digan_jax.host.pickles.restricted import read_torch
+from digan_jax.pretrained import states
+from digan_jax.pretrained.packaged import checksum
 from digan_jax.shapes import Array
 
 SIZE = 299  # pixels a side
@@ -36,7 +35,7 @@ def load(path: epath.PathLike) -> tuple[dict, str]:
     for name, (h, w, i, o) in _LAYERS.items():
         wanted = states.convolution_and_norm(f"{name}.conv", f"{name}.bn", (o, i, h, w))
         kernel, *norm = states.checked(state, wanted, path, "the Inception of FID, pt_inception-2015-12-05").values()
-        weights[name] = fold(np.moveaxis(kernel, (0, 1), (3, 2)), *norm, _EPSILON)  # [o i h w] -> [h w i o]
+        weights[name] = states.fold(np.moveaxis(kernel, (0, 1), (3, 2)), *norm, _EPSILON)  # [o i h w] -> [h w i o]
     return weights, checksum(path)
 
 

@@ -17,9 +17,9 @@ from jax import lax
 from jaxtyping import Float
 
 from digan_jax.errors import InputError
+from digan_jax.host.pickles.restricted import read_torch
 from digan_jax.pretrained import states
 from digan_jax.pretrained.packaged import checksum
-from digan_jax.host.pickles.restricted import read_torch
 from digan_jax.shapes import Array
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # RGB; the published scaling layer

@@ -15,8 +15,8 @@ from jax import lax
 from jaxtyping import Float
 
 from digan_jax.evaluation.features import lpips
-from digan_jax.pretrained import packaged
 from digan_jax.host.pickles.restricted import read_torch
+from digan_jax.pretrained import packaged
 from digan_jax.shapes import Array
 
 SOURCE = packaged.PackagedFile(

@@ -5,7 +5,7 @@ Both are the residual network of StyleGAN2 (Karras et al. 2020); they share no w
 
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
@@ -60,6 +60,13 @@ class Block(nn.Module):
         return (skip + x) * half
 
 
+def halve(x: Images, channels: Callable[[int], int], first: int, last: int) -> Images:
+    """Blocks that take x from resolution `first` down to `last`; called inside the module that owns them."""
+    for r in (first >> i for i in range((first // last).bit_length() - 1)):
+        x = Block(channels(r), channels(r // 2), from_rgb=r == first, name=f"b{r}")(x)
+    return x
+
+
 def minibatch_deviation(x: Float[Array, "b s k h w c"], group_size: int) -> Float[Array, "b s k h w 1"]:
     """Minibatch standard deviation: one number per group of samples (Karras et al. 2018).
 
@@ -107,10 +114,7 @@ class Critic(nn.Module):
         channels, resolution = self.config.channels, self.resolution
         b, s, k = images.shape[:3]
         x = images.reshape(b * s * k, *images.shape[3:]).astype(self.dtype)
-        r = resolution
-        while r > 4:
-            x = Block(channels(r), channels(r // 2), from_rgb=r == resolution, name=f"b{r}")(x)
-            r //= 2
+        x = halve(x, channels, resolution, 4)
         fades = self.config.class_term == "fading"
         n_out = 1 if label is None else channels(4) + fades
         x = Epilogue(channels(4), n_out, self.mbstd_group_size, name="b4")(x.reshape(b, s, k, *x.shape[1:]))
@@ -162,10 +166,7 @@ class SharedCritics(nn.Module):
     ) -> tuple[Float[Array, "b s"], Float[Array, "b s 2"]]:
         channels, (b, s, k) = self.config.channels, frames.shape[:3]
         x = frames.reshape(b * s * k, *frames.shape[3:]).astype(self.dtype)
-        r = self.config.resolution
-        while r > HEADS:
-            x = Block(channels(r), channels(r // 2), from_rgb=r == self.config.resolution, name=f"b{r}")(x)
-            r //= 2
+        x = halve(x, channels, self.config.resolution, HEADS)
         each = x.reshape(b, s, k, *x.shape[1:])
         delta_t = jnp.broadcast_to(motion_inputs[:, :, :1, :1, -1:], (b, s, HEADS, HEADS, 1)).astype(x.dtype)
         together = jnp.concatenate([*jnp.moveaxis(each, 2, 0), delta_t], axis=-1)[:, :, None]

@@ -110,7 +110,7 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
         sides.append((fakes, deltas(noise.times), label, "augment/fake"))
 
     def loss(params):
-        squares = [squared_gradients(setting, params, *side[:3], rng.stream(key, side[3])) for side in sides]
+        squares = [penalty_squares(setting, params, *side[:3], rng.stream(key, side[3])) for side in sides]
         weighted = [of_heads.sum() * (gamma / 2 * train.r1_every) for gamma, of_heads in zip(gammas, squares)]
         return sum(weighted[1:], weighted[0]), squares[0]
 
@@ -118,7 +118,7 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
     return dataclasses.replace(update_critic(setting, state, gradients), r1=squares)
 
 
-def squared_gradients(setting: Setting, params: Params, frames: Pair, delta_t, label, key) -> Float[Array, "2"]:
+def penalty_squares(setting: Setting, params: Params, frames: Pair, delta_t, label, key) -> Float[Array, "2"]:
     """Mean squared gradient norms of the (motion, image) scores of pairs, see `r1_step`."""
     policy = setting.config.train.augment
     draws = augment.draw(key, len(frames), setting.config.model.resolution)
