@@ -25,6 +25,7 @@ def get_config() -> ConfigDict:
     m.n_frequencies = 128  # Fourier frequencies per level
     m.basis = "content"  # of Fourier features: "content" (w predicts them), "shared" (learned), "phased", "moved" (by w)
     m.band = (0.5, 8.0)  # initial frequencies of a shared basis on the grid of 32, in cycles a frame; x r/32 above
+    m.places = 0  # groups of waves that content and motion move as wholes, beside one at rest; 0: none
     m.constants = 0  # nodes a side, at most, of learned constants beside Fourier features (INR-GAN, CIPS); 0: none
     m.modulation_gain = 0.0  # initial value of a learned factor of the modulation; 0: none, as if it were 1
     m.motion = "linear"  # phases of motion: "linear", or "octaves" (aperiodic, zero at t = 0)

@@ -56,6 +56,7 @@ class ModelConfig:
     n_frequencies: int = 128
     basis: str = "content"
     band: tuple[float, ...] = (0.5, 8.0)
+    places: int = 0
     constants: int = 0
     modulation_gain: float = 0.0
     motion: str = "linear"
@@ -74,7 +75,7 @@ class ModelConfig:
             value = getattr(self, name)
             require(value >= 1, f"model.{name}={value}: must be 1 or more.")
         require(self.n_classes >= 0, f"model.n_classes={self.n_classes}: must be 0 (unconditional) or more.")
-        for name in ("constants", "modulation_gain"):
+        for name in ("places", "constants", "modulation_gain"):
             require(getattr(self, name) >= 0, f"model.{name}={getattr(self, name)}: must be 0 (off) or more.")
         require(
             self.motion == "linear" or self.motion_dim >= 4,

@@ -103,7 +103,7 @@ def frames(x: Features) -> Float[Array, "b t h w c"]:
     return _implementation().frames(x)
 
 
-def each_frame(f: Callable, times: Float[Array, "b t"]) -> Float[Array, "b t _"]:
+def each_frame(f: Callable, times: Float[Array, "b t"]) -> Float[Array, "b t *_"]:
     """f(times), bit for bit the same for a frame whatever the number of frames."""
     return _implementation().each_frame(f, times)
 

@@ -67,7 +67,7 @@ def frames(x: Pixels) -> Pixels:
     return x
 
 
-def each_frame(f: Callable, times: Float[Array, "b t"]) -> Float[Array, "b t _"]:
+def each_frame(f: Callable, times: Float[Array, "b t"]) -> Float[Array, "b t *_"]:
     return f(times)
 
 

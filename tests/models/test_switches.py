@@ -11,7 +11,8 @@ import pytest
 from digan_jax import grids
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
-from digan_jax.models.digan import feature_critic, losses, motion, networks, times
+from digan_jax.kernels import reference
+from digan_jax.models.digan import feature_critic, generator, losses, motion, networks, times
 from digan_jax.models.interface import Setting
 from digan_jax.rendering import generate
 from digan_jax.rendering.model import Model
@@ -59,6 +60,30 @@ def _with_move(synthesis, bias):
     basis = {**synthesis["b4"]["fourier"]["basis"], "move": {"weight": jnp.zeros((4, 8)), "bias": bias}}
     fourier = {**synthesis["b4"]["fourier"], "basis": basis}
     return {**synthesis, "b4": {**synthesis["b4"], "fourier": fourier}}
+
+
+def test_groups_of_waves_move_to_their_places():
+    """A group at place p is at x what it was at x + p; the first of k + 1 groups stays."""
+    frequency = jax.random.normal(jax.random.key(0), (6, 2)) * 3
+    here, there = (grids.smooth(32, 4, 4, (x, y, x + 1, y + 1)).levels[0] for x, y in ((-0.5, -0.5), (-0.3, -0.6)))
+    places = jnp.float32([[[[0.2, -0.1], [0.0, 0.0]]]])
+    rest = jnp.zeros((1, 1, 6))
+    of = lambda phase, level: np.asarray(reference.fourier(frequency, phase, level))
+    shifted = of(generator.moved(frequency, places), here)
+    in_group = np.array([False, False, True, True, False, False] * 2)  # of sines and cosines
+    np.testing.assert_allclose(shifted[..., in_group], of(rest, there)[..., in_group], atol=1e-5)  # float32 angles
+    np.testing.assert_allclose(shifted[..., ~in_group], of(rest, here)[..., ~in_group], atol=1e-5)
+
+
+def test_places_are_those_of_all_levels():
+    model = model_of(basis="phased", places=2, motion="octaves")
+    places = [name for name in leaves(model.params["synthesis"]) if "place." in name or "drift" in name]
+    assert sorted(places) == ["places.drift.weight", "places.place.bias", "places.place.weight"]
+    moved = jax.tree.map(jnp.copy, model.params)
+    moved["synthesis"]["places"]["place"]["bias"] = jnp.float32([0.3, 0, 0, 0])
+    lat = model.latents([0])
+    before, after = (dataclasses.replace(model, params=p).generate(lat, [0.0]) for p in (model.params, moved))
+    assert np.abs(before - after).max() > 1e-2
 
 
 def test_a_gain_of_zero_takes_the_modulation_away():
@@ -110,7 +135,7 @@ def test_octaves_begin_alike_and_stay_normal():
     np.testing.assert_allclose(np.asarray(noise).std(0), 1, atol=0.06)  # of 4000: 4 sigma are 0.045; maximum of 448
     far = np.corrcoef(np.asarray(noise[:, 3]).ravel(), np.asarray(noise[:, 6]).ravel())[0, 1]
     assert abs(far) < 0.02
-    model = model_of(motion="octaves", basis="shared", resolution=32)
+    model = model_of(motion="octaves", basis="shared", places=1, resolution=32)
     clips = model.sample([5, 5], [0.0, 0.5], motion_ids=[1, 2])
     np.testing.assert_allclose(clips[0, 0], clips[1, 0], atol=1e-5)  # one beginning
     assert np.abs(clips[0, 1] - clips[1, 1]).max() > 1e-2  # many motions

@@ -102,7 +102,7 @@ def frames(x: Folded | Upsampled) -> Float[Array, "b t _ _ _"]:
     return jnp.concatenate([upper, *(jnp.flip(side, (2, 3)) for side in lower)], axis=2)
 
 
-def each_frame(f: Callable, times: Float[Array, "b t"]) -> Float[Array, "b t _"]:
+def each_frame(f: Callable, times: Float[Array, "b t"]) -> Float[Array, "b t *_"]:
     """XLA:CPU multiplies one row by another kernel that sums in another order: pad a single frame to two."""
     n = times.shape[1]
     if n == 1:

@@ -12,6 +12,8 @@ MAPPING_LR = 0.01  # learning rate multiplier of mapping layers (Karras et al. 2
 # Generator
 FREQUENCY_SCALE = float(np.sqrt(10))  # scale of the spatial frequencies; in radians per half frame
 SHIFT_INIT = 0.5  # initial deviation of w's phase shifts, in radians, for the basis "phased"
+PLACE_INIT = 0.2  # initial deviation of the places of groups of waves, in half frames
+PLACE_WIDTH = 64  # of their motion code
 MOTION_SCALE = 0.25  # scale of time in the phases
 MOTION_SLOPE = 0.01  # slope of the leaky ReLU in the phases, which has no gain
 OCTAVES = 4  # time scales of the motion code "octaves"

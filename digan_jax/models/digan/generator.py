@@ -17,7 +17,7 @@ from digan_jax import grids, kernels
 from digan_jax.config import ModelConfig
 from digan_jax.models.digan import architecture
 from digan_jax.models.digan.architecture import Layer
-from digan_jax.models.digan.constants import EPSILON, FREQUENCY_SCALE, SHIFT_INIT
+from digan_jax.models.digan.constants import EPSILON, FREQUENCY_SCALE, PLACE_INIT, PLACE_WIDTH, SHIFT_INIT
 from digan_jax.models.digan.layers import Dense, Mapping, add_bias, leaky_relu, scaled_normal
 from digan_jax.models.digan.motion import MOTIONS
 from digan_jax.shapes import Array, Latents, Motion
@@ -28,7 +28,8 @@ Pixels = Float[Array, "b *pixels c"]  # pixels of all frames; `kernels` defines 
 class FourierFeatures(nn.Module):
     """Fourier features (paper, eq. 4 and 5): frequencies depend on content, phases on content, motion and time.
 
-    With `config.basis` "shared" or "moved", frequencies and phases at rest are those of `SharedBasis` instead.
+    With `config.basis` "shared", "phased" or "moved", frequencies and phases at rest are those of `SharedBasis` instead.
+    With `config.places`, the waves are dealt into that many groups, each moved to a place of its own, and one at rest.
     """
 
     config: ModelConfig
@@ -36,7 +37,12 @@ class FourierFeatures(nn.Module):
 
     @nn.compact
     def __call__(
-        self, w: Float[Array, "b w"], motion: Motion, times: Float[Array, "b t"], level: grids.Level
+        self,
+        w: Float[Array, "b w"],
+        motion: Motion,
+        times: Float[Array, "b t"],
+        level: grids.Level,
+        places: Float[Array, "b t k 2"] | None,
     ) -> kernels.Features:
         n = self.config.n_frequencies
         if self.config.basis == "content":
@@ -45,8 +51,36 @@ class FourierFeatures(nn.Module):
             still = content[:, None, 2 * n :]
         else:
             frequency, still = SharedBasis(self.config, self.resolution, name="basis")(w)
-        phase = lambda times: still + MOTIONS[self.config.motion](w, motion, times, n)
-        return kernels.fourier(frequency, kernels.each_frame(phase, times), level)
+        phase = kernels.each_frame(lambda times: still + MOTIONS[self.config.motion](w, motion, times, n), times)
+        return kernels.fourier(frequency, phase if places is None else phase + moved(frequency, places), level)
+
+
+def moved(frequency: Float[Array, "*clips f 2"], places: Float[Array, "b t k 2"]) -> Float[Array, "b t f"]:
+    """Phases that move waves, in k + 1 equal groups, the first at rest, to the places of the others."""
+    n, k = frequency.shape[-2], places.shape[2]
+    group = np.arange(n) * (k + 1) // n
+    member = np.equal.outer(np.arange(1, k + 1), group).astype(np.float32)
+    of_wave = jnp.einsum("btkx,kf->btfx", places, member)
+    of_clips = frequency.reshape(-1, 1, n, 2)
+    return jnp.sum(of_clips * of_wave, axis=-1)
+
+
+class Places(nn.Module):
+    """Where groups of waves are, in half frames: a place that w chooses and a drift in time by the motion code.
+
+    Waves whose phases change by frequency · place move as one picture: pose and coherent motion are two numbers of each
+    group, the same at every level, instead of a phase for each wave.
+    """
+
+    config: ModelConfig
+
+    @nn.compact
+    def __call__(self, w: Float[Array, "b w"], motion: Motion, times: Float[Array, "b t"]) -> Float[Array, "b t k 2"]:
+        numbers = 2 * self.config.places
+        still = Dense(numbers, weight_init=PLACE_INIT, name="place")(w)[:, None]
+        code = MOTIONS[self.config.motion](w, motion, times, PLACE_WIDTH)
+        places = still + Dense(numbers, weight_init=PLACE_INIT, use_bias=False, name="drift")(code)
+        return places.reshape(*times.shape, self.config.places, 2)
 
 
 class SharedBasis(nn.Module):
@@ -147,7 +181,7 @@ class Block(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, h: Pixels | None, rgb, latents: Latents, times: Float[Array, "b t"], level: grids.Level):
+    def __call__(self, h: Pixels | None, rgb, latents: Latents, times: Float[Array, "b t"], level: grids.Level, places):
         """(features, RGB summed over blocks). `latents.content` has a copy of w per FMM layer and one for toRGB."""
         w, first = latents.content, self.layers[0]
         upsample = partial(kernels.upsample, repeat=level.repeat, kind=self.config.upsample)
@@ -155,7 +189,7 @@ class Block(nn.Module):
             resolution = max(self.resolution, self.config.base)
             fourier = FourierFeatures(self.config, resolution, name="fourier")
             parts = [] if h is None else [upsample(h)]
-            parts.append(fourier(w[:, 0], latents.motion, times, level))
+            parts.append(fourier(w[:, 0], latents.motion, times, level, places))
             if first.n_constants:
                 side = min(self.config.constants, resolution)
                 shape = (side, side, first.n_constants)
@@ -176,13 +210,16 @@ class Synthesis(nn.Module):
 
     @nn.compact
     def __call__(self, latents: Latents, times: Float[Array, "b t"], grid: grids.Grid) -> Float[Array, "b t h w 3"]:
-        h = rgb = None
+        h = rgb = places = None
         first = 0
+        if self.config.places:
+            of = Places(self.config, name="places")
+            places = kernels.each_frame(lambda times: of(latents.content[:, 0], latents.motion, times), times)
         for r, layers, level in architecture.blocks_on(self.config, grid):
             last = first + len(layers)
             copies = Latents(latents.content[:, first : last + 1], latents.motion)
             block = Block(r, tuple(layers), self.config, self.dtype, name=f"b{r}")
-            h, rgb = block(h, rgb, copies, times, level)
+            h, rgb = block(h, rgb, copies, times, level, places)
             first = last
         return kernels.frames(kernels.upsample(rgb, grid.enlarge, self.config.upsample))
 
