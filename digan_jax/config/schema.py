@@ -115,6 +115,7 @@ class DataConfig:
     path: str
     data_dir: str
     split: str
+    held_out: str
     frames: int
     stride: int
     windows: str

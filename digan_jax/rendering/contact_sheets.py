@@ -48,30 +48,35 @@ def strips(clips: Clips) -> UInt8[np.ndarray, "_ t*w c"]:
     return to_uint8(clips).transpose(0, 2, 1, 3, 4).reshape(n * h, t * w, c)
 
 
-def real_above_generated(real: Clips, generated: Clips) -> UInt8[np.ndarray, "_ t*w c"]:
-    """Strips of real clips, a white line, strips of generated clips; all of equal frame size and count."""
+def real_above_generated(real: Clips, generated: Clips, held_out: Clips | None = None) -> UInt8[np.ndarray, "_ _ c"]:
+    """Strips of real clips, a white line, strips of generated clips; all of equal frame size and count.
+
+    With held-out real clips, as many as `real`, there are two columns: they stand beside the real ones, above generated
+    clips of an even number.
+    """
     above, below = strips(real), strips(generated)
-    line = np.full((max(2, real.shape[2] // 16), above.shape[1], 3), 255, np.uint8)
+    width = max(2, real.shape[2] // 16)
+    if held_out is not None:
+        line = np.full((len(above), width, 3), 255, np.uint8)
+        above = np.concatenate([above, line, strips(held_out)], axis=1)
+        line = np.full((len(below) // 2, width, 3), 255, np.uint8)
+        below = np.concatenate([below[: len(line)], line, below[len(line) :]], axis=1)
+    line = np.full((width, above.shape[1], 3), 255, np.uint8)
     return np.concatenate([above, line, below])
 
 
-def write_samples(
-    path: epath.PathLike, clips: Clips, fps: float, real: Clips | None = None, strip_clips: int = 4
-) -> None:
-    """Writes `path`.mp4, a nearly square grid of all clips, and `path`.png, strips of real and generated clips.
+def write_samples(path: epath.PathLike, clips: Clips, fps: float, strip: UInt8[np.ndarray, "_ _ c"]) -> None:
+    """Writes `path`.mp4, a nearly square grid of all clips, and `path`.png, the picture `strip`.
 
     Args:
       path: without suffix.
       clips: generated clips, float in [-1, 1] or uint8 in [0, 255].
       fps: frames per second.
-      real: real clips, or None for strips of generated clips only.
-      strip_clips: number of generated and of real clips in the strips.
+      strip: such as `strips` and `real_above_generated` return.
     """
     path = epath.Path(path)
     columns = math.ceil(math.sqrt(len(clips)))
     sheet = grid_of_clips(clips, columns, -(-len(clips) // columns))
     write_video(path.with_name(path.name + ".mp4"), sheet, fps)
-    shown = clips[:strip_clips]
-    image = strips(shown) if real is None else real_above_generated(real[:strip_clips], shown)
     with moved_in(path.with_name(path.name + ".png")) as unfinished:
-        Image.fromarray(image).save(unfinished)
+        Image.fromarray(strip).save(unfinished)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from jax.experimental import multihost_utils
 
 from digan_jax.config import RunConfig
 from digan_jax.data import loader
-from digan_jax.data.sources import Source
+from digan_jax.data.sources import Source, open_source
 from digan_jax.errors import InputError, TrainingDiverged, full_disk
 from digan_jax.evaluation import feature_cache, protocols
 from digan_jax.evaluation.features import extractors
@@ -25,7 +26,7 @@ from digan_jax.host.video_formats import DEFAULT_FPS
 from digan_jax.models import families
 from digan_jax.models.interface import State
 from digan_jax.rendering import latents, samplers
-from digan_jax.rendering.contact_sheets import real_above_generated, write_samples
+from digan_jax.rendering.contact_sheets import real_above_generated, strips, write_samples
 from digan_jax.runs.checkpoint import Checkpointer, last_good, short, unsaved
 from digan_jax.runs.reading import finished_steps, newest_step
 from digan_jax.shapes import Condition, Params
@@ -143,14 +144,17 @@ class WriteSamples:
     """
 
     def __init__(self, config: RunConfig, source: Source, workdir: epath.PathLike, writer: Writer):
-        """Writes log.sample_clips real clips to real.mp4 and real.png."""
+        """Writes log.sample_clips real clips to real.mp4 and real.png. Strips also show clips of data.held_out."""
         self._config, self._writer = config, writer
         self._folder = epath.Path(workdir) / "samples"
         if jax.process_index() == 0:
             self._real, self._real_label = loader.sample_clips(source, config.data, config.log.sample_clips)
-            write_samples(self._folder / "real", self._real, DEFAULT_FPS)
+            write_samples(self._folder / "real", self._real, DEFAULT_FPS, strips(self._real[:STRIP_CLIPS]))
             shown = np.linspace(0, len(self._real) - 1, min(STRIP_CLIPS, len(self._real))).astype(int)
-            self._strip = self._real[shown]
+            self._strip, self._held_out = self._real[shown], None
+            if config.data.held_out and len(shown) > 1:
+                unseen = open_source(dataclasses.replace(config.data, split=config.data.held_out), config.model)
+                self._held_out, _ = loader.sample_clips(unseen, config.data, len(shown))
 
     def __call__(self, step: int, state: State) -> None:
         """Writes kimg_KIMG.mp4, kimg_KIMG.png and histograms of the critics' scores. A full disk is only reported."""
@@ -173,8 +177,10 @@ class WriteSamples:
         )
         kimg = c.train.kimg(step)
         name = f"kimg_{int(kimg):06d}" if c.log.samples_every_kimg >= 1 else f"kimg_{kimg:010.3f}"
-        write_samples(self._folder / name, clips, DEFAULT_FPS, self._strip, STRIP_CLIPS)
-        strip = real_above_generated(self._strip, clips[:STRIP_CLIPS])
+        columns = 1 if self._held_out is None else 2
+        shown = min(columns * len(self._strip), len(clips)) // columns * columns
+        strip = real_above_generated(self._strip, clips[:shown], self._held_out)
+        write_samples(self._folder / name, clips, DEFAULT_FPS, strip)
         self._writer.write_image(step, "samples/real_above_generated", strip)
         if self._writer.takes_histograms:
             self._write_scores(step, state, "real", self._real / np.float32(127.5) - 1, self._real_label)

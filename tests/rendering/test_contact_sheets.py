@@ -35,11 +35,18 @@ def test_real_stands_above_generated(clips):
     np.testing.assert_array_equal(picture[-1, ::6, 0], [160, 170, 180])
 
 
+def test_held_out_clips_stand_beside_real_ones(clips):
+    picture = contact_sheets.real_above_generated(clips[:1], clips[2:4], held_out=clips[1:2])
+    assert picture.shape == (4 + 2 + 4, 18 + 2 + 18, 3)
+    np.testing.assert_array_equal(picture[0, [0, 18, 20], 0], [0, 255, 40])
+    np.testing.assert_array_equal(picture[6, [0, 18, 20], 0], [80, 255, 120])
+
+
 def test_samples_are_a_video_and_a_strip(tmp_path, clips):
-    contact_sheets.write_samples(tmp_path / "samples" / "kimg_1.5", clips, fps=8, real=clips, strip_clips=2)
+    contact_sheets.write_samples(tmp_path / "samples" / "kimg_1.5", clips, 8, contact_sheets.strips(clips[:2]))
     assert sorted(p.name for p in (tmp_path / "samples").iterdir()) == ["kimg_1.5.mp4", "kimg_1.5.png"]
     with Image.open(tmp_path / "samples" / "kimg_1.5.png") as image:
-        assert image.size == (18, 8 + 2 + 8)
+        assert image.size == (18, 8)
     with av.open(tmp_path / "samples" / "kimg_1.5.mp4") as container:
         frames = list(container.decode(video=0))
     assert len(frames) == 3 and (frames[0].width, frames[0].height) == (18, 8)

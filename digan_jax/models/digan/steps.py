@@ -254,7 +254,7 @@ def iteration(setting: Setting, state: GanState, batch: Batch) -> tuple[GanState
         regularise = lambda s: path_length_step(setting, s, batch, key("path_length"))
         state = jax.lax.cond(step % train.path_length_every == 0, regularise, keep, state)
     state, critic_metrics = critic_step(setting, state, batch, key("critic"))
-    if train.r1_gamma > 0 and train.penalty == "lazy":
+    if (train.r1_gamma > 0 or train.r2_gamma > 0) and train.penalty == "lazy":
         regularise = lambda s: r1_step(setting, s, batch, key("r1"))
         state = jax.lax.cond(step % train.r1_every == 0, regularise, keep, state)
     ema = follow(state.ema, state.generator, ema_decay(step, train))
