@@ -118,18 +118,19 @@ def of_state(mesh: Mesh, state):
     return jax.tree.map(of_array, state)
 
 
-def check_batch(batch_size: int, mesh: Mesh) -> None:
-    """Checks that the global batch splits evenly over the data-parallel devices.
+def check_batch(batch_size: int, mesh: Mesh, microbatch: int = 0) -> None:
+    """Checks that the global batch, or each microbatch of it, splits evenly over the data-parallel devices.
 
     Raises:
       InputError: it does not.
     """
     devices = mesh.shape["data"]
-    if batch_size % devices:
-        nearest = max(devices, batch_size // devices * devices)
-        raise InputError(
-            f"train.batch_size={batch_size}: not divisible by the {devices} data-parallel devices; use {nearest}."
-        )
+    for name, clips in (("batch_size", batch_size), ("microbatch", microbatch)):
+        if clips % devices:
+            nearest = max(devices, clips // devices * devices)
+            raise InputError(
+                f"train.{name}={clips}: not divisible by the {devices} data-parallel devices; use {nearest}."
+            )
 
 
 def place_batch(batch: Batch, mesh: Mesh) -> Batch:

@@ -48,7 +48,7 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
     workdir = os.fspath(reading.home(workdir))
     checkpoint.check_workdir(workdir, config)
     mesh = devices.make_mesh(config.mesh.model)
-    devices.check_batch(config.train.batch_size, mesh)
+    devices.check_batch(config.train.batch_size, mesh, config.train.microbatch)
     source = sources.open_source(config.data, config.model)
     with contextlib.ExitStack() as stack:
         stack.enter_context(checkpoint.explain_full_disk(workdir))
