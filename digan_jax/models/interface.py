@@ -17,7 +17,10 @@ Metrics = dict[str, Array]  # scalars with names such as "critic/loss"
 
 @runtime_checkable
 class State(Protocol):
-    """The training state that a checkpoint saves: a pytree."""
+    """The training state that a checkpoint saves: a pytree.
+
+    `mesh.fsdp` parts the matrices of `ema` and of fields whose names end in "optimizer" among devices.
+    """
 
     step: Int[Array, ""]  # iterations done
     ema: Params  # exponential moving average of the weights that renders use
