@@ -68,14 +68,14 @@ def test_data_parallel_devices_send_gradients_and_statistics_alone(make_config, 
     found = sent(program(config, mesh_of(8)))
     assert {kind for kind, *_ in found} == {"all-reduce"}, [entry for entry in found if entry[0] != "all-reduce"]
     others = [entry for entry in found if entry not in statistics(found)]
-    # Gradients of generator and critics, one combined all-reduce each, and as many again for each regulariser. XLA
-    # sends what is ready on both sides of a loop apart, so up to three for a tree.
+    # Gradients of generator and critics, and of the regularisers of each. XLA sends what is ready before and after a loop
+    # apart, so two or three all-reduces for a tree.
     trees = 2 + ("train.path_length_weight" in fields) + (config.train.penalty == "lazy")
     assert trees <= len(others) <= 3 * trees, others
-    weights = jax.eval_shape(lambda key: init_state(key, config), jax.random.key(0))
-    numbers = sum(x.size for x in jax.tree.leaves((weights.generator, weights.critic)))
+    state = jax.eval_shape(lambda key: init_state(key, config), jax.random.key(0))
+    gradients = sum(x.size for x in jax.tree.leaves((state.generator, state.critic))) * trees // 2
     moved = sum(int(np.prod(shape)) for _, shapes, _ in others for shape in shapes)
-    assert moved < 1.1 * numbers * trees / 2 * 1.5  # no images: one frame of each clip alone would be twice that
+    assert 0.9 * gradients < moved < 1.1 * gradients  # the rest: losses, means and scores
 
 
 @pytest.mark.slow
