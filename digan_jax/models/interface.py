@@ -33,10 +33,13 @@ class Setting:
     Attributes:
       config: the run's configuration.
       split: sharding constraint over the batch axis: each device samples its own noise.
+      whole: sharding constraint of weights and gradients around an update, so that an optimizer's state that is parted
+        among devices (`mesh.fsdp`) parts nothing else.
     """
 
     config: RunConfig
     split: Callable = lambda x: x
+    whole: Callable = lambda tree: tree
 
 
 @runtime_checkable

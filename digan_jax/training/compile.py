@@ -21,9 +21,11 @@ def compile_iteration(config: RunConfig, mesh: jax.sharding.Mesh) -> Callable[[S
     """
     family = families.of(config)
     split = partial(jax.lax.with_sharding_constraint, shardings=devices.by_batch(mesh))
+    whole = lambda tree: jax.lax.with_sharding_constraint(tree, devices.of_state(mesh, tree))
+    setting = Setting(config, split, whole) if config.mesh.fsdp else Setting(config, split)
     shapes = jax.eval_shape(lambda key: family.init(key, config), jax.random.key(0))
     state = devices.of_state(mesh, shapes, config.mesh.fsdp)
     shardings = dict(in_shardings=(state, devices.by_batch(mesh)), out_shardings=(state, devices.replicated(mesh)))
     options = devices.compiler_options(mesh.devices.flat[0].platform)
-    program = kernels.shared_by(mesh.shape["data"])(partial(family.iteration, Setting(config, split)))
+    program = kernels.shared_by(mesh.shape["data"])(partial(family.iteration, setting))
     return jax.jit(program, donate_argnums=0, compiler_options=options, **shardings)

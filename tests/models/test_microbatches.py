@@ -30,7 +30,7 @@ BEYOND = {
 def gradients(make_config, monkeypatch):
     """gradients(step, fields) -> gradients, means and metrics of a step. In place of an update, weights become their
     gradients: a difference of weights would have the rounding of the weights."""
-    monkeypatch.setattr(steps, "apply_gradients", lambda optimizer, gradients, state, params: (gradients, state))
+    monkeypatch.setattr(steps, "apply_gradients", lambda optimizer, gradients, state, *_: (gradients, state))
 
     def of(step, fields):
         config = make_config(fields)

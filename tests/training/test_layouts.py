@@ -99,7 +99,8 @@ def test_parted_state_is_gathered_once_as_weights(make_config):
 
 
 def test_parted_state_takes_its_share_of_memory(make_config):
-    config = make_config(BEYOND)
+    wide = {"model.channel_base": 32768, "model.channel_max": 512, "model.w_dim": 512, "model.motion_dim": 512}
+    config = make_config(wide)
     mesh = mesh_of(8, 2)
     state = jax.eval_shape(lambda key: init_state(key, config), jax.random.key(0))
     bytes_of = lambda tree, shardings: sum(
@@ -108,8 +109,8 @@ def test_parted_state_takes_its_share_of_memory(make_config):
     whole, parted = (devices.of_state(mesh, state, fsdp) for fsdp in (False, True))
     for name in ("ema", "generator_optimizer", "critic_optimizer"):
         tree = getattr(state, name)
-        # A quarter, but for vectors and for matrices whose sizes 4 does not divide.
-        assert bytes_of(tree, getattr(parted, name)) < 0.3 * bytes_of(tree, getattr(whole, name))
+        # A quarter, but for vectors and for matrices whose sizes 4 does not divide: less than one in a hundred.
+        assert 0.25 <= bytes_of(tree, getattr(parted, name)) / bytes_of(tree, getattr(whole, name)) < 0.26
     for name in ("generator", "critic", "w_avg"):
         assert getattr(parted, name) == getattr(whole, name)
 

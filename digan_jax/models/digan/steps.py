@@ -27,12 +27,15 @@ from digan_jax.shapes import Array, Batch, Latents, Pair, Params
 GRADIENT_LIMIT = 1e5  # replaces infinite gradients (authors' release)
 
 
-def apply_gradients(optimizer: optax.GradientTransformation, gradients, optimizer_state, params):
-    """One optimizer update. NaN gradients become 0, infinite ones ±1e5 (authors' release)."""
+def apply_gradients(
+    optimizer: optax.GradientTransformation, gradients, optimizer_state, params, whole=lambda tree: tree
+):
+    """One optimizer update. NaN gradients become 0, infinite ones ±1e5 (authors' release). `whole`: see `Setting`."""
+    gradients = whole(gradients)
     finite = lambda g: jnp.nan_to_num(g, nan=0.0, posinf=GRADIENT_LIMIT, neginf=-GRADIENT_LIMIT)
     gradients = jax.tree.map(finite, gradients)
     updates, optimizer_state = optimizer.update(gradients, optimizer_state, params)
-    return optax.apply_updates(params, updates), optimizer_state
+    return whole(optax.apply_updates(params, updates)), optimizer_state
 
 
 def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[GanState, Metrics]:
@@ -61,7 +64,8 @@ def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tupl
     rows = noise, label, batch, draw_scores(setting, key, 2 if relativistic else 1)
     (value, w_mean), gradients = microbatches.mean(setting, of_rows, rows)
     optimizer = generator_optimizer(train)
-    generator, optimizer_state = apply_gradients(optimizer, gradients, state.generator_optimizer, state.generator)
+    update = optimizer, gradients, state.generator_optimizer, state.generator, setting.whole
+    generator, optimizer_state = apply_gradients(*update)
     w_avg = follow(state.w_avg, w_mean, train.w_avg_decay)
     state = dataclasses.replace(state, generator=generator, generator_optimizer=optimizer_state, w_avg=w_avg)
     return state, {"generator/loss": value}
@@ -191,7 +195,8 @@ def path_length_step(setting: Setting, state: GanState, batch: Batch, key) -> Ga
 
     gradients, mean = microbatches.mean(setting, of_rows, (noise, label, direction))
     optimizer = generator_optimizer(train)
-    generator, optimizer_state = apply_gradients(optimizer, gradients, state.generator_optimizer, state.generator)
+    update = optimizer, gradients, state.generator_optimizer, state.generator, setting.whole
+    generator, optimizer_state = apply_gradients(*update)
     return dataclasses.replace(
         state, generator=generator, generator_optimizer=optimizer_state, path_length_mean=mean
     )
@@ -276,7 +281,8 @@ def follow(average, value, decay):
 
 def update_critic(setting: Setting, state: GanState, gradients) -> GanState:
     optimizer = critic_optimizer(setting.config.train)
-    critic, optimizer_state = apply_gradients(optimizer, gradients, state.critic_optimizer, state.critic)
+    update = optimizer, gradients, state.critic_optimizer, state.critic, setting.whole
+    critic, optimizer_state = apply_gradients(*update)
     return dataclasses.replace(state, critic=critic, critic_optimizer=optimizer_state)
 
 
