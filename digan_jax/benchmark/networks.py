@@ -12,8 +12,8 @@ import numpy as np
 from digan_jax import devices, grids
 from digan_jax.benchmark.timing import Timing, Work, compiled, timed
 from digan_jax.config import RunConfig, files
-from digan_jax.models.digan import networks
-from digan_jax.rendering.model import Model
+from digan_jax.models import families
+from digan_jax.rendering import samplers
 from digan_jax.shapes import Batch
 from digan_jax.training import start
 from digan_jax.training.compile import compile_iteration
@@ -65,10 +65,10 @@ def training(resolution: int, channel_base: int, channel_max: int, batch_size: i
 
 
 def sampling(size: tuple[int, int] | None = None, frames: int = 16) -> Work:
-    """`Model.generate` of one clip with the full model, untrained: trained grid, or a smooth one of this size."""
+    """`Sampler.generate` of one clip with the full model, untrained: trained grid, or a smooth one of this size."""
     config = base_config({})
-    params = networks.build(config.model).generator.init(jax.random.key(0))
-    model = Model(config.model, {**params, "w_avg": jnp.zeros(config.model.w_dim)})
+    family = families.of(config)
+    model = samplers.of_run(config, family.inference(family.init(jax.random.key(0), config)))
     lat, times = model.latents([0]), np.linspace(0, 1, frames)
     grid = grids.smooth(config.model.resolution, *size) if size else None
     draw = lambda: model.generate(lat, times, grid)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from digan_jax.config.schema import RunConfig, parse, require
+from digan_jax.config.vidm import VidmTrainConfig
+from digan_jax.config.schema import FamilyConfig, RunConfig, parse, require
 
-FORMAT = 3  # of config.json; increase it when a field is added, renamed or changes its meaning
+FORMAT = 4  # of config.json; increase it when a field is added, renamed or changes its meaning
 # Format -> {field added in it: value that older records imply}.
 ADDED: dict[int, dict[str, object]] = {
     2: {"family": "digan", "eval.every_kimg": 0.0, "eval.weights": ""},
@@ -33,6 +34,7 @@ ADDED: dict[int, dict[str, object]] = {
         "train.classes_from_kimg": 0.0,
         "train.classes_by_kimg": 0.0,
     },
+    4: {f"vidm.{name}": value for name, value in dataclasses.asdict(VidmTrainConfig()).items()},
 }
 
 
@@ -86,6 +88,12 @@ def flatten(config: RunConfig) -> dict[str, object]:
         else:
             flat[key] = value
     return flat
+
+
+def model_differences(ours: FamilyConfig, theirs: FamilyConfig) -> list[str]:
+    """`differences` of two `model` groups of one family."""
+    a, b = (dataclasses.asdict(model) for model in (ours, theirs))
+    return [f"model.{key}: {a[key]!r} -> {b[key]!r}" for key in a if a[key] != b[key]]
 
 
 def differences(ours: RunConfig, theirs: RunConfig) -> list[str]:

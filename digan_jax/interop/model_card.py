@@ -87,7 +87,7 @@ def text(weights: Weights, samples: int, programs: str = "") -> str:
     if samples:
         parts.append(_SAMPLES.format(ids="0" if samples == 1 else f"0 to {samples - 1}"))
     parts.append("\n## How it was made\n\n" + "".join(f"- {line}\n" for line in _history(weights)))
-    also = "" if weights.critic is None else (
+    also = "" if weights.generator is None else (
         "\n`training.safetensors` holds generator and critics as trained: `digan train --init-from this/folder`."
     )  # fmt: skip
     parts.append(_USE.format(resolution=config.resolution, training=also))
