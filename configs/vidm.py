@@ -17,10 +17,10 @@ from configs import base
 from digan_jax.config.vidm import VidmConfig
 
 
-def get_config(resolution=128):
+def get_config():
     c = base.get_config()
     c.family = "vidm"
-    c.model = ConfigDict(dataclasses.asdict(VidmConfig(resolution=resolution)))
+    c.model = ConfigDict(dataclasses.asdict(VidmConfig(resolution=128)))
     c.data.frames = c.model.frames
     c.data.name = "mine"
 

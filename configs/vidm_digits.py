@@ -12,8 +12,9 @@ from configs import vidm
 
 
 def get_config():
-    c = vidm.get_config(32)
+    c = vidm.get_config()
     m = c.model
+    m.resolution = 32
     m.width, m.multipliers, m.blocks = 32, (1, 2, 2), 1
     m.attention, m.head_width = (4,), 32
     m.frames = c.data.frames = 16

@@ -13,7 +13,7 @@ from configs import vidm
 
 
 def get_config():
-    c = vidm.get_config(128)
+    c = vidm.get_config()
     c.compute_dtype = "bfloat16"
     c.data.name = "sky"
     c.data.frames = c.model.frames = 16

@@ -69,6 +69,11 @@ class VidmConfig:
             not self.zero_terminal_snr or self.predict == "v",
             "model.zero_terminal_snr=True: noise says nothing about a frame that is all noise; set model.predict to 'v'.",
         )
+        require(
+            self.schedule != "linear" or self.diffusion_steps > 20,
+            f"model.diffusion_steps={self.diffusion_steps}: the linear schedule would add more noise than there is room "
+            "for; use more than 20, or the cosine schedule.",
+        )
         kept_steps(self.sampling_steps, self.diffusion_steps)
         self.check_frame(self.resolution, self.resolution)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, Int, UInt32
 
 from digan_jax import grids, rng
@@ -179,8 +179,9 @@ class VidmModel(Sampler):
         counts = [min(group, b - part[0]) for part in parts]
         joined = lambda found: np.concatenate([np.asarray(x)[:n] for x, n in zip(found, counts)])
         static = {"model": self.config, "compute_dtype": self.compute_dtype, "size": size, "mesh": mesh}
+        params = self._on_devices(mesh)
         if lat.first is None:
-            first = [_draw_first(self._params("content"), lat.content[r], lat.seed[r], **static) for r in rows]
+            first = [_draw_first(params["content"], lat.content[r], lat.seed[r], **static) for r in rows]
         else:
             first = [jnp.asarray(lat.first[r]) for r in rows]
         yield joined(first)[:, None]
@@ -192,21 +193,17 @@ class VidmModel(Sampler):
         for start in range(1, last + 1, step):
             indices = np.arange(start, start + step, dtype=np.int32)  # the last piece may go on: one shape, one program
             drawn = [
-                _draw_next(self._params("motion"), f, x, lat.motion[r], lat.seed[r], indices, **static)
+                _draw_next(params["motion"], f, x, lat.motion[r], lat.seed[r], indices, **static)
                 for f, x, r in zip(first, before, rows)
             ]
             before = [x[:, -1] for x in drawn]
             yield joined(drawn)[:, : last + 1 - start]
 
     @functools.cached_property
-    def _cached(self) -> dict[str, Params]:
-        return {}
-
-    def _params(self, name: str) -> Params:
-        """The network's parameters, put on the device once."""
-        if name not in self._cached:
-            self._cached[name] = jax.tree.map(jnp.asarray, self.params[name])
-        return self._cached[name]
+    def _on_devices(self) -> Callable[[Mesh], Params]:
+        """mesh -> the parameters on every device of it, put there once."""
+        put = lambda mesh: jax.device_put(self.params, NamedSharding(mesh, PartitionSpec()))
+        return functools.lru_cache(maxsize=2)(put)
 
 
 def noises(name: str, seed: UInt32[Array, "b"], ids: Int[Array, "b"], size: tuple[int, int]) -> sampling.Noises:

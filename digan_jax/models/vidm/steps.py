@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Float, Key
 
 from digan_jax import rng
+from digan_jax.models.frames import to_unit_range
 from digan_jax.models.interface import Metrics, Setting
 from digan_jax.models.vidm import diffusion
 from digan_jax.models.vidm.networks import networks_of, place_of
@@ -19,11 +20,6 @@ from digan_jax.models.vidm.state import VidmState, clipped, optimizer
 from digan_jax.shapes import Array, Batch, Params
 
 Losses = dict[str, Float[Array, ""]]
-
-
-def to_unit_range(frames: Array) -> Float[Array, "b k h w c"]:
-    """uint8 [0, 255] to float32 [−1, 1]; floats are returned as they are."""
-    return frames.astype(jnp.float32) / 127.5 - 1 if frames.dtype == jnp.uint8 else frames
 
 
 def content_losses(setting: Setting, params: Params, batch: Batch, key: Key[Array, ""]) -> Losses:
