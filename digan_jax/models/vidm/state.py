@@ -34,7 +34,7 @@ def held(config: RunConfig) -> tuple[str, ...]:
 
 def clipped(gradients: Params, most: float) -> tuple[Params, Float[Array, ""]]:
     """g · min(1, most / (‖g‖ + 1e-6)) and ‖g‖, the norm of all gradients together."""
-    norm = optax.global_norm(gradients)
+    norm = optax.tree.norm(gradients)
     factor = jnp.minimum(1.0, most / (norm + 1e-6))
     return jax.tree.map(lambda g: g * factor, gradients), norm
 

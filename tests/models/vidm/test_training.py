@@ -45,7 +45,7 @@ def test_adamw_and_clipping_by_hand():
             m[name], v[name] = 0.9 * m[name] + 0.1 * clipped, 0.999 * v[name] + 0.001 * clipped**2
             adam = (m[name] / (1 - 0.9**number)) / (np.sqrt(v[name] / (1 - 0.999**number)) + 1e-8)
             p[name] = p[name] * (1 - 0.1 * 0.01) - 0.1 * adam
-            np.testing.assert_allclose(ours[name], p[name], rtol=1e-5)
+            np.testing.assert_allclose(ours[name], p[name], atol=5e-6)  # bias corrections in float32, rate 0.1
 
 
 def test_frames_are_triples_or_first_frames():
@@ -67,7 +67,7 @@ def seen(monkeypatch):
 
     def apply(params, x_t, told, first, place):
         found.update(told=told, first=first, place=place)
-        return jnp.concatenate([x_t, jnp.zeros_like(x_t)], axis=-1) * params
+        return jnp.concatenate([x_t, jnp.zeros_like(x_t)], axis=-1)
 
     nets = networks.Nets(None, networks.MotionNet(None, apply, None, None))
     monkeypatch.setattr(steps, "networks_of", lambda config: nets)
@@ -83,7 +83,7 @@ def triples(index):
 
 def test_the_motion_model_is_told_the_difference_and_the_index(seen):
     batch = triples([1, 3])
-    steps.motion_losses(Setting(config_of()), jnp.float32(1), batch, jax.random.key(0))
+    steps.motion_losses(Setting(config_of()), {}, batch, jax.random.key(0))
     x = batch.frames / np.float32(127.5) - 1
     np.testing.assert_allclose(seen["told"], x[:, 1] - x[:, 0], atol=1e-6)
     assert not np.asarray(seen["told"][0]).any()  # at i = 1
@@ -94,7 +94,7 @@ def test_the_motion_model_is_told_the_difference_and_the_index(seen):
 def test_noise_on_the_previous_frame_is_as_strong_as_told(seen):
     batch = triples([1, 3])
     config = config_of(**{"model.condition_noise": 0.7})
-    steps.motion_losses(Setting(config), jnp.float32(1), batch, jax.random.key(0))
+    steps.motion_losses(Setting(config), {}, batch, jax.random.key(0))
     x = batch.frames / np.float32(127.5) - 1
     added, told = np.asarray(seen["told"]) - (x[:, 1] - x[:, 0]), np.asarray(seen["place"].noise)
     assert ((0 < told) & (told < 0.7)).all()
