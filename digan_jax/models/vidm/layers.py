@@ -80,14 +80,18 @@ class GroupNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Maps) -> Maps:
-        b, h, w, c = x.shape
+        c = x.shape[-1]
         gain = self.param("weight", nn.initializers.ones, (c,))
         bias = self.param("bias", nn.initializers.zeros, (c,))
-        groups = x.astype(jnp.float32).reshape(b, h * w, GROUPS, c // GROUPS)
-        mean = groups.mean((1, 3), keepdims=True)
-        inverse = jax.lax.rsqrt(jnp.square(groups - mean).mean((1, 3), keepdims=True) + EPSILON)
-        normed = ((groups - mean) * inverse).reshape(x.shape)
-        return add_bias(normed * gain[None, None, None], bias).astype(x.dtype)
+
+        def mean_of_group(x):  # over pixels first, so that only [b c] is split into groups
+            of_group = x.mean((1, 2)).reshape(-1, GROUPS, c // GROUPS).mean(2, keepdims=True)
+            return jnp.broadcast_to(of_group, (len(x), GROUPS, c // GROUPS)).reshape(-1, 1, 1, c)
+
+        centred = x.astype(jnp.float32)
+        centred -= mean_of_group(centred)
+        scale = jax.lax.rsqrt(mean_of_group(jnp.square(centred)) + EPSILON) * gain[None, None, None]
+        return add_bias(centred * scale, bias).astype(x.dtype)
 
 
 def axis(cells: int) -> Float[Array, "n"]:
