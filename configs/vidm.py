@@ -5,8 +5,8 @@ Command   digan train --config vidm --config.data.name=mine --workdir runs/mine
 Hardware  as vidm_sky_128.
 Published the release trained CLEVRER for 400,000 steps of 256 clips; no FVD of it is known.
 
-Every field of `model` and `vidm` is explained where it is defined, in digan_jax/config/vidm.py. Of the fields of `train`,
-this family uses those below, the seed and the horizon of the run; the others are DIGAN's.
+Every field of `model` and `vidm` is explained where it is defined, in digan_jax/config/vidm.py. Of the fields of
+`train`, this family uses those below and the seed; the others are DIGAN's.
 """
 
 import dataclasses

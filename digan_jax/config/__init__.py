@@ -20,7 +20,7 @@ from digan_jax.config.schema import (
 from digan_jax.config.vidm import VidmConfig, VidmTrainConfig
 
 __all__ = [
-    "MODELS", "RESOLUTIONS", "CheckpointConfig", "DataConfig", "EvalConfig", "FamilyConfig", "LogConfig", "MeshConfig",
-    "ModelConfig", "RunConfig", "TrainConfig", "VidmConfig", "VidmTrainConfig", "check_dtype", "differences", "from_json", "model_differences", "parse",
-    "parse_model", "record", "to_json", "upgraded",
+    "MODELS", "RESOLUTIONS", "CheckpointConfig", "DataConfig", "EvalConfig", "FamilyConfig", "LogConfig",
+    "MeshConfig", "ModelConfig", "RunConfig", "TrainConfig", "VidmConfig", "VidmTrainConfig", "check_dtype",
+    "differences", "from_json", "model_differences", "parse", "parse_model", "record", "to_json", "upgraded",
 ]  # fmt: skip

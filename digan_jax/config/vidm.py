@@ -67,7 +67,7 @@ class VidmConfig:
         self._check_widths()
         require(
             not self.zero_terminal_snr or self.predict == "v",
-            "model.zero_terminal_snr=True: noise says nothing about a frame that is all noise; set model.predict to 'v'.",
+            "model.zero_terminal_snr=True: noise says nothing of a frame without signal; set model.predict to 'v'.",
         )
         require(
             self.schedule != "linear" or self.diffusion_steps > 20,
@@ -86,7 +86,9 @@ class VidmConfig:
         )
         factors = [2**level for level in range(len(m))]
         unknown = [factor for factor in self.attention if factor not in factors]
-        require(not unknown, f"model.attention={self.attention}: the levels of this model are {factors} times smaller.")
+        require(
+            not unknown, f"model.attention={self.attention}: the levels of this model are {factors} times smaller."
+        )
         for factor in {*self.attention, factors[-1]}:  # the middle, at the last level, always has attention
             width = self.width * m[factors.index(factor)]
             require(
@@ -183,7 +185,8 @@ def kept_steps(respacing: str, total: int) -> list[int]:
         )
     require(
         re.fullmatch(r"\d+(,\d+)*", respacing) is not None,
-        f"sampling_steps={respacing!r}: give a number of steps ('100'), one for each section ('10,15,20'), or 'ddim100'.",
+        f"sampling_steps={respacing!r}: give a number of steps ('100'), one for each section ('10,15,20'), or "
+        "'ddim100'.",
     )
     counts = [int(count) for count in respacing.split(",")]
     kept, start = [], 0

@@ -55,7 +55,10 @@ def motion_params(state: Mapping[str, np.ndarray], model: VidmConfig) -> Params:
 
 
 def content_params(state: Mapping[str, np.ndarray], model: VidmConfig) -> Params:
-    """A content model's parameters {"dt_embed", "input", "unet"}, float32, from a state dict. Raises as `motion_params`."""
+    """A content model's parameters {"dt_embed", "input", "unet"}, float32, from a state dict.
+
+    Raises as `motion_params`.
+    """
     return _tree(
         state, networks.build(model).content.init, lambda name: name if name.startswith(_OWN) else f"unet.{name}"
     )
@@ -79,10 +82,9 @@ def _tree(state: Mapping[str, np.ndarray], init, placed) -> Params:
     }
     missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     if missing or extra:
-        some = lambda names: f"{len(names)} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else "none"
         raise InputError(
-            f"weights do not fit the configuration: {some([_renamed(name, _RELEASED) for name in missing])} missing, "
-            f"{some([found[name][0] for name in extra])} unknown; check model.width, model.multipliers, model.blocks, "
+            f"weights do not fit the configuration: {_some([_renamed(name, _RELEASED) for name in missing])} missing, "
+            f"{_some([found[name][0] for name in extra])} unknown; check model.width, model.multipliers, model.blocks, "
             "model.attention and model.motion_input."
         )
     arrays = {}
@@ -90,11 +92,17 @@ def _tree(state: Mapping[str, np.ndarray], init, placed) -> Params:
         released, value = found[name]
         value = np.ascontiguousarray(_ours(name, np.asarray(value)), np.float32)
         if value.shape != shape:
-            raise InputError(f"weight {released} has shape {value.shape} in our layout, the configuration says {shape}.")
+            raise InputError(
+                f"weight {released} has shape {value.shape} in our layout, the configuration says {shape}."
+            )
         if not np.isfinite(value).all():
             raise InputError(f"weight {released} has values that are not finite; the file is damaged.")
         arrays[name] = value
     return nested(arrays)
+
+
+def _some(names: list[str]) -> str:
+    return f"{len(names)} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else "none"
 
 
 def _ours(name: str, value: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,11 +20,11 @@ from digan_jax.errors import InputError
 from digan_jax.host.notes import say_once
 from digan_jax.kernels import map_rows
 from digan_jax.models.vidm import sampling
-from digan_jax.models.vidm.networks import build
+from digan_jax.models.vidm.networks import Nets, build
 from digan_jax.rendering import latents as latents_lib
+from digan_jax.rendering.generate import one_by_one
 from digan_jax.rendering.model import check_finite, check_times
 from digan_jax.rendering.sampler import Grid, OneGrid, Sampler
-from digan_jax.rendering.generate import one_by_one
 from digan_jax.rendering.tiles import GridRequest, even
 from digan_jax.shapes import Array, Params
 
@@ -81,6 +82,21 @@ class VidmModel(Sampler):
         motion_ids = np.array(np.broadcast_to(motion_ids, ids.shape))
         return VidmLatents(ids, motion_ids, np.full(len(ids), seed, np.uint32), first)
 
+    def sampling(self, method: str | None = None, steps: str | None = None, eta: float | None = None) -> VidmModel:
+        """The same weights, sampled in another way.
+
+        Args:
+          method: "ancestral", "ddim" or "dpm".
+          steps: kept steps: "20", "10,15,20" by section, or "ddim100".
+          eta: of "ddim", 0 to 1.
+
+        Raises:
+          InputError: an unknown method, or steps that the process does not have.
+        """
+        given = {"sampling_method": method, "sampling_steps": steps, "sampling_eta": eta}
+        given = {name: value for name, value in given.items() if value is not None}
+        return dataclasses.replace(self, config=dataclasses.replace(self.config, **given))
+
     def _check_first(self, first, clips: int) -> Float[np.ndarray, "b h w 3"]:
         first = np.asarray(first)
         if first.dtype == np.uint8:
@@ -88,7 +104,7 @@ class VidmModel(Sampler):
         first = first.astype(np.float32)
         first = first[None] if first.ndim == 3 else first
         if first.ndim != 4 or first.shape[-1] != 3 or len(first) not in (1, clips):
-            raise InputError(f"first has shape {first.shape}; give [h w 3] for all or [{clips} h w 3], one for each clip.")
+            raise InputError(f"first has shape {first.shape}; give [h w 3] for all or [{clips} h w 3], one for each.")
         check_finite("first", first)
         self.config.check_frame(first.shape[2], first.shape[1])
         return np.array(np.broadcast_to(first, (clips, *first.shape[1:])))
@@ -97,8 +113,8 @@ class VidmModel(Sampler):
         """`generate` in pieces, in order of time. Times out of order, or other ones for each clip, are kept in memory.
 
         Raises:
-          InputError: times that are not finite numbers or before the first frame, a grid or given first frames of a size
-            that cannot be drawn, no content model and no first frames.
+          InputError: times that are not finite numbers or before the first frame, a grid or given first frames of a
+            size that cannot be drawn, no content model and no first frames.
         """
         times = check_times(times, len(lat.content))
         index = self._indices(times)
@@ -119,8 +135,8 @@ class VidmModel(Sampler):
             say_once(f"times lie between the model's frames, {n - 1} steps a clip; the nearest frames are shown.")
         if index.max() > n - 1:
             say_once(
-                f"frames up to {index.max()}: the model was trained on frames 1 to {n - 2}; its index is continuous, so it "
-                "draws on, and may drift."
+                f"frames up to {index.max()}: the model was trained on frames 1 to {n - 2}; its index is continuous, "
+                "so it draws on, and may drift."
             )
         return index
 
@@ -136,8 +152,8 @@ class VidmModel(Sampler):
         (size,) = sizes
         if given and given != size:
             raise InputError(
-                f"first frames are {given[1]}x{given[0]}, the frames to draw {size[1]}x{size[0]}; resize them, or leave the "
-                "grid out."
+                f"first frames are {given[1]}x{given[0]}, the frames to draw {size[1]}x{size[0]}; resize them, or "
+                "leave the grid out."
             )
         return size
 
@@ -178,7 +194,7 @@ class VidmModel(Sampler):
         rows = [np.minimum(part, min(part[0] + group, b) - 1) for part in parts]  # padded by the group's last clip
         counts = [min(group, b - part[0]) for part in parts]
         joined = lambda found: np.concatenate([np.asarray(x)[:n] for x, n in zip(found, counts)])
-        static = {"model": self.config, "compute_dtype": self.compute_dtype, "size": size, "mesh": mesh}
+        static = {"nets": self.nets, "model": self.config, "size": size, "mesh": mesh}
         params = self._on_devices(mesh)
         if lat.first is None:
             first = [_draw_first(params["content"], lat.content[r], lat.seed[r], **static) for r in rows]
@@ -198,6 +214,11 @@ class VidmModel(Sampler):
             ]
             before = [x[:, -1] for x in drawn]
             yield joined(drawn)[:, : last + 1 - start]
+
+    @functools.cached_property
+    def nets(self) -> Nets:
+        """The networks as pure functions, for gradients or custom loops."""
+        return build(self.config, self.compute_dtype)
 
     @functools.cached_property
     def _on_devices(self) -> Callable[[Mesh], Params]:
@@ -233,18 +254,28 @@ def _by_clip(draw: Callable, rows: tuple, mesh: Mesh) -> Array:
     return run(params, *by_clip)
 
 
-@partial(jax.jit, static_argnames=("model", "compute_dtype", "size", "mesh"))
-def _draw_first(params: Params, ids, seed, *, model: VidmConfig, compute_dtype: str, size, mesh: Mesh) -> Images:
-    nets, method = build(model, compute_dtype), sampling.method_of(model)
+@partial(jax.jit, static_argnames=("nets", "model", "size", "mesh"))
+def _draw_first(params: Params, ids, seed, *, nets: Nets, model: VidmConfig, size, mesh: Mesh) -> Images:
+    method = sampling.method_of(model)
     draw = lambda params, ids, seed: sampling.draw_first(nets, method, params, noises("content", seed, ids, size))
     return _by_clip(draw, (params, ids, seed), mesh)
 
 
-@partial(jax.jit, static_argnames=("model", "compute_dtype", "size", "mesh"))
+@partial(jax.jit, static_argnames=("nets", "model", "size", "mesh"))
 def _draw_next(
-    params: Params, first: Images, before: Images, ids, seed, indices, *, model: VidmConfig, compute_dtype: str, size, mesh
+    params: Params,
+    first: Images,
+    before: Images,
+    ids,
+    seed,
+    indices,
+    *,
+    nets: Nets,
+    model: VidmConfig,
+    size,
+    mesh: Mesh,
 ) -> Float[Array, "b n h w 3"]:
-    nets, method = build(model, compute_dtype), sampling.method_of(model)
+    method = sampling.method_of(model)
 
     def draw(params, first, before, ids, seed):
         source = noises("motion", seed, ids, size)

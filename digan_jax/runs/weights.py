@@ -22,7 +22,7 @@ class Weights:
       config: the architecture.
       params: what `Family.inference` returns; DIGAN's averaged generator {"mapping", "synthesis", "w_avg"}.
       compute_dtype: of activations.
-      generator, critic: current weights, to continue training; None: not read, not stored, or (critic) none in the family.
+      generator, critic: current weights, to continue training; None: not read, not stored, or no critic in the family.
       class_names: of a conditional model; empty: unknown or unconditional.
       facts: for a model card: {"data": {...}, "training": {"kimg": ...}, "scores": [...]}, of numbers and strings.
         Unknown keys are missing.

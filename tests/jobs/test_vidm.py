@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import jax
 import numpy as np
@@ -68,6 +69,9 @@ def test_clips_are_a_function_of_their_ids(run):
     np.testing.assert_array_equal(clips[0, 0], clips[2, 0])  # one content, one first frame
     assert (clips[0, 1:] != clips[2, 1:]).any() and (clips[0, 0] != clips[1, 0]).any()
     assert (model.sample([3], times, seed=1) != clips[:1]).any()
+    assert (model.sampling("ddim", "5").sample([3], times, motion_ids=[1]) != clips[:1]).any()
+    with pytest.raises(digan.InputError, match="section 1 has 40 steps; keep 1 to 40"):
+        model.sampling(steps="41")
     backwards = model.sample([3], times[::-1], motion_ids=[1])
     np.testing.assert_array_equal(backwards[0, ::-1], clips[0])
     some = model.sample([3], [[0.0, 1 / 3, 1 / 3, 1.0]], motion_ids=[1])
@@ -116,6 +120,13 @@ def test_exported_and_read_again(run, tmp_path):
     assert "VIDM" in card and "2212.00235" in card and "DIGAN" not in card and "R1" not in card
     np.testing.assert_array_equal(digan.load(tmp_path / "model").sample([1], [0]), digan.load(run).sample([1], [0]))
     assert cli.main(["export", str(run), "--format", "stablehlo", "--out", str(tmp_path / "other")]) == 2
+
+
+def test_config_counts_both_networks(capsys):
+    assert cli.main(["config", "--config", "vidm_digits"]) == 0
+    shown = capsys.readouterr().out
+    assert "vidm.stage = 'both'" in shown and "model.width = 32" in shown
+    assert all(re.search(rf"^  {name} +[\d,]+  \(", shown, re.M) for name in ("content", "motion"))
 
 
 def test_stages_in_turn(content_run, tmp_path, capsys):

@@ -194,7 +194,13 @@ def bound(
 
 
 def errors(
-    process: Process, output: Outputs, x: Images, noise: Images, t: Steps, train: VidmTrainConfig, predict: str = "noise"
+    process: Process,
+    output: Outputs,
+    x: Images,
+    noise: Images,
+    t: Steps,
+    train: VidmTrainConfig,
+    predict: str = "noise",
 ) -> dict[str, Float[Array, "b"]]:
     """{"mse": weighted error of the prediction, "vb": the bound}, a number for each sample; the loss is their sum.
 
@@ -228,7 +234,8 @@ def ddim_step(process: Process, found: Back, x_t: Images, j: Steps, noise: Image
     """A step of DDIM (Song et al. 2021, eq. 12 and 16), by the clipped x̂."""
     now, before = process.signal, process.signal_before
     sigma = eta * np.sqrt((1 - before) / (1 - now)) * np.sqrt(1 - now / before)
-    rest = (at(np.sqrt(1 / np.maximum(now, TINY)), j) * x_t - found.frame) / at(np.sqrt(1 / np.maximum(now, TINY) - 1), j)
+    inverse = 1 / np.maximum(now, TINY)
+    rest = (at(np.sqrt(inverse), j) * x_t - found.frame) / at(np.sqrt(inverse - 1), j)
     x = at(np.sqrt(before), j) * found.frame + at(np.sqrt(1 - before - sigma**2), j) * rest
     return x + (j > 0)[:, None, None, None] * at(sigma, j) * noise
 
@@ -239,8 +246,8 @@ TINY = 1e-12  # ᾱ of a last step without signal, so that its logarithm and its
 def dpm_step(process: Process, found: Back, x_t: Images, j: Steps, previous: Images) -> Images:
     """A step of DPM-Solver++ 2M (Lu et al. 2022, algorithm 2) from kept step j to the one before.
 
-    With λ = ln √SNR, H = λ_target − λ_j and r = H_last / H, D = (1 + 1/(2r)) x̂ − x̂_previous / (2r); D = x̂ in the first
-    and in the last step. x ← (σ_target/σ_j) x − √ᾱ_target (e^(−H) − 1) D, σ² = 1 − ᾱ.
+    With λ = ln √SNR, H = λ_target − λ_j and r = H_last / H, D = (1 + 1/(2r)) x̂ − x̂_previous / (2r); D = x̂ in the
+    first and in the last step. x ← (σ_target/σ_j) x − √ᾱ_target (e^(−H) − 1) D, σ² = 1 − ᾱ.
 
     Args:
       previous: x̂ of the step before this one, at kept step j + 1; anything in the first.

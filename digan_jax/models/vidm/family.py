@@ -29,8 +29,8 @@ class Vidm:
         """A motion stage cannot draw a clip without a content model."""
         if config.vidm.stage == "motion":
             raise InputError(
-                "vidm.stage='motion': needs a content model to draw first frames; give a run of stage content (or both) "
-                "as --init-from, or set vidm.stage to 'both'."
+                "vidm.stage='motion': needs a content model to draw first frames; give a run of stage content or "
+                "both as --init-from, or set vidm.stage to 'both'."
             )
 
     def adopt(self, key: Key[Array, ""], config: RunConfig, found: Trained) -> VidmState:
@@ -49,7 +49,7 @@ class Vidm:
         as_trained = found.generator or {}
         weights = {name: as_trained.get(name, ema[name]) for name in config.vidm.trained}
         ours = jax.eval_shape(lambda key: init_state(key, config), key)
-        different = [*misfits({"ema": ema}, {"ema": ours.ema}), *misfits({"weights": weights}, {"weights": ours.weights})]
+        different = misfits({"ema": ema, "weights": weights}, {"ema": ours.ema, "weights": ours.weights})
         if different:
             raise InputError(f"has another architecture, {different[0]} (theirs -> yours)")
         return state_from_params(weights, ema, config)

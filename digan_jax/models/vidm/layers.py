@@ -1,5 +1,5 @@
-"""Layers of the U-Nets. Arrays are [b h w c]. Products and convolutions run in the type of their input; norms, positions
-and softmax in float32. Parameters are named as in the release, "_" standing for a dot within a block's names.
+"""Layers of the U-Nets. Arrays are [b h w c]. Products and convolutions run in the type of their input; norms,
+positions and softmax in float32. Parameters are named as in the release, "_" standing for a dot within a block.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Conv(nn.Module):
 
 
 class GroupNorm(nn.Module):
-    """Norm over each of 32 groups of neighbouring channels and all pixels, biased variance; gain and bias by channel."""
+    """Norm over 32 groups of neighbouring channels and all pixels, biased variance; gain and bias by channel."""
 
     @nn.compact
     def __call__(self, x: Maps) -> Maps:
@@ -110,7 +110,7 @@ def coordinates(place: Place, h: int, w: int) -> Float[Array, "b h w n"]:
 
 
 class Waves(nn.Module):
-    """sin(A p + a) at each pixel, in float32: A starts U(±½), low frequencies; the column of a fifth coordinate at 0."""
+    """sin(A p + a) at each pixel, in float32. A starts U(±½), low frequencies; a fifth coordinate's column at 0."""
 
     features: int
 
@@ -175,7 +175,7 @@ def resampled(x: Maps, how: str) -> Maps:
 
 
 class Attention(nn.Module):
-    """x + conv1⁰ of softmax(q·k/√d) v over all pixels, softmax in float32; a head is a group [q | k | v] of 3d channels."""
+    """x + conv1⁰ of softmax(q·k/√d) v over all pixels, in float32; a head is a group [q | k | v] of 3d channels."""
 
     head_width: int
 

@@ -64,7 +64,7 @@ def place_of(
 def build(model: VidmConfig, compute_dtype: str = "float32") -> Nets:
     """The networks of a configuration, on the kernels in use. Outputs are float32.
 
-    Activations have type `compute_dtype`; parameters, norms, positions and softmax are float32. Cached by its arguments.
+    Activations have type `compute_dtype`; parameters, norms, positions and softmax are float32. Cached.
     """
     return _build(model, compute_dtype, kernels.chosen())
 

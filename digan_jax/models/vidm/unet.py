@@ -1,7 +1,7 @@
 """The U-Nets of VIDM (paper, section 3): content model, motion model and its encoder of implicit conditions.
 
-A stage is a row of parts. Stages are numbered as in the release: the way down `input_blocks`, `middle_block`, the way up
-`output_blocks`; `stages_of` lists them.
+A stage is a row of parts. Stages are numbered as in the release: the way down `input_blocks`, `middle_block`, the way
+up `output_blocks`; `stages_of` lists them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Stages(NamedTuple):
 
 
 def stages_of(model: VidmConfig) -> Stages:
-    """Down: a convolution; for each level its blocks, and between levels a halving one. Up: backwards, one block more."""
+    """Down: a convolution; each level's blocks, and between levels a halving one. Up: backwards, one block more."""
     widths = [model.width * m for m in model.multipliers]
     last = len(widths) - 1
 
