@@ -144,7 +144,7 @@ def test_stages_in_turn(content_run, tmp_path, capsys):
     assert (clip[:, 1] != clip[:, 2]).any()
 
 
-def test_what_is_refused(run, content_run, tmp_path, tiny_run):
+def test_what_is_refused(run, tmp_path, tiny_run):
     motion = config_of(**{"vidm.stage": "motion"})
     with pytest.raises(digan.InputError, match="vidm.stage='motion': needs a content model.*--init-from"):
         loop.train(motion, str(tmp_path / "a"))
