@@ -45,7 +45,9 @@ from digan_jax.runs.reading import (
 from digan_jax.runs.stored import Damaged, Stored, digest_of, folder_of, handlers, quieten_tensorstore
 
 # Configuration fields that may change when a run continues: they do not affect the computation of a step.
-FREE = ("train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoint.", "log.", "eval.")
+FREE = (
+    "train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoint.", "log.", "eval.", "model.sampling_",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -283,7 +285,8 @@ class Checkpointer:
         """
         with contextlib.suppress(Exception):
             self.wait()
-        good, change = newest_step(self._workdir), "a lower train.learning_rate or a higher train.r1_gamma"
+        good, change = newest_step(self._workdir), "a lower train.learning_rate"
+        change += " or a higher train.r1_gamma" if self._config.family == "digan" else ""
         cure = f"there is no checkpoint yet; start again, in the same --workdir if you like, with {change}."
         if good is not None:
             cure = f"the checkpoint of step {good} is good; continue from it in a new --workdir, with "
