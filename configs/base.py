@@ -58,6 +58,8 @@ def get_config() -> ConfigDict:
     c.train = t = ConfigDict()
     t.seed = 0
     t.batch_size = 64  # clips per step, over all devices of all processes
+    t.microbatch = 0  # clips, over all devices, whose activations are in memory at once; gradients are summed. 0: all
+    t.remat = False  # compute activations within blocks again in backward passes, instead of storing them
     t.total_kimg = 25000.0  # length of training, in thousands of real frame pairs
     t.learning_rate = 0.0025
     t.critic_learning_rate = 0.0  # of the critics; 0: learning_rate
@@ -87,6 +89,7 @@ def get_config() -> ConfigDict:
 
     c.mesh = h = ConfigDict()
     h.model = 1  # devices per copy of the parameters (model parallelism); the rest is data parallelism
+    h.fsdp = False  # part optimizer state and averages among data-parallel devices, instead of a copy on each (ZeRO)
 
     c.checkpoint = k = ConfigDict()
     k.every_kimg = 100.0  # between checkpoints

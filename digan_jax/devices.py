@@ -107,29 +107,42 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def of_state(mesh: Mesh, state):
-    """A sharding for each array of a state: replicated; with mesh.model > 1, matrices are split over their outputs."""
-    parts = mesh.shape["model"]
+def of_state(mesh: Mesh, state, fsdp: bool = False):
+    """A sharding for each array of a state: replicated; with mesh.model > 1, matrices are split over their outputs.
 
-    def of_array(x):
-        split = parts > 1 and x.ndim >= 2 and x.shape[0] % parts == 0
-        return NamedSharding(mesh, PartitionSpec("model") if split else PartitionSpec())
+    With `fsdp`, matrices of the field `ema` and of fields whose names end in "optimizer" are also split over the axis
+    `data`, along the largest axis that it divides: a step reads there only what it updates (ZeRO, Rajbhandari et al.
+    2020, stage 1). Vectors stay whole.
+    """
+    models, copies = mesh.shape["model"], mesh.shape["data"]
 
-    return jax.tree.map(of_array, state)
+    def of_array(path, x):
+        axes = [None] * x.ndim
+        if models > 1 and x.ndim >= 2 and x.shape[0] % models == 0:
+            axes[0] = "model"
+        field = getattr(path[0], "name", "") if path else ""
+        if fsdp and copies > 1 and x.ndim >= 2 and (field == "ema" or field.endswith("optimizer")):
+            free = [axis for axis, size in enumerate(x.shape) if axes[axis] is None and size % copies == 0]
+            if free:
+                axes[max(free, key=lambda axis: x.shape[axis])] = "data"
+        return NamedSharding(mesh, PartitionSpec(*axes) if any(axes) else PartitionSpec())
+
+    return jax.tree.map_with_path(of_array, state)
 
 
-def check_batch(batch_size: int, mesh: Mesh) -> None:
-    """Checks that the global batch splits evenly over the data-parallel devices.
+def check_batch(batch_size: int, mesh: Mesh, microbatch: int = 0) -> None:
+    """Checks that the global batch, or each microbatch of it, splits evenly over the data-parallel devices.
 
     Raises:
       InputError: it does not.
     """
     devices = mesh.shape["data"]
-    if batch_size % devices:
-        nearest = max(devices, batch_size // devices * devices)
-        raise InputError(
-            f"train.batch_size={batch_size}: not divisible by the {devices} data-parallel devices; use {nearest}."
-        )
+    for name, clips in (("batch_size", batch_size), ("microbatch", microbatch)):
+        if clips % devices:
+            nearest = max(devices, clips // devices * devices)
+            raise InputError(
+                f"train.{name}={clips}: not divisible by the {devices} data-parallel devices; use {nearest}."
+            )
 
 
 def place_batch(batch: Batch, mesh: Mesh) -> Batch:

@@ -38,6 +38,9 @@ ADDED: dict[int, dict[str, object]] = {
         "model.places": 0,
         "data.held_out": "",
         **{f"vidm.{name}": value for name, value in dataclasses.asdict(VidmTrainConfig()).items()},
+        "train.microbatch": 0,
+        "train.remat": False,
+        "mesh.fsdp": False,
     },
 }
 

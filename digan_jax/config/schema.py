@@ -147,6 +147,8 @@ class TrainConfig:
 
     seed: int
     batch_size: int
+    microbatch: int
+    remat: bool
     total_kimg: float
     learning_rate: float
     critic_learning_rate: float
@@ -191,11 +193,27 @@ class TrainConfig:
             f"train.batch_size={self.batch_size}: not divisible by the minibatch-statistics group of {group}; "
             f"use {max(group, self.batch_size // group * group)} or change train.mbstd_group_size.",
         )
+        self._check_microbatch(group)
         unknown = [a for a in self.augment if a not in AUGMENTATIONS]
         require(not unknown, f"unknown train.augment {unknown}; choose from {list(AUGMENTATIONS)}.")
         for name, choices in (("loss", LOSSES), ("penalty", PENALTIES)):
             value = getattr(self, name)
             require(value in choices, f"train.{name}={value!r}: choose one of {list(choices)}.")
+
+    def _check_microbatch(self, group: int) -> None:
+        part, batch = self.microbatch, self.batch_size
+        require(part >= 0, f"train.microbatch={part}: must be 0 (off) or more.")
+        fitting = [m for m in range(group, batch + 1, group) if batch % m == 0]
+        nearest = max((m for m in fitting if m <= part), default=fitting[0])
+        require(
+            part == 0 or batch % part == 0,
+            f"train.microbatch={part}: does not divide train.batch_size={batch}; use {nearest}, or 0 for none.",
+        )
+        require(
+            part % group == 0,
+            f"train.microbatch={part}: not divisible by the minibatch-statistics group of {group}; use {nearest} or "
+            "change train.mbstd_group_size.",
+        )
 
     def kimg(self, step: int) -> float:
         """Thousands of clips trained on in `step` iterations."""
@@ -216,6 +234,7 @@ class MeshConfig:
     """Device mesh; see `configs/base.py`."""
 
     model: int
+    fsdp: bool
 
     def __post_init__(self):
         require(self.model >= 1, f"mesh.model={self.model}: must be 1 or more devices.")

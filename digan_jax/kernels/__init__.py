@@ -23,6 +23,7 @@ from jaxtyping import Float
 from digan_jax.errors import InputError
 from digan_jax.grids import Level
 from digan_jax.kernels import fast, reference
+from digan_jax.kernels.shared import shared_by as shared_by
 from digan_jax.shapes import Array
 
 IMPLEMENTATIONS = {"fast": fast, "reference": reference}

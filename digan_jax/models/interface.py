@@ -18,7 +18,10 @@ Shapes = Mapping  # a nested dict of `jax.ShapeDtypeStruct`: parameters without 
 
 @runtime_checkable
 class State(Protocol):
-    """The training state that a checkpoint saves: a pytree."""
+    """The training state that a checkpoint saves: a pytree.
+
+    `mesh.fsdp` parts the matrices of `ema` and of fields whose names end in "optimizer" among devices.
+    """
 
     step: Int[Array, ""]  # iterations done
     ema: Params  # exponential moving average of the weights that renders use

@@ -44,9 +44,10 @@ from digan_jax.runs.reading import (
 )
 from digan_jax.runs.stored import Damaged, Stored, digest_of, folder_of, handlers, quieten_tensorstore
 
-# Configuration fields that may change when a run continues: they do not affect the computation of a step.
+# Configuration fields that may change when a run continues: they affect the computation of a step by rounding at most.
 FREE = (
-    "train.total_kimg", "data.workers", "data.data_dir", "mesh.", "checkpoint.", "log.", "eval.", "model.sampling_",
+    "train.total_kimg", "train.microbatch", "train.remat", "data.workers", "data.data_dir", "mesh.", "checkpoint.",
+    "log.", "eval.", "model.sampling_",
 )  # fmt: skip
 
 

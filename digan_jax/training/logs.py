@@ -22,6 +22,8 @@ from digan_jax.host.files import append, is_plain, moved_in
 from digan_jax.host.notes import say_once
 
 Image = UInt8[np.ndarray, "h w 3"]
+COMPILING = "compiling"  # what the bar shows instead of a rate until the first step has ended
+WORTH_SAYING = 0.1  # share of the time spent waiting for data, from which on the console says so
 
 
 class Writer:
@@ -100,11 +102,12 @@ class ConsoleWriter(Writer):
             speed_estimate_period=120,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("", completed=self._kimg(start_step), total=train.total_kimg, rate="compiling")
+        self._task = self._bar.add_task("", completed=self._kimg(start_step), total=train.total_kimg, rate=COMPILING)
         self._bar.start()
 
     def progress(self, step):
-        self._bar.update(self._task, completed=self._kimg(step))
+        compiled = {"rate": ""} if self._bar.tasks[self._task].fields["rate"] == COMPILING else {}
+        self._bar.update(self._task, completed=self._kimg(step), **compiled)
 
     def write_scalars(self, step, scalars):
         line = [f"{self._kimg(step):9.3f} kimg"]
@@ -112,6 +115,8 @@ class ConsoleWriter(Writer):
             rate = f"{scalars['rate/clips_per_second']:.1f} clips/s"
             self._bar.update(self._task, rate=rate)
             line += [rate, f"{scalars['rate/seconds_per_kimg']:.1f} s/kimg"]
+            if scalars.get("rate/input_share", 0) >= WORTH_SAYING:
+                line.append(f"{scalars['rate/input_share']:.0%} of the time waiting for data")
         line += [f"{key} {value:+.3f}" for key, value in scalars.items() if key.endswith("/loss") or "/sign_" in key]
         if "memory/peak_gib" in scalars:
             line.append(f"{scalars['memory/peak_gib']:.2f} GiB")
@@ -229,31 +234,44 @@ def open_writers(workdir: epath.PathLike, train: TrainConfig, start_step: int) -
 
 
 class Meter:
-    """Means of the metrics since the last line of the log, with rates and memory."""
+    """Means of the metrics since the last line of the log, with rates, step times and memory."""
 
     def __init__(self, train: TrainConfig):
         self._train = train
-        self._began, self._steps, self._sums = None, 0, {}
+        self._began, self._last, self._waited, self._times, self._sums = None, 0.0, 0.0, [], {}
+
+    def wait(self, seconds: float) -> None:
+        """Adds time that the loop waited for a batch."""
+        self._waited += seconds
 
     def add(self, metrics: Mapping[str, float | np.floating | np.ndarray]) -> None:
         """Adds the metrics of one step. A metric that only some steps have is averaged over those steps."""
+        now = time.monotonic()
         if self._began is None:  # excludes the first step, which compiles, from the rates
-            self._began = time.monotonic()
+            self._began, self._waited = now, 0.0
         else:
-            self._steps += 1
+            self._times.append(now - self._last)
+        self._last = now
         for key, value in metrics.items():
             total, count = self._sums.get(key, (0.0, 0))
             self._sums[key] = (total + float(value), count + 1)
 
     def summary(self, step: int) -> dict[str, float]:
-        """The means since the last call, "progress/kimg", "rate/…" per clip and kimg, and "memory/peak_gib"."""
-        now, clips = time.monotonic(), self._steps * self._train.batch_size
+        """The means since the last call, "progress/kimg", "rate/…" and "memory/peak_gib".
+
+        Rates are clips per second, seconds per kimg, the share [0, 1] of the time spent waiting for a batch, and the 50th
+        and 95th percentile of the time from one step's end to the next, in seconds, hooks included.
+        """
+        now, clips = time.monotonic(), len(self._times) * self._train.batch_size
         summary = {"progress/kimg": self._train.kimg(step), "memory/peak_gib": peak_memory_gib()}
         if clips:
             seconds = now - self._began
             summary |= {"rate/clips_per_second": clips / seconds, "rate/seconds_per_kimg": 1000 * seconds / clips}
+            median, slow = np.percentile(self._times, [50, 95])
+            summary |= {"rate/step_seconds_p50": float(median), "rate/step_seconds_p95": float(slow)}
+            summary["rate/input_share"] = min(self._waited / seconds, 1.0)
         summary |= {key: total / count for key, (total, count) in self._sums.items()}
-        self._began, self._steps, self._sums = now, 0, {}
+        self._began, self._waited, self._times, self._sums = now, 0.0, [], {}
         return summary
 
 

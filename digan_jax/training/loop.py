@@ -7,6 +7,8 @@ import dataclasses
 import os
 import shlex
 import sys
+import time
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -20,6 +22,7 @@ from digan_jax.host.signals import StopSignal
 from digan_jax.models.interface import State
 from digan_jax.runs import checkpoint, reading
 from digan_jax.runs.checkpoint import Checkpointer
+from digan_jax.shapes import Batch
 from digan_jax.training import compile as compiling
 from digan_jax.training import logs
 from digan_jax.training.hooks import Hook, MeasureFvd, SaveCheckpoint, WriteSamples
@@ -48,7 +51,7 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
     workdir = os.fspath(reading.home(workdir))
     checkpoint.check_workdir(workdir, config)
     mesh = devices.make_mesh(config.mesh.model)
-    devices.check_batch(config.train.batch_size, mesh)
+    devices.check_batch(config.train.batch_size, mesh, config.train.microbatch)
     source = sources.open_source(config.data, config.model)
     with contextlib.ExitStack() as stack:
         stack.enter_context(checkpoint.explain_full_disk(workdir))
@@ -117,7 +120,8 @@ def _train_on(run: Run, step: int, state: State, profile: Profile) -> int:
     with StopSignal() as stop:
         while step < run.total and not agreed(stop, config.train.due(step, config.log.every_kimg)):
             profile.at(step)
-            state, metrics = iteration(state, devices.place_batch(next(batches), run.mesh))
+            batch = report.waiting(batches)
+            state, metrics = iteration(state, devices.place_batch(batch, run.mesh))
             step += 1
             report.add(step, metrics)
             for hook in hooks:
@@ -156,6 +160,13 @@ class Metering:
         """Keeps the metrics of `step` on the device, and settles those of the previous step. Raises as `settle`."""
         self.settle()
         self._pending = step, metrics
+
+    def waiting(self, batches: Iterator[Batch]) -> Batch:
+        """The next batch; counts the time that it takes to come."""
+        began = time.monotonic()
+        batch = next(batches)
+        self._meter.wait(time.monotonic() - began)
+        return batch
 
     def settle(self) -> None:
         """Fetches the pending metrics, adds them to the means, and writes a line of the log if one is due.

@@ -31,7 +31,7 @@ def fresh(config: RunConfig, mesh: Mesh, init_from: str | None = None) -> State:
         family.check_fresh(config)
     state = family.init(key, config) if init_from is None else _from_weights(init_from, key, config)
     # NumPy and jit instead of device_put, which does not reach the devices of other processes.
-    place = jax.jit(lambda tree: tree, out_shardings=devices.of_state(mesh, state))
+    place = jax.jit(lambda tree: tree, out_shardings=devices.of_state(mesh, state, config.mesh.fsdp))
     return place(jax.tree.map(np.asarray, state))
 
 
@@ -69,7 +69,7 @@ def restored(config: RunConfig, mesh: Mesh, saved: Checkpointer, dataset: str) -
     """
     abstract = jax.eval_shape(lambda key: families.of(config).init(key, config), jax.random.key(0))
     place = lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
-    state, theirs = saved.restore(jax.tree.map(place, abstract, devices.of_state(mesh, abstract)))
+    state, theirs = saved.restore(jax.tree.map(place, abstract, devices.of_state(mesh, abstract, config.mesh.fsdp)))
     if theirs["dataset"] not in (None, dataset):  # None: imported from another implementation
         raise InputError(
             f"the data changed since this run's last checkpoint ({theirs['dataset']} -> {dataset}); "

@@ -34,7 +34,7 @@ def mesh_of(count: int, model: int = 1):
 
 def run(config, mesh, iterations):
     state = init_state(jax.random.key(0), config)
-    state = jax.device_put(state, devices.of_state(mesh, state))
+    state = jax.device_put(state, devices.of_state(mesh, state, config.mesh.fsdp))
     batch = devices.place_batch(batch_of(config.train.batch_size), mesh)
     program = compile_iteration(config, mesh).lower(state, batch)
     iteration = program.compile(compiler_options=QUICK)

@@ -145,20 +145,47 @@ def test_console_shows_a_bar_on_a_terminal_only(train):
 
 
 def test_meter_averages_each_metric_over_the_steps_that_have_it(monkeypatch, train):
-    clock = iter([100.0, 104.0, 105.0])  # end of the first step, first summary, second summary
+    # Ends of three steps, first summary; end of a step, second summary.
+    clock = iter([100.0, 101.0, 104.0, 104.0, 105.0, 105.0])
     monkeypatch.setattr(logs.time, "monotonic", lambda: next(clock))
     meter = logs.Meter(train(8))
+    meter.wait(50.0)  # for the first batch, which opens the data
     meter.add({"loss": np.float32(1.0), "r1": 5.0})
+    meter.wait(0.5)
     meter.add({"loss": 2.0})
+    meter.wait(0.5)
     meter.add({"loss": 6.0})
     first = meter.summary(step=125)
     assert (first["loss"], first["r1"], first["progress/kimg"]) == (3.0, 5.0, 1.0)
     assert 0.01 < first["memory/peak_gib"] < 1000  # GiB of this process: not KiB, not bytes
     # Two steps in four seconds: the first one, which compiled, began before the clock.
     assert (first["rate/clips_per_second"], first["rate/seconds_per_kimg"]) == (4.0, 250.0)
+    assert (first["rate/step_seconds_p50"], first["rate/input_share"]) == (2.0, 0.25)  # of 1 and 3 seconds; 1 of 4
+    np.testing.assert_allclose(first["rate/step_seconds_p95"], 2.9)
     meter.add({"loss": 9.0})
     second = meter.summary(step=126)
     assert (second["loss"], second["rate/clips_per_second"], "r1" in second) == (9.0, 8.0, False)
+    assert (second["rate/step_seconds_p95"], second["rate/input_share"]) == (1.0, 0.0)
+
+
+def test_the_bar_says_compiling_until_the_first_step_has_ended(train):
+    out = console(terminal=True)
+    writer = logs.ConsoleWriter(train(100, 10.0), console=out)
+    writer.write_text(0, "note", "begun")
+    begun = len(out.file.getvalue())
+    writer.progress(1)
+    writer.close()
+    shown = out.file.getvalue()
+    assert "compiling" in shown[:begun] and "compiling" not in shown[begun:].split("0.1/10 kimg")[-1]
+    assert "0.1/10 kimg" in shown[begun:]
+
+
+@pytest.mark.parametrize("share, said", [(0.05, False), (0.25, True)])
+def test_the_console_says_when_data_are_late(train, share, said):
+    out = console(terminal=False)
+    scalars = {"rate/clips_per_second": 50.0, "rate/seconds_per_kimg": 20.0, "rate/input_share": share}
+    logs.ConsoleWriter(train(64, 10.0), console=out).write_scalars(25, scalars)
+    assert ("25% of the time waiting for data" in out.file.getvalue()) == said
 
 
 def test_a_log_line_after_the_first_step_has_no_rate_yet(train):

@@ -209,11 +209,11 @@ loop.train(config.from_json(open(config_file).read()), workdir)
 
 @pytest.fixture
 def start():
-    """start(config file, workdir, ...): one process of a run, with one device; none outlives the test."""
+    """start(config file, workdir, ...): one process of a run, with one device or more; none outlives the test."""
     started = []
-    env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count=1 {QUICK_COMPILING}"}
 
-    def popen(config_file, workdir, port=0, count=1, index=0):
+    def popen(config_file, workdir, port=0, count=1, index=0, devices=1):
+        env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} {QUICK_COMPILING}"}
         arguments = map(str, (config_file, workdir, port, count, index))
         command = [sys.executable, "-c", PROGRAM, *arguments]
         started.append(subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True))
@@ -265,16 +265,17 @@ def test_killed_and_continued_equals_uninterrupted_bit_for_bit(tmp_path, make_co
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(tmp_path, make_config, start):
-    """The real iteration, R1 in the first of two steps."""
+@pytest.mark.parametrize("fsdp", [False, True])
+def test_two_processes_train_as_one(tmp_path, make_config, start, fsdp):
+    """The real iteration, R1 in the first of two steps: two processes of two devices, and one of four."""
     config_file = tmp_path / "config.json"
-    config_file.write_text(config_lib.to_json(make_config(RUN | {"train.total_kimg": 0.016})))
+    config_file.write_text(config_lib.to_json(make_config(RUN | {"train.total_kimg": 0.016, "mesh.fsdp": fsdp})))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     one, two = tmp_path / "one", tmp_path / "two"
-    processes = [start(config_file, one)]
-    processes += [start(config_file, two, port, 2, index) for index in (0, 1)]
+    processes = [start(config_file, one, devices=4)]
+    processes += [start(config_file, two, port, 2, index, devices=2) for index in (0, 1)]
     outputs = [process.communicate(timeout=600)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert "complete at" in outputs[1] and "kimg" not in outputs[2]  # the first process speaks for all

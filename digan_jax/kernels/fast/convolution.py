@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Float
 
+from digan_jax.kernels import shared
 from digan_jax.kernels.fast import winograd
 from digan_jax.shapes import Array
 
@@ -43,7 +44,8 @@ def _convolve(x: Images, weight: Weights, stride: int, border: int) -> Images:
         return lax.conv_general_dilated(x, weight, (stride, stride), padding, dimension_numbers=LAYOUT)
 
     if winograd.suits(x, weight.shape[-1], len(weight), stride, border, channels=64):
-        return lax.platform_dependent(x, weight, cpu=winograd.convolve, default=direct)
+        cpu = lambda x, weight: shared.joined(lambda part: winograd.convolve(part, weight), x)
+        return lax.platform_dependent(x, weight, cpu=cpu, default=direct)
     return direct(x, weight)
 
 
@@ -88,7 +90,7 @@ def _correlate(x: Images, g: Images, stride: int, border: int) -> Weights:
     window = dict(stride=stride, border=border)
     suits = winograd.suits(x, g.shape[-1], _kernel_size(x, g, **window), **window, channels=128)
     cpu = winograd.correlate if suits else partial(_im2col, **window)
-    return lax.platform_dependent(x, g, cpu=cpu, default=partial(_swapped, **window))
+    return lax.platform_dependent(x, g, cpu=partial(shared.summed, cpu), default=partial(_swapped, **window))
 
 
 def _kernel_size(x: Images, g: Images, stride: int, border: int) -> int:

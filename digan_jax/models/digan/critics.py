@@ -60,10 +60,14 @@ class Block(nn.Module):
         return (skip + x) * half
 
 
-def halve(x: Images, channels: Callable[[int], int], first: int, last: int) -> Images:
-    """Blocks that take x from resolution `first` down to `last`; called inside the module that owns them."""
+def halve(x: Images, channels: Callable[[int], int], first: int, last: int, remat: bool) -> Images:
+    """Blocks that take x from resolution `first` down to `last`; called inside the module that owns them.
+
+    With `remat`, backward passes compute the activations within each block again.
+    """
+    block = nn.remat(Block) if remat else Block
     for r in (first >> i for i in range((first // last).bit_length() - 1)):
-        x = Block(channels(r), channels(r // 2), from_rgb=r == first, name=f"b{r}")(x)
+        x = block(channels(r), channels(r // 2), from_rgb=r == first, name=f"b{r}")(x)
     return x
 
 
@@ -106,6 +110,7 @@ class Critic(nn.Module):
     mbstd_group_size: int
     dtype: jnp.dtype
     resolution: int
+    remat: bool = False
 
     @nn.compact
     def __call__(
@@ -114,7 +119,7 @@ class Critic(nn.Module):
         channels, resolution = self.config.channels, self.resolution
         b, s, k = images.shape[:3]
         x = images.reshape(b * s * k, *images.shape[3:]).astype(self.dtype)
-        x = halve(x, channels, resolution, 4)
+        x = halve(x, channels, resolution, 4, self.remat)
         fades = self.config.class_term == "fading"
         n_out = 1 if label is None else channels(4) + fades
         x = Epilogue(channels(4), n_out, self.mbstd_group_size, name="b4")(x.reshape(b, s, k, *x.shape[1:]))
@@ -132,10 +137,11 @@ class Critics(nn.Module):
     config: ModelConfig
     mbstd_group_size: int
     dtype: jnp.dtype
+    remat: bool = False
 
     def setup(self):
         self.motion, self.image = (
-            Critic(self.config, self.mbstd_group_size, self.dtype, self.config.resolution) for _ in range(2)
+            Critic(self.config, self.mbstd_group_size, self.dtype, self.config.resolution, self.remat) for _ in range(2)
         )
 
     def __call__(
@@ -156,6 +162,7 @@ class SharedCritics(nn.Module):
     config: ModelConfig
     mbstd_group_size: int
     dtype: jnp.dtype
+    remat: bool = False
 
     @nn.compact
     def __call__(
@@ -166,11 +173,11 @@ class SharedCritics(nn.Module):
     ) -> tuple[Float[Array, "b s"], Float[Array, "b s 2"]]:
         channels, (b, s, k) = self.config.channels, frames.shape[:3]
         x = frames.reshape(b * s * k, *frames.shape[3:]).astype(self.dtype)
-        x = halve(x, channels, self.config.resolution, HEADS)
+        x = halve(x, channels, self.config.resolution, HEADS, self.remat)
         each = x.reshape(b, s, k, *x.shape[1:])
         delta_t = jnp.broadcast_to(motion_inputs[:, :, :1, :1, -1:], (b, s, HEADS, HEADS, 1)).astype(x.dtype)
         together = jnp.concatenate([*jnp.moveaxis(each, 2, 0), delta_t], axis=-1)[:, :, None]
-        head = lambda name: Critic(self.config, self.mbstd_group_size, self.dtype, HEADS, name=name)
+        head = lambda name: Critic(self.config, self.mbstd_group_size, self.dtype, HEADS, self.remat, name=name)
         return head("motion")(together, label)[..., 0], head("image")(each, label)
 
 

@@ -207,6 +207,7 @@ class Synthesis(nn.Module):
 
     config: ModelConfig
     dtype: jnp.dtype
+    remat: bool = False
 
     @nn.compact
     def __call__(self, latents: Latents, times: Float[Array, "b t"], grid: grids.Grid) -> Float[Array, "b t h w 3"]:
@@ -219,21 +220,26 @@ class Synthesis(nn.Module):
             last = first + len(layers)
             copies = Latents(latents.content[:, first : last + 1], latents.motion)
             block = Block(r, tuple(layers), self.config, self.dtype, name=f"b{r}")
-            h, rgb = block(h, rgb, copies, times, level, places)
+            run = lambda block, h, rgb, latents, places, level=level: block(h, rgb, latents, times, level, places)
+            h, rgb = (nn.remat(run) if self.remat else run)(block, h, rgb, copies, places)
             first = last
         return kernels.frames(kernels.upsample(rgb, grid.enlarge, self.config.upsample))
 
 
 class Generator(nn.Module):
-    """Mapping and synthesis: noise z [b z], one-hot label or None, motion, times [b t] and a grid to frames."""
+    """Mapping and synthesis: noise z [b z], one-hot label or None, motion, times [b t] and a grid to frames.
+
+    With `remat`, backward passes compute the activations within each block again.
+    """
 
     config: ModelConfig
     dtype: jnp.dtype
+    remat: bool = False
 
     def setup(self):
         fades = self.config.class_term == "fading"
         self.mapping = Mapping(self.config.w_dim, self.config.mapping_layers, fades)
-        self.synthesis = Synthesis(self.config, self.dtype)
+        self.synthesis = Synthesis(self.config, self.dtype, self.remat)
 
     def __call__(self, z, label, motion, times, grid):
         w = self.mapping(z, label)

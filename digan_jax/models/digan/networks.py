@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -49,20 +50,23 @@ def repeat_content(w: Float[Array, "b w"], n_layers: int) -> Float[Array, "b lay
     return jnp.broadcast_to(w[:, None], (w.shape[0], n_layers, w.shape[1]))
 
 
-def build(model: ModelConfig, compute_dtype: str = "float32", mbstd_group_size: int = 4) -> Nets:
+def build(
+    model: ModelConfig, compute_dtype: str = "float32", mbstd_group_size: int = 4, remat: bool = False
+) -> Nets:
     """The networks of a configuration, on the kernels in use (`kernels.use`).
 
-    Activations have type `compute_dtype`; parameters, norms, phases and scores are always float32. The result is cached
-    by its arguments, so that compiled functions are shared.
+    Activations have type `compute_dtype`; parameters, norms, phases and scores are always float32. With `remat`,
+    backward passes compute the activations within each block again instead of storing them. The result is cached by
+    its arguments, so that compiled functions are shared.
     """
-    return _build(model, compute_dtype, mbstd_group_size, kernels.chosen())
+    return _build(model, compute_dtype, mbstd_group_size, remat, kernels.chosen())
 
 
 @functools.lru_cache(maxsize=32)
-def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, implementation: str) -> Nets:
+def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, remat: bool, implementation: str) -> Nets:
     dtype = jnp.dtype(compute_dtype)
-    g = generator.Generator(model, dtype)
-    d = critics.CRITICS[model.critic](model, mbstd_group_size, dtype)
+    g = generator.Generator(model, dtype, remat)
+    d = critics.CRITICS[model.critic](model, mbstd_group_size, dtype, remat)
     f = feature_critic.FeatureCritic()
     r, b = model.resolution, 1
     label = jnp.zeros((b, model.n_classes)) if model.n_classes else None
@@ -110,4 +114,4 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, implem
 
 def networks_of(config: RunConfig) -> Nets:
     """The networks of a run's configuration."""
-    return build(config.model, config.compute_dtype, config.train.mbstd_group_size)
+    return build(config.model, config.compute_dtype, config.train.mbstd_group_size, config.train.remat)

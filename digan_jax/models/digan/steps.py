@@ -7,6 +7,7 @@ separate steps that run every few iterations, their losses multiplied by the int
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from jaxtyping import Float, Int
 
 from digan_jax import grids, rng
 from digan_jax.config import RunConfig, TrainConfig
-from digan_jax.models.digan import augment, feature_critic, losses, sampling
+from digan_jax.models.digan import augment, feature_critic, losses, microbatches, sampling
 from digan_jax.models.digan.networks import motion_input, networks_of
 from digan_jax.models.digan.sampling import draw_fakes, fake_label, generate, label_of, sample_noise
 from digan_jax.models.digan.state import GanState, critic_optimizer, generator_optimizer
@@ -39,20 +40,27 @@ def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tupl
     """Updates the generator against fixed critics; also updates `w_avg`."""
     train = setting.config.train
     noise, label = draw_fakes(setting, batch, key)
-    delta_t, relativistic = deltas(noise.times), train.loss == "relativistic"
+    relativistic = train.loss == "relativistic"
 
-    def loss(params):
-        fakes, w_mean = generate(setting, params, noise, label)
-        alone = fakes[:, None], delta_t[:, None], stack(label)
-        seen = pairs(fakes, delta_t, label, batch) if relativistic else alone
-        found = scores(setting, state.critic, *seen, key, state.step)
-        if relativistic:
-            each = {head: losses.relativistic_loss(score[:, 0], score[:, 1]) for head, score in found.items()}
-        else:
-            each = {head: losses.generator_loss(score) for head, score in found.items()}
-        return sum(weight_of(head, train) * value for head, value in each.items()), w_mean
+    def of_rows(rows):
+        noise, label, batch, draws = rows
+        delta_t = deltas(noise.times)
 
-    (value, w_mean), gradients = jax.value_and_grad(loss, has_aux=True)(state.generator)
+        def loss(params):
+            fakes, w_mean = generate(setting, params, noise, label)
+            alone = fakes[:, None], delta_t[:, None], stack(label)
+            seen = pairs(fakes, delta_t, label, batch) if relativistic else alone
+            found = scores(setting, state.critic, *seen, draws, state.step)
+            if relativistic:
+                each = {head: losses.relativistic_loss(score[:, 0], score[:, 1]) for head, score in found.items()}
+            else:
+                each = {head: losses.generator_loss(score) for head, score in found.items()}
+            return sum(weight_of(head, train) * value for head, value in each.items()), w_mean
+
+        return jax.value_and_grad(loss, has_aux=True)(state.generator)
+
+    rows = noise, label, batch, draw_scores(setting, key, 2 if relativistic else 1)
+    (value, w_mean), gradients = microbatches.mean(setting, of_rows, rows)
     optimizer = generator_optimizer(train)
     generator, optimizer_state = apply_gradients(optimizer, gradients, state.generator_optimizer, state.generator)
     w_avg = follow(state.w_avg, w_mean, train.w_avg_decay)
@@ -64,31 +72,44 @@ def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[G
     """Updates the critics; fakes and reals are two independent batches of one forward pass. Also updates `w_avg`."""
     train = setting.config.train
     noise, label = draw_fakes(setting, batch, key)
-    fakes, w_mean = generate(setting, state.generator, noise, label)
-    both = pairs(fakes, deltas(noise.times), label, batch)
     penalised = train.penalty == "finite_differences" and (train.r1_gamma > 0 or train.r2_gamma > 0)
 
-    def loss(params):
-        parts, total = {}, 0.0
-        for head, score in scores(setting, params, *both, key, state.step, moved=penalised).items():
-            fake, real = score[:, 0], score[:, 1]
-            relativistic = train.loss == "relativistic"
-            value = losses.relativistic_loss(real, fake) if relativistic else losses.critic_loss(fake, real)
-            parts[f"critic/loss_{head}"] = value
-            parts |= {f"critic/score_{head}_fake": fake.mean(), f"critic/score_{head}_real": real.mean()}
-            parts |= {f"critic/sign_{head}_real": jnp.sign(real - fake if relativistic else real).mean()}
-            if penalised:
-                squares = losses.squared_differences(score[:, :2], score[:, 2:], train.penalty_sigma)
-                r2, r1 = squares[:, 0].mean(), squares[:, 1].mean()
-                value += train.r1_gamma / 2 * r1 + train.r2_gamma / 2 * r2
-                parts |= {f"critic/r1_{head}": r1, f"critic/r2_{head}": r2}
-            total += weight_of(head, train) * value
-        return total, parts
+    def of_rows(rows):
+        noise, label, batch, draws = rows
+        fakes, w_mean = generate(setting, state.generator, noise, label)
+        both = pairs(fakes, deltas(noise.times), label, batch)
 
-    (value, metrics), gradients = jax.value_and_grad(loss, has_aux=True)(state.critic)
+        def loss(params):
+            parts, total = {}, 0.0
+            for head, score in scores(setting, params, *both, draws, state.step).items():
+                value, of_head = judge(head, score, train, penalised)
+                total += weight_of(head, train) * value
+                parts |= of_head
+            return total, parts
+
+        return w_mean, jax.value_and_grad(loss, has_aux=True)(state.critic)
+
+    rows = noise, label, batch, draw_scores(setting, key, 2, moved=penalised)
+    w_mean, ((value, metrics), gradients) = microbatches.mean(setting, of_rows, rows)
     state = update_critic(setting, state, gradients)
     w_avg = follow(state.w_avg, w_mean, train.w_avg_decay)
     return dataclasses.replace(state, w_avg=w_avg), {"critic/loss": value, **metrics}
+
+
+def judge(head: str, score: Float[Array, "b s *k"], train: TrainConfig, penalised: bool) -> tuple[Array, Metrics]:
+    """The loss of one critic and its parts for the log, from scores of fakes and reals and, `penalised`, moved ones."""
+    fake, real = score[:, 0], score[:, 1]
+    relativistic = train.loss == "relativistic"
+    value = losses.relativistic_loss(real, fake) if relativistic else losses.critic_loss(fake, real)
+    parts = {f"critic/loss_{head}": value}
+    parts |= {f"critic/score_{head}_fake": fake.mean(), f"critic/score_{head}_real": real.mean()}
+    parts |= {f"critic/sign_{head}_real": jnp.sign(real - fake if relativistic else real).mean()}
+    if penalised:
+        squares = losses.squared_differences(score[:, :2], score[:, 2:], train.penalty_sigma)
+        r2, r1 = squares[:, 0].mean(), squares[:, 1].mean()
+        value += train.r1_gamma / 2 * r1 + train.r2_gamma / 2 * r2
+        parts |= {f"critic/r1_{head}": r1, f"critic/r2_{head}": r2}
+    return value, parts
 
 
 def weight_of(head: str, train: TrainConfig) -> float:
@@ -104,25 +125,33 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
     """
     train = setting.config.train
     gammas = [train.r1_gamma, train.r2_gamma]
-    sides = [(to_unit_range(batch.frames), deltas(batch.times), label_of(batch), "augment")]
-    if train.r2_gamma:
-        noise, label = draw_fakes(setting, batch, key)
-        fakes, _ = generate(setting, state.generator, noise, label)
-        sides.append((fakes, deltas(noise.times), label, "augment/fake"))
+    fakes = draw_fakes(setting, batch, key) if train.r2_gamma else None
+    names = ["augment", "augment/fake"] if train.r2_gamma else ["augment"]
+    draw = lambda name: augment.draw(rng.stream(key, name), train.batch_size, setting.config.model.resolution)
 
-    def loss(params):
-        squares = [penalty_squares(setting, params, *side[:3], rng.stream(key, side[3])) for side in sides]
-        weighted = [of_heads.sum() * (gamma / 2 * train.r1_every) for gamma, of_heads in zip(gammas, squares)]
-        return sum(weighted[1:], weighted[0]), squares[0]
+    def of_rows(rows):
+        batch, fakes, draws = rows
+        sides = [(to_unit_range(batch.frames), deltas(batch.times), label_of(batch))]
+        if fakes is not None:
+            noise, label = fakes
+            sides.append((generate(setting, state.generator, noise, label)[0], deltas(noise.times), label))
 
-    gradients, squares = jax.grad(loss, has_aux=True)(state.critic)
+        def loss(params):
+            squares = [penalty_squares(setting, params, *side, of_side) for side, of_side in zip(sides, draws)]
+            weighted = [of_heads.sum() * (gamma / 2 * train.r1_every) for gamma, of_heads in zip(gammas, squares)]
+            return sum(weighted[1:], weighted[0]), squares[0]
+
+        return jax.grad(loss, has_aux=True)(state.critic)
+
+    gradients, squares = microbatches.mean(setting, of_rows, (batch, fakes, [draw(name) for name in names]))
     return dataclasses.replace(update_critic(setting, state, gradients), r1=squares)
 
 
-def penalty_squares(setting: Setting, params: Params, frames: Pair, delta_t, label, key) -> Float[Array, "2"]:
+def penalty_squares(
+    setting: Setting, params: Params, frames: Pair, delta_t, label, draws: augment.Draws
+) -> Float[Array, "2"]:
     """Mean squared gradient norms of the (motion, image) scores of pairs, see `r1_step`."""
     policy = setting.config.train.augment
-    draws = augment.draw(key, len(frames), setting.config.model.resolution)
     critics = networks_of(setting.config).critic
 
     def score(motion_inputs, augmented):
@@ -138,22 +167,30 @@ def penalty_squares(setting: Setting, params: Params, frames: Pair, delta_t, lab
 
 
 def path_length_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
-    """Path length regularisation of the generator, times its interval (Karras et al. 2020)."""
+    """Path length regularisation of the generator, times its interval (Karras et al. 2020).
+
+    With `train.microbatch`, the mean length that the penalty compares with is that of each microbatch.
+    """
     train, model = setting.config.train, setting.config.model
     net, grid = networks_of(setting.config).generator, grids.native(model.resolution, model.base)
     label, noise = fake_label(batch, rng.stream(key, "label")), sample_noise(setting, key)
     shape = (train.batch_size, 2, model.resolution, model.resolution, 3)
     direction = setting.split(jax.random.normal(rng.stream(key, "path"), shape))
 
-    def loss(params):
-        content, _ = sampling.content_of(net, params, noise, label)
-        frames = lambda v: net.synthesis(params, Latents(v, noise.motion), noise.times, grid)
-        lengths = losses.path_length(frames, content, direction)
-        mean = state.path_length_mean + train.path_length_decay * (lengths.mean() - state.path_length_mean)
-        penalty = jnp.square(lengths - mean).mean()
-        return penalty * train.path_length_weight * train.path_length_every, jax.lax.stop_gradient(mean)
+    def of_rows(rows):
+        noise, label, direction = rows
 
-    gradients, mean = jax.grad(loss, has_aux=True)(state.generator)
+        def loss(params):
+            content, _ = sampling.content_of(net, params, noise, label)
+            frames = lambda v: net.synthesis(params, Latents(v, noise.motion), noise.times, grid)
+            lengths = losses.path_length(frames, content, direction)
+            mean = state.path_length_mean + train.path_length_decay * (lengths.mean() - state.path_length_mean)
+            penalty = jnp.square(lengths - mean).mean()
+            return penalty * train.path_length_weight * train.path_length_every, jax.lax.stop_gradient(mean)
+
+        return jax.grad(loss, has_aux=True)(state.generator)
+
+    gradients, mean = microbatches.mean(setting, of_rows, (noise, label, direction))
     optimizer = generator_optimizer(train)
     generator, optimizer_state = apply_gradients(optimizer, gradients, state.generator_optimizer, state.generator)
     return dataclasses.replace(
@@ -168,20 +205,40 @@ def pairs(fakes: Pair, delta_t: Float[Array, "b"], label: Float[Array, "b classe
     return frames, delta_t, stack(label, label_of(batch))
 
 
+class ScoreDraws(NamedTuple):
+    """The random numbers of `scores`, for s batches of pairs."""
+
+    augment: augment.Draws  # arrays [b s ...]
+    moves: dict[str, Float[Array, "b s *shape"]]  # noise on frames, and on each scale of features; empty: none
+
+
+def draw_scores(setting: Setting, key, s: int, moved: bool = False) -> ScoreDraws:
+    """Random numbers for `scores` of s batches of train.batch_size pairs; with `moved`, also noise on what is scored."""
+    config, b, r = setting.config, setting.config.train.batch_size, setting.config.model.resolution
+    draws = augment.draw(rng.stream(key, "augment"), b * s, r)
+    draws = jax.tree.map(lambda x: x.reshape(b, s, *x.shape[1:]), draws)
+    shapes = {"penalty": (2, r, r, 3)} if moved else {}
+    if moved and config.model.critic_features != "none":
+        mixed = jax.eval_shape(feature_critic.mixed_features, jax.ShapeDtypeStruct((b * s, r, r, 3), jnp.float32))
+        shapes |= {f"penalty/{i}": x.shape[1:] for i, x in enumerate(mixed)}
+    sigma = config.train.penalty_sigma
+    noise = lambda name, shape: setting.split(sigma * jax.random.normal(rng.stream(key, name), (b, s, *shape)))
+    return ScoreDraws(draws, {name: noise(name, shape) for name, shape in shapes.items()})
+
+
 def scores(
-    setting: Setting, params: Params, frames, delta_t, labels, key, step, moved: bool = False
+    setting: Setting, params: Params, frames, delta_t, labels, draws: ScoreDraws, step
 ) -> dict[str, Float[Array, "b s *k"]]:
     """Augments pairs and scores them: frames [b s 2 h w c], delta_t [b s] -> motion [b s], image [b s 2].
 
-    With `model.critic_features` also {"features": [b s]}, of one frame of each pair. With `moved`, also scores of the
-    augmented pairs (for "features", of their features) plus noise of deviation `train.penalty_sigma`, as s more batches.
+    With `model.critic_features` also {"features": [b s]}, of one frame of each pair. With `draws.moves`, also scores of
+    the augmented pairs (for "features", of their features) plus noise of deviation `train.penalty_sigma`, as s more
+    batches.
     """
-    (b, s), train = delta_t.shape, setting.config.train
-    draws = augment.draw(rng.stream(key, "augment"), b * s, frames.shape[3])
-    flat = augment.augment(frames.reshape(b * s, *frames.shape[2:]), draws, train.augment)
-    frames = flat.reshape(frames.shape)
+    (b, s), train, moves = delta_t.shape, setting.config.train, draws.moves
+    flat = lambda x: x.reshape(b * s, *x.shape[2:])
+    frames = augment.augment(flat(frames), jax.tree.map(flat, draws.augment), train.augment).reshape(frames.shape)
     critic = networks_of(setting.config).critic
-    noise = lambda name, shape: setting.split(train.penalty_sigma * jax.random.normal(rng.stream(key, name), shape))
     twice = lambda x, y: jnp.concatenate([x, y], axis=1)
     found = {}
     if setting.config.model.critic_features != "none":
@@ -189,12 +246,12 @@ def scores(
         one = feature_critic.blurred(one, blur_of(step, setting.config))
         mixed = feature_critic.mixed_features(one.reshape(b * s, *one.shape[2:]))
         mixed = [x.reshape(b, s, *x.shape[1:]) for x in mixed]
-        if moved:
-            mixed = [twice(x, x + noise(f"penalty/{i}", x.shape)) for i, x in enumerate(mixed)]
+        if moves:
+            mixed = [twice(x, x + moves[f"penalty/{i}"]) for i, x in enumerate(mixed)]
         judged = critic.judge_features(params, [x.reshape(-1, *x.shape[2:]) for x in mixed])
         found["features"] = judged.reshape(b, -1)
-    if moved:
-        frames, delta_t = twice(frames, frames + noise("penalty", frames.shape)), twice(delta_t, delta_t)
+    if moves:
+        frames, delta_t = twice(frames, frames + moves["penalty"]), twice(delta_t, delta_t)
         labels = None if labels is None else twice(labels, labels)
     motion, image = critic.apply_batches(params, motion_input(frames, delta_t), frames, labels)
     return {"motion": motion, "image": image, **found}
