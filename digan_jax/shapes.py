@@ -54,6 +54,12 @@ def leaves(tree) -> dict[str, object]:
     return {name(path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}
 
 
+def misfits(theirs, ours) -> list[str]:
+    """One line for each array that only one of two trees has or whose shapes differ: "name: (3, 4) -> None"."""
+    a, b = ({name: np.shape(x) for name, x in leaves(tree).items()} for tree in (theirs, ours))
+    return [f"{name}: {a.get(name)} -> {b.get(name)}" for name in sorted(a | b) if a.get(name) != b.get(name)]
+
+
 def nested(flat: Mapping[str, object]) -> Params:
     """{"a.b": x} to {"a": {"b": x}}: the inverse of `leaves` for nested dicts."""
     tree: Params = {}

@@ -27,6 +27,9 @@ class Toy:
     def init(self, key, config):
         return ToyState(jnp.zeros((), jnp.int32), {"colour": jax.random.normal(rng.stream(key, "colour"), (3,))})
 
+    def check_fresh(self, config):
+        pass
+
     def adopt(self, key, config, found):
         return ToyState(jnp.zeros((), jnp.int32), {"colour": jnp.asarray(found.params["colour"])})
 
@@ -36,7 +39,7 @@ class Toy:
         colour = state.ema["colour"] + 0.5 * (mean - state.ema["colour"]) + noise
         return ToyState(state.step + 1, {"colour": colour}), {"toy/loss": jnp.square(mean - colour).mean()}
 
-    def frames(self, random, clip_frames, clips):
+    def frames(self, config, random, clip_frames, clips):
         number = random.integers(clip_frames, size=(clips, 3))  # three frames of each clip
         return number, (number / (clip_frames - 1)).astype(np.float32)
 
@@ -45,6 +48,16 @@ class Toy:
 
     def saved_weights(self):
         return ("ema",)
+
+    def trained(self, saved):
+        return saved["ema"], saved["ema"], None
+
+    def networks(self, config):
+        return {"colour": {"colour": jax.ShapeDtypeStruct((3,), np.float32)}}
+
+    def stored(self, model, names):
+        shapes = {"colour": jax.ShapeDtypeStruct((3,), np.float32)}
+        return {"params": shapes, "generator": shapes}
 
     def scores(self, config, state, clips, condition):
         return {}

@@ -12,17 +12,17 @@ import numpy as np
 from digan_jax import devices, grids
 from digan_jax.benchmark.timing import Timing, Work, compiled, timed
 from digan_jax.config import RunConfig, files
-from digan_jax.models.digan import networks
-from digan_jax.rendering.model import Model
+from digan_jax.models import families
+from digan_jax.rendering import samplers
 from digan_jax.shapes import Batch
 from digan_jax.training import start
 from digan_jax.training.compile import compile_iteration
 
 
-def base_config(fields: dict) -> RunConfig:
-    """The base configuration with some fields changed, on synthetic data."""
+def base_config(fields: dict, name: str = "base") -> RunConfig:
+    """A shipped configuration with some fields changed, on synthetic data."""
     fields = {"data.source": "bouncing"} | fields
-    return files.load("base", [f"--config.{name}={value}" for name, value in fields.items()])
+    return files.load(name, [f"--config.{field}={value}" for field, value in fields.items()])
 
 
 def training(resolution: int, channel_base: int, channel_max: int, batch_size: int) -> Work:
@@ -31,17 +31,18 @@ def training(resolution: int, channel_base: int, channel_max: int, batch_size: i
     FLOPs and bytes are those of an iteration with R1.
     """
     fields = dict(resolution=resolution, channel_base=channel_base, channel_max=channel_max)
-    config = base_config({f"model.{k}": v for k, v in fields.items()} | {"train.batch_size": batch_size})
+    return iteration(base_config({f"model.{k}": v for k, v in fields.items()} | {"train.batch_size": batch_size}))
+
+
+def iteration(config: RunConfig) -> Work:
+    """A training iteration of any family. Families without lazy regularisers take the same time in every step."""
+    batch_size, resolution = config.train.batch_size, config.model.resolution
     mesh = devices.make_mesh()
     devices.check_batch(batch_size, mesh)
     rng = np.random.default_rng(0)
-    batch = devices.place_batch(
-        Batch(
-            rng.integers(0, 256, (batch_size, 2, resolution, resolution, 3), np.uint8),
-            np.sort(rng.random((batch_size, 2), np.float32), axis=1),
-        ),
-        mesh,
-    )
+    _, times = families.of(config).frames(config, rng, config.data.frames, batch_size)
+    frames = rng.integers(0, 256, (*times.shape, resolution, resolution, 3), np.uint8)
+    batch = devices.place_batch(Batch(frames, times), mesh)
     state = start.fresh(config, mesh)
     sharding = state.step.sharding
     program, known = compiled(compile_iteration(config, mesh), state, batch)
@@ -64,11 +65,20 @@ def training(resolution: int, channel_base: int, channel_max: int, batch_size: i
     return Work(seconds, amount=(batch_size, "clips"), **known)
 
 
-def sampling(size: tuple[int, int] | None = None, frames: int = 16) -> Work:
-    """`Model.generate` of one clip with the full model, untrained: trained grid, or a smooth one of this size."""
-    config = base_config({})
-    params = networks.build(config.model).generator.init(jax.random.key(0))
-    model = Model(config.model, {**params, "w_avg": jnp.zeros(config.model.w_dim)})
+def vidm_training() -> Work:
+    """A training iteration of both networks of vidm_digits."""
+    return iteration(base_config({}, "vidm_digits"))
+
+
+def sampling(size: tuple[int, int] | None = None, frames: int = 16, name: str = "base") -> Work:
+    """`Sampler.generate` of one clip, untrained: trained grid, or a smooth one of this size.
+
+    Args:
+      name: of a shipped configuration; base is DIGAN's full model.
+    """
+    config = base_config({}, name)
+    family = families.of(config)
+    model = samplers.of_run(config, family.inference(family.init(jax.random.key(0), config)))
     lat, times = model.latents([0]), np.linspace(0, 1, frames)
     grid = grids.smooth(config.model.resolution, *size) if size else None
     draw = lambda: model.generate(lat, times, grid)

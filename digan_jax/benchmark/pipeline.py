@@ -17,7 +17,7 @@ from digan_jax.benchmark.networks import base_config
 from digan_jax.benchmark.timing import Unavailable, Work, timed
 from digan_jax.data import bouncing, builder, loader, sources
 from digan_jax.host.video_files import write_video
-from digan_jax.models.digan.state import init_state
+from digan_jax.models import families
 from digan_jax.runs import checkpoint
 
 VIDEO_SIZE, VIDEO_FRAMES = 512, 240  # of the file that `preparing` and `ffmpeg` decode
@@ -91,7 +91,7 @@ def first_frame() -> Work:
     home = _Folder()
     fields = {"model.resolution": 32, "model.channel_base": 512, "model.channel_max": 32}
     config, run = base_config(fields), home.path / "run"
-    state = init_state(jax.random.key(0), config)
+    state = families.of(config).init(jax.random.key(0), config)
     checkpoint.write_run(run, config, 0, state, {"step": 0})
     words = ["render", "--run", str(run), "--frames", "1", "--scale", "8", "--out", str(home.path / "a.png")]
     once = lambda: _digan(*words)

@@ -41,6 +41,8 @@ ROWS = {
     "smooth_256": Row("one frame at 256², full model, smooth", partial(networks.sampling, (256, 256), 1), 3),
     "smooth_1080": Row("one frame at 1920×1080, full, smooth", partial(networks.sampling, (1920, 1080), 1), 1),
     "smooth_2160": Row("one frame at 3840×2160, full, smooth", partial(networks.sampling, (3840, 2160), 1), 1),
+    "train_vidm_32": Row("iteration, VIDM of vidm_digits, batch 8", networks.vidm_training, 8),
+    "sample_vidm_32": Row("16 frames at 32², VIDM, 20 steps", partial(networks.sampling, name="vidm_digits"), 3),
     "i3d": Row("I3D logits of a 16-frame clip", networks.i3d, 5),
     "load_32": Row("loader, 20 batches of 16 at 32²", partial(pipeline.loading, 32, 16, True), 15),
     "load_128": Row("loader, 20 batches of 64 at 128², decoding", partial(pipeline.loading, 128, 64, False), 5),

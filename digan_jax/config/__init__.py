@@ -1,6 +1,6 @@
 """Configurations: fields and checks (`schema`), JSON records (`records`), Python files and flags (`files`)."""
 
-from digan_jax.config.records import differences, from_json, record, to_json, upgraded
+from digan_jax.config.records import differences, from_json, model_differences, record, to_json, upgraded
 from digan_jax.config.schema import (
     MODELS,
     RESOLUTIONS,
@@ -17,9 +17,10 @@ from digan_jax.config.schema import (
     parse,
     parse_model,
 )
+from digan_jax.config.vidm import VidmConfig, VidmTrainConfig
 
 __all__ = [
-    "MODELS", "RESOLUTIONS", "CheckpointConfig", "DataConfig", "EvalConfig", "FamilyConfig", "LogConfig", "MeshConfig",
-    "ModelConfig", "RunConfig", "TrainConfig", "check_dtype", "differences", "from_json", "parse",
-    "parse_model", "record", "to_json", "upgraded",
+    "MODELS", "RESOLUTIONS", "CheckpointConfig", "DataConfig", "EvalConfig", "FamilyConfig", "LogConfig",
+    "MeshConfig", "ModelConfig", "RunConfig", "TrainConfig", "VidmConfig", "VidmTrainConfig", "check_dtype",
+    "differences", "from_json", "model_differences", "parse", "parse_model", "record", "to_json", "upgraded",
 ]  # fmt: skip

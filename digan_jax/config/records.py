@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from digan_jax.config.schema import RunConfig, parse, require
+from digan_jax.config.vidm import VidmTrainConfig
+from digan_jax.config.schema import FamilyConfig, RunConfig, parse, require
 
 FORMAT = 4  # of config.json; increase it when a field is added, renamed or changes its meaning
 # Format -> {field added in it: value that older records imply}.
@@ -35,6 +36,8 @@ ADDED: dict[int, dict[str, object]] = {
     },
     4: {
         "model.places": 0,
+        "data.held_out": "",
+        **{f"vidm.{name}": value for name, value in dataclasses.asdict(VidmTrainConfig()).items()},
         "train.microbatch": 0,
         "train.remat": False,
         "mesh.fsdp": False,
@@ -92,6 +95,12 @@ def flatten(config: RunConfig) -> dict[str, object]:
         else:
             flat[key] = value
     return flat
+
+
+def model_differences(ours: FamilyConfig, theirs: FamilyConfig) -> list[str]:
+    """`differences` of two `model` groups of one family."""
+    a, b = (dataclasses.asdict(model) for model in (ours, theirs))
+    return [f"model.{key}: {a[key]!r} -> {b[key]!r}" for key in a if a[key] != b[key]]
 
 
 def differences(ours: RunConfig, theirs: RunConfig) -> list[str]:

@@ -12,6 +12,8 @@ import math
 import types
 import typing
 
+from digan_jax.config.checks import require
+from digan_jax.config.vidm import VidmConfig, VidmTrainConfig
 from digan_jax.errors import InputError
 
 RESOLUTIONS = (32, 64, 128, 256, 512)
@@ -25,11 +27,6 @@ CLASS_TERMS = ("embedding", "fading")
 CRITIC_FEATURES = ("none", "efficientnet_lite0")
 LOSSES = ("non_saturating", "relativistic")
 PENALTIES = ("lazy", "finite_differences")
-
-
-def require(ok: bool, message: str) -> None:
-    if not ok:
-        raise InputError(message)
 
 
 @typing.runtime_checkable
@@ -103,7 +100,7 @@ _CHOICES = {
     "critic_features": CRITIC_FEATURES,
     "class_term": CLASS_TERMS,
 }  # fmt: skip
-MODELS: dict[str, type] = {"digan": ModelConfig}  # family -> dataclass of its `model` group
+MODELS: dict[str, type] = {"digan": ModelConfig, "vidm": VidmConfig}  # family -> dataclass of its `model` group
 
 
 @dataclasses.dataclass(frozen=True)
@@ -296,9 +293,13 @@ class RunConfig:
     checkpoint: CheckpointConfig
     log: LogConfig
     eval: EvalConfig
+    vidm: VidmTrainConfig
 
     def __post_init__(self):
         check_dtype(self.compute_dtype)
+        check_run = getattr(self.model, "check_run", None)  # what concerns several groups is the family's to say
+        if check_run:
+            check_run(self)
 
 
 def check_dtype(name) -> str:
@@ -347,9 +348,9 @@ def _value(hint, value, name):
     if dataclasses.is_dataclass(hint):
         require(hasattr(value, "keys"), f"{name}={value!r}: must be a group of fields.")
         return _parse(hint, value, name + ".")
-    if isinstance(hint, types.GenericAlias):  # tuple[str, ...] or tuple[float, ...]
+    if isinstance(hint, types.GenericAlias):  # tuple[str, ...], tuple[float, ...] or tuple[int, ...]
         of = typing.get_args(hint)[0]
-        words = {str: "strings", float: "numbers"}[of]
+        words = {str: "strings", float: "numbers", int: "whole numbers"}[of]
         require(isinstance(value, (list, tuple)), f"{name}={value!r}: must be a tuple of {words}.")
         return tuple(_value(of, v, name) for v in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):

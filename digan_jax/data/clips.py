@@ -93,7 +93,7 @@ def draw(clips: Windows, frames: Callable, seed: int, step: int, batch_size: int
 
     Args:
       clips: to draw from; at least one.
-      frames: chooses the frames of each clip; see `models.interface.Family.frames`.
+      frames: (random, frames of a clip, clips) -> frames of each clip; see `models.interface.Family.frames`.
       seed: of the run.
       step: iteration, from 0.
       batch_size: clips of the global batch.

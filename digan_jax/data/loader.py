@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import weakref
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import grain
 import numpy as np
@@ -81,7 +82,8 @@ class _BatchReader:
     def __init__(self, source: Source, config: RunConfig, process_index: int, process_count: int, cache_bytes: int):
         check_lengths(source, config.data)
         data = self._data = config.data
-        self._train, self._classes, self._family = config.train, config.model.n_classes, families.of(config)
+        self._train, self._classes = config.train, config.model.n_classes
+        self._choose = partial(families.of(config).frames, config)
         self._windows = clips.windows(source.frame_counts, data.frames, data.stride, data.windows)
         self._rows = config.train.batch_size // process_count
         self._first_row = process_index * self._rows
@@ -90,7 +92,7 @@ class _BatchReader:
 
     def __call__(self, step: int) -> Batch:
         train = self._train
-        plan = clips.draw(self._windows, self._family.frames, train.seed, step, train.batch_size, self._data.flip)
+        plan = clips.draw(self._windows, self._choose, train.seed, step, train.batch_size, self._data.flip)
         mine = plan.rows(self._first_row, self._rows)
         frames = np.stack([self._frames.read_frames(int(r), f) for r, f in zip(mine.record, mine.frame)])
         frames[mine.flip] = frames[mine.flip, :, :, ::-1]

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from digan_jax.runs.weights import Weights
 
-METADATA = {"library_name": "digan-jax", "tags": ["digan-jax", "jax", "video-generation", "gan"]}  # read by hubs
-_FRONT = """
+_TAGS = ["digan-jax", "jax", "video-generation"]
+METADATA = {  # by family; read by hubs
+    "digan": {"library_name": "digan-jax", "tags": [*_TAGS, "gan"]},
+    "vidm": {"library_name": "digan-jax", "tags": [*_TAGS, "diffusion"]},
+}
+_FRONTS = {
+    "digan": """
 # DIGAN, {resolution}x{resolution}{data}
 
 A generator of short videos as functions of (x, y, t), after
 [DIGAN](https://arxiv.org/abs/2202.10571) (Yu et al., ICLR 2022), in the layout of digan-jax.
-"""
+""",
+    "vidm": """
+# VIDM, {resolution}x{resolution}{data}
+
+Two diffusion models of short videos, one for first frames and one for each next frame, after
+[VIDM](https://arxiv.org/abs/2212.00235) (Mei and Patel, AAAI 2023), in the layout of digan-jax.
+""",
+}
 _SAMPLES = """
 ![Samples: a row for each id, time from left to right](samples.png)
 
@@ -83,30 +97,31 @@ def text(weights: Weights, samples: int, programs: str = "") -> str:
     config, data = weights.config, weights.facts.get("data", {})
     kind = f", {config.n_classes} classes" if config.n_classes else ""
     of_data = f", {data['name']}" if data.get("name") else ""
-    parts = [_FRONT.format(resolution=config.resolution, data=of_data + kind)]
+    parts = [_FRONTS[weights.family].format(resolution=config.resolution, data=of_data + kind)]
     if samples:
         parts.append(_SAMPLES.format(ids="0" if samples == 1 else f"0 to {samples - 1}"))
     parts.append("\n## How it was made\n\n" + "".join(f"- {line}\n" for line in _history(weights)))
-    also = "" if weights.critic is None else (
-        "\n`training.safetensors` holds generator and critics as trained: `digan train --init-from this/folder`."
+    also = "" if weights.generator is None else (
+        "\n`training.safetensors` holds {networks} as trained: `digan train --init-from this/folder`."
     )  # fmt: skip
+    also = also.format(networks="generator and critics" if weights.critic is not None else "the networks")
     parts.append(_USE.format(resolution=config.resolution, training=also))
     if programs:
         form, label = _PROGRAMS[programs]
         of_two = f"np.eye({config.n_classes}, dtype=f)[[0, 1]]"
         label = label.format(of_two) if config.n_classes else ""
         parts.append(form.format(z=config.z_dim, m=config.motion_dim, label=label))
-    return _with_metadata("".join(parts))
+    return _with_metadata("".join(parts), METADATA[weights.family])
 
 
-def _with_metadata(body: str) -> str:
+def _with_metadata(body: str, metadata: dict) -> str:
     """The card with its metadata by huggingface_hub, or the same text without the library."""
     try:
         from huggingface_hub import ModelCard, ModelCardData
     except ImportError:
-        tags = "".join(f"\n- {tag}" for tag in METADATA["tags"])
-        return f"---\nlibrary_name: {METADATA['library_name']}\ntags:{tags}\n---\n{body}"
-    return str(ModelCard(f"---\n{ModelCardData(**METADATA).to_yaml()}\n---\n{body}"))
+        tags = "".join(f"\n- {tag}" for tag in metadata["tags"])
+        return f"---\nlibrary_name: {metadata['library_name']}\ntags:{tags}\n---\n{body}"
+    return str(ModelCard(f"---\n{ModelCardData(**metadata).to_yaml()}\n---\n{body}"))
 
 
 def _history(weights: Weights) -> list[str]:
@@ -121,14 +136,20 @@ def _history(weights: Weights) -> list[str]:
     else:
         lines.append("Data: not recorded.")
     if "kimg" in training:
-        more = f", batch {training['batch_size']}, R1 {training['r1_gamma']:g}" if "batch_size" in training else ""
-        lines.append(f"Training: {training['kimg']:g} kimg (thousands of frame pairs){more}.")
+        more = f", batch {training['batch_size']}" if "batch_size" in training else ""
+        more += f", R1 {training['r1_gamma']:g}" if more and weights.family == "digan" else ""
+        of = "frame pairs" if weights.family == "digan" else "clips"
+        lines.append(f"Training: {training['kimg']:g} kimg (thousands of {of}){more}.")
     if training.get("source"):
         lines.append(f"Converted from {training['source']}, a checkpoint of the authors' release.")
-    lines.append(
-        f"Architecture: channel_base {c.channel_base}, channel_max {c.channel_max}, z {c.z_dim}, w {c.w_dim}, "
-        f"motion {c.motion_dim}, mapping layers {c.mapping_layers}, rank {c.rank}, classes {c.n_classes}."
-    )
+    if weights.family == "digan":
+        lines.append(
+            f"Architecture: channel_base {c.channel_base}, channel_max {c.channel_max}, z {c.z_dim}, w {c.w_dim}, "
+            f"motion {c.motion_dim}, mapping layers {c.mapping_layers}, rank {c.rank}, classes {c.n_classes}."
+        )
+    else:
+        fields = dataclasses.asdict(c).items()
+        lines.append(f"Architecture: {', '.join(f'{name} {value}' for name, value in fields)}.")
     for score in facts.get("scores", []):
         spread = f" ± {score['deviation']:.4g}" if "deviation" in score else ""
         protocol = f" (protocol {score['protocol']})" if score.get("protocol") else ""

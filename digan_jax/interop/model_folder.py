@@ -12,24 +12,24 @@ import os
 from collections.abc import Callable
 from importlib import metadata
 
-import jax
 import numpy as np
 from etils import epath
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from digan_jax import config as config_lib
-from digan_jax.config import ModelConfig
+from digan_jax.config import FamilyConfig
 from digan_jax.errors import InputError
 from digan_jax.host import files
 from digan_jax.interop import model_card
-from digan_jax.models.digan import networks
+from digan_jax.models.families import FAMILIES
 from digan_jax.runs.weights import Weights
 from digan_jax.shapes import Params, leaves, nested
 
 LIBRARY = "digan-jax"
 WEIGHTS, TRAINING, CONFIG, CARD = "model.safetensors", "training.safetensors", "config.json", "README.md"
-MAX_WIDTH, MAX_MAPPING_LAYERS = 2**20, 64
+MAX_WIDTH, MAX_LAYERS = 2**20, 64
+DEPTHS = ("mapping_layers", "blocks")  # fields that count layers
 STRIP_TIMES = np.linspace(0, 1, 8)
 
 
@@ -59,8 +59,9 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) 
     files.check_free(path, is_one)
     with files.folder_moved_in(path) as folder:
         sha256 = {WEIGHTS: _save(folder / WEIGHTS, weights.params)}
-        if weights.critic is not None:
-            as_trained = {"generator": weights.generator, "critic": weights.critic}
+        as_trained = {"generator": weights.generator, "critic": weights.critic}
+        as_trained = {name: tree for name, tree in as_trained.items() if tree is not None}
+        if as_trained:
             sha256[TRAINING] = _save(folder / TRAINING, as_trained)
         if samples:
             _draw(folder, weights, samples)
@@ -123,35 +124,37 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
         raise InputError(f"{path / CONFIG}: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path / CONFIG}: is damaged ({type(error).__name__}: {error}); get it again.") from None
-    nets = networks.build(config)
-    generator = _shapes(nets.generator.init)
-    w_avg = jax.ShapeDtypeStruct((config.w_dim,), np.float32)
-    params = _load(path / WEIGHTS, generator | {"w_avg": w_avg}, sha256.get(WEIGHTS))
+    family = FAMILIES[record["family"]]
+    params = _load(path / WEIGHTS, lambda names: family.stored(config, names)["params"], sha256.get(WEIGHTS))
     as_trained = {}
     if training and (path / TRAINING).exists():
-        shapes = {"generator": generator, "critic": _shapes(nets.critic.init)}
-        as_trained = _load(path / TRAINING, shapes, sha256.get(TRAINING))
+
+        def shapes(names):  # of {"generator": ..., "critic": ...}
+            inside = frozenset(name.partition(".")[2].partition(".")[0] for name in names)
+            return {kind: tree for kind, tree in family.stored(config, inside).items() if kind != "params"}
+
+        as_trained = _load(path / TRAINING, shapes, sha256.get(TRAINING), words=2)
     facts = {key: record[key] for key in ("data", "training", "scores") if key in record}
     known = {"class_names": class_names, "facts": facts, "family": record["family"]}
     return Weights(config, params, compute_dtype, **as_trained, **known)
 
 
-def _check_plausible(config: ModelConfig) -> None:
+def _check_plausible(config: FamilyConfig) -> None:
     """Rejects implausible sizes before networks are built from an untrusted config.json."""
     for name, value in dataclasses.asdict(config).items():
-        most = MAX_MAPPING_LAYERS if name == "mapping_layers" else MAX_WIDTH
-        if isinstance(value, int) and value > most:
+        most = MAX_LAYERS if name in DEPTHS else MAX_WIDTH
+        values = value if isinstance(value, tuple) else (value,)
+        if len(values) > MAX_LAYERS or any(isinstance(one, int) and one > most for one in values):
             raise InputError(f"model.{name}={value}: no more than {most} are read.")
 
 
-def _shapes(init: Callable) -> dict:
-    """Shapes and types of the parameters that `init` returns."""
-    return jax.eval_shape(init, jax.random.key(0))
+def _load(path: epath.Path, shapes_of: Callable, sha256: str | None, words: int = 1) -> Params:
+    """Nested float32 arrays from a safetensors file, checked one by one, and the whole file against its SHA-256 where
+    that is known.
 
-
-def _load(path: epath.Path, shapes: dict, sha256: str | None) -> Params:
-    """Nested float32 arrays of these names and shapes from a safetensors file, checked one by one, and the whole file
-    against its SHA-256 where that is known."""
+    Args:
+      shapes_of: the first `words` words of the names in the file, as a frozenset -> tree of names and shapes.
+    """
     if not files.is_plain(path):
         raise InputError(f"{path}: is missing; get the whole folder again.")
     with path.open("rb") as file:
@@ -166,6 +169,10 @@ def _load(path: epath.Path, shapes: dict, sha256: str | None) -> Params:
                 flat = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, ValueError, TypeError, KeyError, OSError) as error:
         raise InputError(f"{path}: is damaged or incomplete ({error}); get it again.") from None
+    try:
+        shapes = shapes_of(frozenset(".".join(name.split(".")[:words]) for name in flat))
+    except InputError as error:
+        raise InputError(f"{path}: {error}; get it again.") from None
     for name, like in leaves(shapes).items():
         value = flat.get(name)
         if value is None or value.shape != like.shape or value.dtype != np.float32:

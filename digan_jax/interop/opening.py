@@ -91,8 +91,8 @@ def _of_run(path: epath.Path, training: bool, step: int | str | None) -> Weights
         if not training:
             return config, stored.arrays("ema"), {}, stored.step
         found = stored.arrays("state", families.of(config).saved_weights())
-        as_trained = {name: found[name] for name in ("generator", "critic")}
-        return config, {**found["ema"], "w_avg": found["w_avg"]}, as_trained, stored.step
+        params, generator, critic = families.of(config).trained(found)
+        return config, params, {"generator": generator, "critic": critic}, stored.step
 
     config, params, as_trained, step = reading.of_whole(path, step, read)
     return Weights(

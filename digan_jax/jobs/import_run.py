@@ -22,8 +22,12 @@ def run_config(weights: Weights, config: RunConfig) -> RunConfig:
     """`config` with the architecture of the weights.
 
     Raises:
-      InputError: the weights have no critics.
+      InputError: the weights have no critics, or the configuration is of another family.
     """
+    if config.family != weights.family:
+        raise InputError(
+            f"it holds a model of the family {weights.family!r}; the configuration's is {config.family!r}, choose another."
+        )
     if weights.critic is None:
         raise InputError(
             "it holds a generator without critics, so its training cannot continue; start a run with --init-from it."

@@ -5,8 +5,9 @@ from __future__ import annotations
 from digan_jax.config import RunConfig
 from digan_jax.models.digan.family import Digan
 from digan_jax.models.interface import Family
+from digan_jax.models.vidm.family import Vidm
 
-FAMILIES: dict[str, Family] = {"digan": Digan()}
+FAMILIES: dict[str, Family] = {"digan": Digan(), "vidm": Vidm()}
 
 
 def of(config: RunConfig) -> Family:

@@ -9,10 +9,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int, Key
 
-from digan_jax.config import RunConfig
+from digan_jax.config import FamilyConfig, RunConfig
 from digan_jax.shapes import Array, Batch, Condition, Params
 
 Metrics = dict[str, Array]  # scalars with names such as "critic/loss"
+Shapes = Mapping  # a nested dict of `jax.ShapeDtypeStruct`: parameters without their numbers
 
 
 @runtime_checkable
@@ -47,8 +48,8 @@ class Trained(Protocol):
     """Weights of a trained model, for instance `runs.weights.Weights`."""
 
     params: Params  # what `Family.inference` returns: EMA weights and whatever else rendering needs
-    generator: Params | None  # not averaged; None if the file does not have them
-    critic: Params | None  # None if the file does not have them
+    generator: Params | None  # as trained, not averaged; None if the file does not have them
+    critic: Params | None  # None if the file does not have them, or the family has no critics
 
 
 @runtime_checkable
@@ -57,6 +58,9 @@ class Family(Protocol):
 
     def init(self, key: Key[Array, ""], config: RunConfig) -> State:
         """A fresh state."""
+
+    def check_fresh(self, config: RunConfig) -> None:
+        """Raises `InputError` if a run of this configuration cannot begin without given weights."""
 
     def adopt(self, key: Key[Array, ""], config: RunConfig, found: Trained) -> State:
         """The initial state of a run that fine-tunes the weights `found`.
@@ -69,7 +73,7 @@ class Family(Protocol):
         """One training iteration: a pure function, compiled by `training`. Keys depend on (train.seed, name, step)."""
 
     def frames(
-        self, random: np.random.Generator, clip_frames: int, clips: int
+        self, config: RunConfig, random: np.random.Generator, clip_frames: int, clips: int
     ) -> tuple[Int[np.ndarray, "clips k"], Float[np.ndarray, "clips k"]]:
         """The k frames of each real clip that a step trains on: frame indices and times in [0, 1], both ascending."""
 
@@ -78,6 +82,23 @@ class Family(Protocol):
 
     def saved_weights(self) -> tuple[str, ...]:
         """Names of the state's fields that `adopt` and training exports read."""
+
+    def trained(self, saved: Mapping[str, Params]) -> tuple[Params, Params | None, Params | None]:
+        """(params, generator, critic) of `Trained`, from the state's fields `saved_weights()`."""
+
+    def networks(self, config: RunConfig) -> Mapping[str, Shapes]:
+        """The networks of a run by name, without their numbers, for a person to read."""
+
+    def stored(self, model: FamilyConfig, names: frozenset[str]) -> Mapping[str, Shapes]:
+        """What an exported file must hold: "params", "generator" and, for families with critics, "critic".
+
+        Args:
+          model: the architecture.
+          names: first words of the names in the file, for families that may leave out a network.
+
+        Raises:
+          InputError: the file has none of the family's networks.
+        """
 
     def scores(
         self, config: RunConfig, state: State, clips: Float[Array, "b t h w c"], condition: Condition | None

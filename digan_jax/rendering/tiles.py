@@ -31,6 +31,8 @@ class GridRequest:
           InputError: an unknown mode, a size below 1, an empty region, an unknown level; for native and scaled grids
             also a region other than the trained frame, or a size that is not a whole multiple of the resolution.
         """
+        if check := getattr(config, "check_frame", None):  # families that cannot draw every size or region
+            check(self.width, self.height, tuple(self.region))
         base = getattr(config, "base", grids.BASE)  # other families may have no levels
         grid, pyramid = self._whole(config.resolution, base), grids.pyramid(config.resolution, base)
         if self.levels not in (None, *pyramid):

@@ -47,7 +47,7 @@ from digan_jax.runs.stored import Damaged, Stored, digest_of, folder_of, handler
 # Configuration fields that may change when a run continues: they affect the computation of a step by rounding at most.
 FREE = (
     "train.total_kimg", "train.microbatch", "train.remat", "data.workers", "data.data_dir", "mesh.", "checkpoint.",
-    "log.", "eval.",
+    "log.", "eval.", "model.sampling_",
 )  # fmt: skip
 
 
@@ -286,7 +286,8 @@ class Checkpointer:
         """
         with contextlib.suppress(Exception):
             self.wait()
-        good, change = newest_step(self._workdir), "a lower train.learning_rate or a higher train.r1_gamma"
+        good, change = newest_step(self._workdir), "a lower train.learning_rate"
+        change += " or a higher train.r1_gamma" if self._config.family == "digan" else ""
         cure = f"there is no checkpoint yet; start again, in the same --workdir if you like, with {change}."
         if good is not None:
             cure = f"the checkpoint of step {good} is good; continue from it in a new --workdir, with "

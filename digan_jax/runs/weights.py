@@ -20,9 +20,9 @@ class Weights:
 
     Attributes:
       config: the architecture.
-      params: the averaged generator {"mapping", "synthesis", "w_avg"}.
+      params: what `Family.inference` returns; DIGAN's averaged generator {"mapping", "synthesis", "w_avg"}.
       compute_dtype: of activations.
-      generator, critic: current weights, to continue training; None: not read or not stored.
+      generator, critic: current weights, to continue training; None: not read, not stored, or no critic in the family.
       class_names: of a conditional model; empty: unknown or unconditional.
       facts: for a model card: {"data": {...}, "training": {"kimg": ...}, "scores": [...]}, of numbers and strings.
         Unknown keys are missing.
@@ -45,9 +45,10 @@ def facts_of(config: RunConfig, kimg: float) -> dict:
     """`Weights.facts` of a run, without scores. Leaves out paths, which reveal the user's machine."""
     data, train = config.data, dataclasses.asdict(config.train)
     name = data.name or epath.Path(data.path).name or data.source
+    own = {"vidm": dataclasses.asdict(config.vidm)} if config.family == "vidm" else {}
     return {
         "data": {"name": name, "split": data.split, "frames": data.frames, "stride": data.stride, "flip": data.flip},
-        "training": {"kimg": kimg, **train, "augment": list(config.train.augment)},
+        "training": {"kimg": kimg, **train, "augment": list(config.train.augment), **own},
     }
 
 

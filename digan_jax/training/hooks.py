@@ -153,8 +153,7 @@ class WriteSamples:
             shown = np.linspace(0, len(self._real) - 1, min(STRIP_CLIPS, len(self._real))).astype(int)
             self._strip, self._held_out = self._real[shown], None
             if config.data.held_out and len(shown) > 1:
-                unseen = open_source(dataclasses.replace(config.data, split=config.data.held_out), config.model)
-                self._held_out, _ = loader.sample_clips(unseen, config.data, len(shown))
+                self._held_out = held_out_clips(config, len(shown))
 
     def __call__(self, step: int, state: State) -> None:
         """Writes kimg_KIMG.mp4, kimg_KIMG.png and histograms of the critics' scores. A full disk is only reported."""
@@ -194,6 +193,19 @@ class WriteSamples:
         condition = None if one_hot is None else Condition(one_hot)
         for head, values in families.of(c).scores(c, state, clips, condition).items():
             self._writer.write_histogram(step, f"scores/{head}_{kind}", values)
+
+
+def held_out_clips(config: RunConfig, count: int) -> np.ndarray:
+    """Whole real clips [count t h w 3] of the split data.held_out.
+
+    Raises:
+      InputError: there is no such split, or it holds no clip.
+    """
+    try:
+        unseen = open_source(dataclasses.replace(config.data, split=config.data.held_out), config.model)
+        return loader.sample_clips(unseen, config.data, count)[0]
+    except InputError as error:
+        raise InputError(f"data.held_out={config.data.held_out!r}: {error}") from error
 
 
 class MeasureFvd:

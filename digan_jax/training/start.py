@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import jax
 import numpy as np
 from jax.sharding import Mesh
@@ -16,7 +14,7 @@ from digan_jax.host.notes import say_once
 from digan_jax.interop import opening
 from digan_jax.models import families
 from digan_jax.models.interface import State
-from digan_jax.runs.checkpoint import Checkpointer
+from digan_jax.runs.checkpoint import FREE, Checkpointer
 
 
 def fresh(config: RunConfig, mesh: Mesh, init_from: str | None = None) -> State:
@@ -29,6 +27,8 @@ def fresh(config: RunConfig, mesh: Mesh, init_from: str | None = None) -> State:
       InputError: `init_from` cannot be read, or has another architecture; names the first field or array that differs.
     """
     family, key = families.of(config), jax.random.key(config.train.seed)
+    if init_from is None:
+        family.check_fresh(config)
     state = family.init(key, config) if init_from is None else _from_weights(init_from, key, config)
     # NumPy and jit instead of device_put, which does not reach the devices of other processes.
     place = jax.jit(lambda tree: tree, out_shardings=devices.of_state(mesh, state, config.mesh.fsdp))
@@ -37,10 +37,19 @@ def fresh(config: RunConfig, mesh: Mesh, init_from: str | None = None) -> State:
 
 def _from_weights(place: str, key, config: RunConfig) -> State:
     found = opening.read(place, training=True)
-    if found.critic is None and jax.process_index() == 0:
+    if found.family != config.family:
+        raise InputError(
+            f"--init-from {place}: holds a model of the family {found.family!r}, and family={config.family!r} is to be "
+            "trained; give one of the same family."
+        )
+    if "critic" in families.of(config).saved_weights() and found.critic is None and jax.process_index() == 0:
         say_once(f"{place}: has no critics; new ones are initialised.")
     cure = "; set the model's fields to theirs, or start without it."
-    changed = config_lib.differences(dataclasses.replace(config, model=found.config), config)
+    changed = [
+        line
+        for line in config_lib.model_differences(found.config, config.model)
+        if not line.startswith(FREE)
+    ]
     if changed:
         raise InputError(f"--init-from {place}: has another architecture, {changed[0]} (theirs -> yours){cure}")
     try:

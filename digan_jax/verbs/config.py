@@ -35,15 +35,12 @@ def run(a) -> None:
     for name, value in config_lib.records.flatten(config).items():
         print(f"{name} = {value!r}")
 
-    import jax
     from clu import parameter_overview
 
-    from digan_jax.models.digan import networks
+    from digan_jax.models import families
 
-    nets = networks.build(config.model, config.compute_dtype)
     print("\nparameters")
-    for name, init in {"generator": nets.generator.init, "critics": nets.critic.init}.items():
-        shapes = jax.eval_shape(init, jax.random.key(0))
+    for name, shapes in families.of(config).networks(config).items():
         parts = ", ".join(f"{part} {parameter_overview.count_parameters(tree):,}" for part, tree in shapes.items())
         print(f"  {name:10} {parameter_overview.count_parameters(shapes):>12,}  ({parts})")
         if a.arrays:

@@ -49,7 +49,9 @@ def run(a) -> None:
     else:
         files.check_free(a.out, model_folder.is_one)
     found = opening.read(a.run, a.training, a.step)
-    if a.training and found.critic is None:
+    if a.format != "safetensors" and found.family != "digan":
+        raise InputError(f"--format {a.format}: there is none of the family {found.family!r}; use safetensors.")
+    if a.training and found.generator is None:
         raise InputError(f"--training: {a.run} holds only the EMA generator; leave the flag out.")
     if a.format == "npz":
         npz.write(a.out, found)

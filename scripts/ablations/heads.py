@@ -9,6 +9,11 @@ from configs import base, digan2
 SHARED = {"model.basis": "shared", "model.modulation_gain": 0.2, "train.batch_size": 8, "train.r1_gamma": 5.0}
 CONSTANTS = {**SHARED, "model.constants": 32}
 RELATIVISTIC = {"train.loss": "relativistic", "train.r2_gamma": 5.0}
+PHASED = {
+    **CONSTANTS, **RELATIVISTIC, "model.basis": "phased", "model.modulation_gain": 0.3, "model.motion": "octaves",
+    "train.horizon": 2.0,
+}  # fmt: skip
+PLACES = {**PHASED, "model.places": 1, "model.constants": 8, "train.augment": ()}
 ARMS = {
     "release": {},
     "release_batch8": {"train.batch_size": 8, "train.r1_gamma": 5.0},
@@ -22,6 +27,10 @@ ARMS = {
     "batch4": {**CONSTANTS, **RELATIVISTIC, "train.batch_size": 4},
     "moved": {**CONSTANTS, **RELATIVISTIC, "model.basis": "moved"},
     "octaves": {**CONSTANTS, **RELATIVISTIC, "model.motion": "octaves", "train.horizon": 2.0},
+    "phased": PHASED,
+    "places": PLACES,
+    "places_three": {**PLACES, "model.places": 3},
+    "places_augmented": {**PLACES, "train.augment": ("color", "translation")},
     "features": {**CONSTANTS, **RELATIVISTIC, "model.critic_features": "efficientnet_lite0"},
     "digan2": {**digan2.CHANGES, "train.batch_size": 8},
 }

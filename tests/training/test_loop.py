@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 from digan_jax import config as config_lib
 from digan_jax import devices
@@ -28,13 +29,22 @@ from tests.training.conftest import RUN, arrays, assert_same_bits, metrics
 
 
 def test_a_run_leaves_checkpoints_metrics_and_samples(tmp_path, make_config, quick_steps, capsys):
-    loop.train(make_config(RUN | {"log.samples_every_kimg": 0.096}), str(tmp_path))
+    loop.train(make_config(RUN | {"log.samples_every_kimg": 0.096, "data.held_out": "test"}), str(tmp_path))
     assert reading.finished_steps(tmp_path) == [8, 16, 24]
     assert [line["step"] for line in metrics(tmp_path)] == list(range(1, 25))
     samples = {"real.mp4", "real.png"} | {f"kimg_{k}.{s}" for k in ("000000.096", "000000.192") for s in ("mp4", "png")}
     assert {p.name for p in (tmp_path / "samples").iterdir()} == samples
+    strip = np.asarray(Image.open(tmp_path / "samples" / "kimg_000000.192.png"))
+    real = np.asarray(Image.open(tmp_path / "samples" / "real.png"))
+    assert strip.shape[1] == 2 * real.shape[1] + 2  # held-out clips beside real ones
+    assert not np.array_equal(strip[: len(real), : real.shape[1]], strip[: len(real), -real.shape[1] :])
     assert json.loads((tmp_path / "config.json").read_text())["data"]["source"] == "bouncing"
     assert "complete at 0.192 kimg" in capsys.readouterr().out
+
+
+def test_held_out_clips_that_do_not_exist_are_named(tmp_path, make_config, small_run):
+    with pytest.raises(InputError, match="data.held_out='val'.*bouncing shapes"):
+        loop.train(make_config(RUN | {"data.held_out": "val"}), str(tmp_path))
 
 
 @pytest.mark.parametrize("iterations, until", [(3, 12), (30, 10)])  # one ends by itself, one by the signal

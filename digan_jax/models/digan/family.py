@@ -16,8 +16,8 @@ from digan_jax.errors import InputError
 from digan_jax.models.digan import steps, times
 from digan_jax.models.digan.networks import build, networks_of
 from digan_jax.models.digan.state import GanState, init_state, state_from_params
-from digan_jax.models.interface import Metrics, Setting, Trained
-from digan_jax.shapes import Array, Batch, Condition, Params, leaves
+from digan_jax.models.interface import Metrics, Setting, Shapes, Trained
+from digan_jax.shapes import Array, Batch, Condition, Params, misfits
 
 
 class Digan:
@@ -25,6 +25,9 @@ class Digan:
 
     def init(self, key: Key[Array, ""], config: RunConfig) -> GanState:
         return init_state(key, config)
+
+    def check_fresh(self, config: RunConfig) -> None:
+        """Every run may begin with random weights."""
 
     def adopt(self, key: Key[Array, ""], config: RunConfig, found: Trained) -> GanState:
         """The initial state for fine-tuning. Without critics, it has new ones and continues from the EMA generator.
@@ -39,16 +42,16 @@ class Digan:
             generator = jax.tree.map(np.copy, ema)
         weights = {"generator": generator, "critic": critic, "ema": ema, "w_avg": found.params["w_avg"]}
         ours = jax.eval_shape(lambda key: init_state(key, config), key)
-        misfits = [line for name in weights for line in _misfits(name, weights[name], getattr(ours, name))]
-        if misfits:
-            raise InputError(f"has another architecture, {misfits[0]} (theirs -> yours)")
+        different = misfits(weights, {name: getattr(ours, name) for name in weights})
+        if different:
+            raise InputError(f"has another architecture, {different[0]} (theirs -> yours)")
         return state_from_params(**weights, config=config.train)
 
     def iteration(self, setting: Setting, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
         return steps.iteration(setting, state, batch)
 
     def frames(
-        self, random: np.random.Generator, clip_frames: int, clips: int
+        self, config: RunConfig, random: np.random.Generator, clip_frames: int, clips: int
     ) -> tuple[Int[np.ndarray, "clips 2"], Float[np.ndarray, "clips 2"]]:
         return times.of_reals(random, clip_frames, clips)
 
@@ -58,6 +61,21 @@ class Digan:
 
     def saved_weights(self) -> tuple[str, ...]:
         return ("generator", "critic", "ema", "w_avg")
+
+    def trained(self, saved: Mapping[str, Params]) -> tuple[Params, Params | None, Params | None]:
+        return {**saved["ema"], "w_avg": saved["w_avg"]}, saved["generator"], saved["critic"]
+
+    def networks(self, config: RunConfig) -> Mapping[str, Shapes]:
+        """ "generator" and "critics"."""
+        nets = networks_of(config)
+        shapes = lambda init: jax.eval_shape(init, jax.random.key(0))
+        return {"generator": shapes(nets.generator.init), "critics": shapes(nets.critic.init)}
+
+    def stored(self, model: ModelConfig, names: frozenset[str]) -> Mapping[str, Shapes]:
+        nets = build(model)
+        generator, critic = (jax.eval_shape(net.init, jax.random.key(0)) for net in (nets.generator, nets.critic))
+        w_avg = jax.ShapeDtypeStruct((model.w_dim,), np.float32)
+        return {"params": generator | {"w_avg": w_avg}, "generator": generator, "critic": critic}
 
     def scores(
         self, config: RunConfig, state: GanState, clips: Float[Array, "b t h w c"], condition: Condition | None
@@ -74,10 +92,3 @@ class Digan:
 @cache
 def _critics(model: ModelConfig):
     return jax.jit(build(model).critic.apply)
-
-
-def _misfits(name: str, theirs, ours) -> list[str]:
-    """One line for each array that only one tree has or whose shapes differ."""
-    shapes = lambda tree: {path: np.shape(x) for path, x in leaves({name: tree}).items()}
-    a, b = shapes(theirs), shapes(ours)
-    return [f"{path}: {a.get(path)} -> {b.get(path)}" for path in sorted(a | b) if a.get(path) != b.get(path)]

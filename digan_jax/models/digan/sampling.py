@@ -100,8 +100,3 @@ def fake_label(batch: Batch, key: Key[Array, ""]) -> Float[Array, "b classes"] |
     """Classes of generated clips: a permutation of the batch's own, so that both have the same distribution."""
     label = label_of(batch)
     return None if label is None else jax.random.permutation(key, label)
-
-
-def to_unit_range(frames: Array) -> Pair:
-    """uint8 [0, 255] to float32 [-1, 1]; floats are returned as they are."""
-    return frames.astype(jnp.float32) / 127.5 - 1 if frames.dtype == jnp.uint8 else frames

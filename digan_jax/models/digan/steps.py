@@ -18,9 +18,10 @@ from digan_jax import grids, rng
 from digan_jax.config import RunConfig, TrainConfig
 from digan_jax.models.digan import augment, feature_critic, losses, microbatches, sampling
 from digan_jax.models.digan.networks import motion_input, networks_of
-from digan_jax.models.digan.sampling import draw_fakes, fake_label, generate, label_of, sample_noise, to_unit_range
+from digan_jax.models.digan.sampling import draw_fakes, fake_label, generate, label_of, sample_noise
 from digan_jax.models.digan.state import GanState, critic_optimizer, generator_optimizer
 from digan_jax.models.digan.times import deltas
+from digan_jax.models.frames import to_unit_range
 from digan_jax.models.interface import Metrics, Setting
 from digan_jax.shapes import Array, Batch, Latents, Pair, Params
 

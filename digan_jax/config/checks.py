@@ -1,0 +1,11 @@
+"""The check that all groups of fields share."""
+
+from __future__ import annotations
+
+from digan_jax.errors import InputError
+
+
+def require(ok: bool, message: str) -> None:
+    """Raises `InputError` with this message unless `ok`."""
+    if not ok:
+        raise InputError(message)
