@@ -17,9 +17,10 @@ from digan_jax.config.schema import (
     parse,
     parse_model,
 )
+from digan_jax.config.tasks import TaskConfig
 
 __all__ = [
     "MODELS", "RESOLUTIONS", "CheckpointConfig", "DataConfig", "EvalConfig", "FamilyConfig", "LogConfig", "MeshConfig",
-    "ModelConfig", "RunConfig", "TrainConfig", "check_dtype", "differences", "from_json", "parse",
+    "ModelConfig", "RunConfig", "TaskConfig", "TrainConfig", "check_dtype", "differences", "from_json", "parse",
     "parse_model", "record", "to_json", "upgraded",
 ]  # fmt: skip

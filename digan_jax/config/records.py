@@ -7,7 +7,7 @@ import json
 
 from digan_jax.config.schema import RunConfig, parse, require
 
-FORMAT = 3  # of config.json; increase it when a field is added, renamed or changes its meaning
+FORMAT = 4  # of config.json; increase it when a field is added, renamed or changes its meaning
 # Format -> {field added in it: value that older records imply}.
 ADDED: dict[int, dict[str, object]] = {
     2: {"family": "digan", "eval.every_kimg": 0.0, "eval.weights": ""},
@@ -32,6 +32,20 @@ ADDED: dict[int, dict[str, object]] = {
         "train.features_blur_kimg": 0.0,
         "train.classes_from_kimg": 0.0,
         "train.classes_by_kimg": 0.0,
+    },
+    4: {
+        "model.places": 0,  # some records of format 3 have it
+        "model.condition_planes": 0,
+        "model.condition_width": 32,
+        "model.condition_skip": False,
+        "task.name": "none",
+        "task.factor": 4,
+        "task.every": 1,
+        "task.shown": 4,
+        "task.hole": 0.5,
+        "task.missing": 0.25,
+        "task.adversarial": 1.0,
+        "task.l1": 10.0,
     },
 }
 

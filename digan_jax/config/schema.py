@@ -12,6 +12,8 @@ import math
 import types
 import typing
 
+from digan_jax.config.checks import require
+from digan_jax.config.tasks import TaskConfig, check_task
 from digan_jax.errors import InputError
 
 RESOLUTIONS = (32, 64, 128, 256, 512)
@@ -25,11 +27,6 @@ CLASS_TERMS = ("embedding", "fading")
 CRITIC_FEATURES = ("none", "efficientnet_lite0")
 LOSSES = ("non_saturating", "relativistic")
 PENALTIES = ("lazy", "finite_differences")
-
-
-def require(ok: bool, message: str) -> None:
-    if not ok:
-        raise InputError(message)
 
 
 @typing.runtime_checkable
@@ -65,17 +62,20 @@ class ModelConfig:
     critic: str = "pair"
     critic_features: str = "none"
     class_term: str = "embedding"
+    condition_planes: int = 0
+    condition_width: int = 32
+    condition_skip: bool = False
 
     def __post_init__(self):
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             require(value in choices, f"model.{name}={value!r}: choose one of {list(choices)}.")
         for name in ("channel_base", "channel_max", "z_dim", "w_dim", "motion_dim", "mapping_layers", "rank",
-                     "n_frequencies"):  # fmt: skip
+                     "n_frequencies", "condition_width"):  # fmt: skip
             value = getattr(self, name)
             require(value >= 1, f"model.{name}={value}: must be 1 or more.")
         require(self.n_classes >= 0, f"model.n_classes={self.n_classes}: must be 0 (unconditional) or more.")
-        for name in ("places", "constants", "modulation_gain"):
+        for name in ("places", "constants", "modulation_gain", "condition_planes"):
             require(getattr(self, name) >= 0, f"model.{name}={getattr(self, name)}: must be 0 (off) or more.")
         require(
             self.motion == "linear" or self.motion_dim >= 4,
@@ -90,6 +90,11 @@ class ModelConfig:
             self.channel_base >= self.resolution,
             f"model.channel_base={self.channel_base}: leaves no channel at resolution {self.resolution}; "
             f"set it to {self.resolution} or more.",
+        )
+        require(
+            not self.condition_skip or self.condition_planes == 3,
+            f"model.condition_skip={self.condition_skip}: adds the condition's colours to the picture, so it needs "
+            f"model.condition_planes=3, not {self.condition_planes}.",
         )
 
     def channels(self, r: int) -> int:
@@ -273,6 +278,7 @@ class RunConfig:
     model: FamilyConfig  # an instance of MODELS[family]
     data: DataConfig
     train: TrainConfig
+    task: TaskConfig
     mesh: MeshConfig
     checkpoint: CheckpointConfig
     log: LogConfig
@@ -280,6 +286,7 @@ class RunConfig:
 
     def __post_init__(self):
         check_dtype(self.compute_dtype)
+        check_task(self)
 
 
 def check_dtype(name) -> str:

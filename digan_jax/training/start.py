@@ -8,7 +8,6 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from digan_jax import config as config_lib
 from digan_jax import devices
 from digan_jax.config import RunConfig
 from digan_jax.errors import InputError
@@ -40,7 +39,8 @@ def _from_weights(place: str, key, config: RunConfig) -> State:
     if found.critic is None and jax.process_index() == 0:
         say_once(f"{place}: has no critics; new ones are initialised.")
     cure = "; set the model's fields to theirs, or start without it."
-    changed = config_lib.differences(dataclasses.replace(config, model=found.config), config)
+    theirs, ours = dataclasses.asdict(found.config), dataclasses.asdict(config.model)
+    changed = [f"model.{k}: {theirs[k]!r} -> {ours.get(k)!r}" for k in theirs if theirs[k] != ours.get(k)]
     if changed:
         raise InputError(f"--init-from {place}: has another architecture, {changed[0]} (theirs -> yours){cure}")
     try:

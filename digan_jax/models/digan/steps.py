@@ -15,13 +15,13 @@ from jaxtyping import Float, Int
 
 from digan_jax import grids, rng
 from digan_jax.config import RunConfig, TrainConfig
-from digan_jax.models.digan import augment, feature_critic, losses, sampling
+from digan_jax.models.digan import augment, feature_critic, losses, paired, sampling
 from digan_jax.models.digan.networks import motion_input, networks_of
 from digan_jax.models.digan.sampling import draw_fakes, fake_label, generate, label_of, sample_noise, to_unit_range
 from digan_jax.models.digan.state import GanState, critic_optimizer, generator_optimizer
 from digan_jax.models.digan.times import deltas
 from digan_jax.models.interface import Metrics, Setting
-from digan_jax.shapes import Array, Batch, Latents, Pair, Params
+from digan_jax.shapes import Array, Batch, Condition, Latents, Pair, Params
 
 GRADIENT_LIMIT = 1e5  # replaces infinite gradients (authors' release)
 
@@ -40,36 +40,42 @@ def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tupl
     noise, label = draw_fakes(setting, batch, key)
     delta_t, relativistic = deltas(noise.times), train.loss == "relativistic"
 
+    planes = planes_of(setting, batch, noise.times, batch.times) if relativistic else planes_of(setting, batch, noise.times)
+
     def loss(params):
-        fakes, w_mean = generate(setting, params, noise, label)
+        fakes, w_mean = generate(setting, params, noise, label, batch.condition)
         alone = fakes[:, None], delta_t[:, None], stack(label)
         seen = pairs(fakes, delta_t, label, batch) if relativistic else alone
-        found = scores(setting, state.critic, *seen, key, state.step)
+        judged = paired.trains_critics(setting.config)
+        found = scores(setting, state.critic, *seen, key, state.step, planes=planes) if judged else {}
         if relativistic:
             each = {head: losses.relativistic_loss(score[:, 0], score[:, 1]) for head, score in found.items()}
         else:
             each = {head: losses.generator_loss(score) for head, score in found.items()}
-        return sum(weight_of(head, train) * value for head, value in each.items()), w_mean
+        adversarial = sum(weight_of(head, train) * value for head, value in each.items())
+        value, metrics = paired.total(setting.config, adversarial, fakes, to_unit_range(batch.frames))
+        return value, (w_mean, metrics)
 
-    (value, w_mean), gradients = jax.value_and_grad(loss, has_aux=True)(state.generator)
+    (value, (w_mean, metrics)), gradients = jax.value_and_grad(loss, has_aux=True)(state.generator)
     optimizer = generator_optimizer(train)
     generator, optimizer_state = apply_gradients(optimizer, gradients, state.generator_optimizer, state.generator)
     w_avg = follow(state.w_avg, w_mean, train.w_avg_decay)
     state = dataclasses.replace(state, generator=generator, generator_optimizer=optimizer_state, w_avg=w_avg)
-    return state, {"generator/loss": value}
+    return state, {"generator/loss": value, **metrics}
 
 
 def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[GanState, Metrics]:
     """Updates the critics; fakes and reals are two independent batches of one forward pass. Also updates `w_avg`."""
     train = setting.config.train
     noise, label = draw_fakes(setting, batch, key)
-    fakes, w_mean = generate(setting, state.generator, noise, label)
+    fakes, w_mean = generate(setting, state.generator, noise, label, batch.condition)
     both = pairs(fakes, deltas(noise.times), label, batch)
+    planes = planes_of(setting, batch, noise.times, batch.times)
     penalised = train.penalty == "finite_differences" and (train.r1_gamma > 0 or train.r2_gamma > 0)
 
     def loss(params):
         parts, total = {}, 0.0
-        for head, score in scores(setting, params, *both, key, state.step, moved=penalised).items():
+        for head, score in scores(setting, params, *both, key, state.step, penalised, planes).items():
             fake, real = score[:, 0], score[:, 1]
             relativistic = train.loss == "relativistic"
             value = losses.relativistic_loss(real, fake) if relativistic else losses.critic_loss(fake, real)
@@ -103,14 +109,17 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
     """
     train = setting.config.train
     gammas = [train.r1_gamma, train.r2_gamma]
-    sides = [(to_unit_range(batch.frames), deltas(batch.times), label_of(batch), "augment")]
+    sides = [(to_unit_range(batch.frames), batch.times, label_of(batch), "augment")]
     if train.r2_gamma:
         noise, label = draw_fakes(setting, batch, key)
-        fakes, _ = generate(setting, state.generator, noise, label)
-        sides.append((fakes, deltas(noise.times), label, "augment/fake"))
+        fakes, _ = generate(setting, state.generator, noise, label, batch.condition)
+        sides.append((fakes, noise.times, label, "augment/fake"))
 
     def loss(params):
-        squares = [penalty_squares(setting, params, *side[:3], rng.stream(key, side[3])) for side in sides]
+        squares = [
+            penalty_squares(setting, params, frames, times, label, batch.condition, rng.stream(key, name))
+            for frames, times, label, name in sides
+        ]
         weighted = [of_heads.sum() * (gamma / 2 * train.r1_every) for gamma, of_heads in zip(gammas, squares)]
         return sum(weighted[1:], weighted[0]), squares[0]
 
@@ -118,21 +127,25 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
     return dataclasses.replace(update_critic(setting, state, gradients), r1=squares)
 
 
-def penalty_squares(setting: Setting, params: Params, frames: Pair, delta_t, label, key) -> Float[Array, "2"]:
-    """Mean squared gradient norms of the (motion, image) scores of pairs, see `r1_step`."""
-    policy = setting.config.train.augment
-    draws = augment.draw(key, len(frames), setting.config.model.resolution)
+def penalty_squares(
+    setting: Setting, params: Params, frames: Pair, times, label, condition: Condition | None, key
+) -> Float[Array, "2"]:
+    """Mean squared gradient norms of the (motion, image) scores of pairs, see `r1_step`; not by the condition's planes."""
+    policy, resolution = setting.config.train.augment, setting.config.model.resolution
+    draws = augment.draw(key, len(frames), resolution)
+    planes = paired.planes(condition, times, resolution)
     critics = networks_of(setting.config).critic
 
     def score(motion_inputs, augmented):
         pair = jnp.stack([motion_inputs[..., :3], motion_inputs[..., 3:6]], axis=1)
-        pair = augment.augment(pair, draws, policy)
+        pair = paired.beside(*paired.augmented(pair, planes, draws, policy))
         seen = jnp.concatenate([pair[:, 0], pair[:, 1], motion_inputs[..., 6:]], axis=-1)
+        augmented = paired.beside(augmented, moved_planes)
         motion, image = critics.apply_batches(params, seen[:, None], augmented[:, None], stack(label))
         return motion.sum() + image.sum()
 
-    augmented = augment.augment(frames, draws, policy)
-    motion, image = losses.squared_gradients(score, motion_input(frames, delta_t), augmented)
+    augmented, moved_planes = paired.augmented(frames, planes, draws, policy)
+    motion, image = losses.squared_gradients(score, motion_input(frames, deltas(times)), augmented)
     return jnp.stack([motion.mean(), image.mean()])
 
 
@@ -146,7 +159,8 @@ def path_length_step(setting: Setting, state: GanState, batch: Batch, key) -> Ga
 
     def loss(params):
         content, _ = sampling.content_of(net, params, noise, label)
-        frames = lambda v: net.synthesis(params, Latents(v, noise.motion), noise.times, grid)
+        context = paired.encoded(net, params, batch.condition)
+        frames = lambda v: net.synthesis(params, Latents(v, noise.motion), noise.times, grid, context)
         lengths = losses.path_length(frames, content, direction)
         mean = state.path_length_mean + train.path_length_decay * (lengths.mean() - state.path_length_mean)
         penalty = jnp.square(lengths - mean).mean()
@@ -167,18 +181,27 @@ def pairs(fakes: Pair, delta_t: Float[Array, "b"], label: Float[Array, "b classe
     return frames, delta_t, stack(label, label_of(batch))
 
 
+def planes_of(setting: Setting, batch: Batch, *times: Float[Array, "b 2"]) -> Float[Array, "b s 2 r r p"] | None:
+    """The batch's condition at the times of s batches of pairs; None without maps."""
+    found = [paired.planes(batch.condition, of_pairs, setting.config.model.resolution) for of_pairs in times]
+    return None if found[0] is None else jnp.stack(found, axis=1)
+
+
 def scores(
-    setting: Setting, params: Params, frames, delta_t, labels, key, step, moved: bool = False
+    setting: Setting, params: Params, frames, delta_t, labels, key, step, moved: bool = False, planes=None
 ) -> dict[str, Float[Array, "b s *k"]]:
     """Augments pairs and scores them: frames [b s 2 h w c], delta_t [b s] -> motion [b s], image [b s 2].
 
     With `model.critic_features` also {"features": [b s]}, of one frame of each pair. With `moved`, also scores of the
     augmented pairs (for "features", of their features) plus noise of deviation `train.penalty_sigma`, as s more batches.
+    Motion and image critic also see `planes` [b s 2 h w p] of the condition, which move with the frames.
     """
     (b, s), train = delta_t.shape, setting.config.train
     draws = augment.draw(rng.stream(key, "augment"), b * s, frames.shape[3])
-    flat = augment.augment(frames.reshape(b * s, *frames.shape[2:]), draws, train.augment)
+    rows = lambda x: None if x is None else x.reshape(b * s, *x.shape[2:])
+    flat, flat_planes = paired.augmented(rows(frames), rows(planes), draws, train.augment)
     frames = flat.reshape(frames.shape)
+    planes = None if planes is None else flat_planes.reshape(planes.shape)
     critic = networks_of(setting.config).critic
     noise = lambda name, shape: setting.split(train.penalty_sigma * jax.random.normal(rng.stream(key, name), shape))
     twice = lambda x, y: jnp.concatenate([x, y], axis=1)
@@ -194,7 +217,8 @@ def scores(
         found["features"] = judged.reshape(b, -1)
     if moved:
         frames, delta_t = twice(frames, frames + noise("penalty", frames.shape)), twice(delta_t, delta_t)
-        labels = None if labels is None else twice(labels, labels)
+        labels, planes = (None if x is None else twice(x, x) for x in (labels, planes))
+    frames = paired.beside(frames, planes)
     motion, image = critic.apply_batches(params, motion_input(frames, delta_t), frames, labels)
     return {"motion": motion, "image": image, **found}
 
@@ -233,7 +257,7 @@ def ema_decay(step: Int[Array, ""], train: TrainConfig) -> Float[Array, ""]:
 def fade_classes(setting: Setting, batch: Batch, step: Int[Array, ""]) -> Batch:
     """One-hot labels times a weight that grows from 0 to 1, for `model.class_term` "fading" (Shahbazi et al. 2022)."""
     train = setting.config.train
-    if setting.config.model.class_term != "fading" or batch.condition is None:
+    if setting.config.model.class_term != "fading" or label_of(batch) is None:
         return batch
     seen = step.astype(jnp.float32) * (train.batch_size / 1000)
     over = max(train.classes_by_kimg - train.classes_from_kimg, 1e-6)
@@ -253,6 +277,9 @@ def iteration(setting: Setting, state: GanState, batch: Batch) -> tuple[GanState
     if train.path_length_weight > 0:
         regularise = lambda s: path_length_step(setting, s, batch, key("path_length"))
         state = jax.lax.cond(step % train.path_length_every == 0, regularise, keep, state)
+    if not paired.trains_critics(setting.config):
+        ema = follow(state.ema, state.generator, ema_decay(step, train))
+        return dataclasses.replace(state, step=step + 1, ema=ema), generator_metrics
     state, critic_metrics = critic_step(setting, state, batch, key("critic"))
     if (train.r1_gamma > 0 or train.r2_gamma > 0) and train.penalty == "lazy":
         regularise = lambda s: r1_step(setting, s, batch, key("r1"))
