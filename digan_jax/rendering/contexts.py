@@ -30,7 +30,7 @@ def of(nets: Nets, config: ModelConfig, params: Params, condition: Condition | N
         return None
     if not given:
         raise InputError(
-            f"condition: this model was trained to follow maps of {planes} planes; give condition=Condition(maps=...)."
+            f"condition: this model was trained to follow maps of {planes} planes; from Python give condition=digan.Condition(maps=...)."
         )
     maps, at = _checked(condition, planes, clips)
     context = _encode(params, with_visibility(maps, planes), at, nets)

@@ -76,7 +76,7 @@ class Upscaler:
             for k in sorted(k for k in unfinished if not following[k]):
                 yield unfinished.pop(k)
 
-    def _window(self, frames: UInt8[np.ndarray, "s h w 3"], times, shape: Shape) -> Float[np.ndarray, "t h w 3"]:
+    def _window(self, frames: UInt8[np.ndarray, "s h w 3"], times, shape: Shape) -> Float[np.ndarray, "t _ _ 3"]:
         """The frames at `times` in [0, 1] of a window of given frames, drawn as tiles."""
         side, overlap = self.side, max(1, self.side // 4)
         more = [(0, max(0, side - n)) for n in frames.shape[1:3]]
@@ -98,8 +98,8 @@ class Upscaler:
         config, side = self.model.config, self.side
         at = [(rows.starts[i], columns.starts[j]) for i, j in corners]
         shown = np.stack([maps[:, y : y + side, x : x + side] for y, x in at])
-        x, y = np.stack([columns.nodes[j] for _, j in corners]), np.stack([-rows.nodes[i] for i, _ in corners])
-        grid = grids.at_centres(config.resolution, x, y, config.base)
+        of_tile = lambda i, j: grids.at_centres(config.resolution, columns.nodes[j], -rows.nodes[i], config.base)
+        grid = grids.stack([of_tile(i, j) for i, j in corners])
         lat = self.model.latents([self.id] * len(corners))
         return self.model.generate(lat, np.asarray(times, np.float32), grid, Condition(maps=shown))
 

@@ -111,11 +111,11 @@ def test_tasks_that_cannot_be(make_config, changes, message):
 
 
 def test_labels_that_a_source_does_not_have(of_task):
-    class Plain:
+    class Plain(bouncing.BouncingSource):
         label_names = ()
 
     with pytest.raises(InputError, match="has no labels of pixels; use data.source='bouncing'"):
-        sources.check_labels(Plain(), of_task("translate"))
+        sources.check_labels(Plain(32, 7), of_task("translate"))
     config = of_task("translate", **{"model.condition_planes": 5})
     with pytest.raises(InputError, match="condition_planes=5: .* has 4 labels of pixels; set it to 4"):
         sources.check_labels(sources.open_source(config.data, config.model), config)
