@@ -2,6 +2,8 @@
 
 import types
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -10,6 +12,12 @@ from digan_jax.models.condition.times import at_times
 from digan_jax.rendering.upscaling import Shape, Upscaler
 
 SIDE, SHOWN = 8, 5
+
+
+@jax.jit
+def interpolated(maps, times, level):
+    b, at = len(maps), np.linspace(0, 1, SHOWN, dtype=np.float32)
+    return reference.sample(at_times(maps, np.tile(at, (b, 1)), jnp.tile(times[None], (b, 1))), level, 1 / 32)
 
 
 class Interpolating:
@@ -22,9 +30,7 @@ class Interpolating:
 
     def generate(self, lat, times, grid, condition):
         assert condition.maps.shape == (len(lat), SHOWN, SIDE, SIDE, 3)
-        b, at = len(lat), np.linspace(0, 1, SHOWN, dtype=np.float32)
-        maps = at_times(condition.maps, np.tile(at, (b, 1)), np.tile(times, (b, 1)))
-        return np.asarray(reference.sample(maps, grid.levels[-1], 1 / 32))
+        return np.asarray(interpolated(condition.maps, times, grid.levels[-1]))
 
 
 def video(frames, height, width):

@@ -60,9 +60,9 @@ def augmented(
 
 
 def total(
-    config: RunConfig, adversarial: Float[Array, ""], fakes: Pair, reals: Pair
+    config: RunConfig, adversarial: Float[Array, ""] | int, fakes: Pair, reals: Pair
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
-    """The generator's loss with the weights of the task, and metrics."""
+    """The generator's loss with the weights of the task, and metrics. `adversarial` is 0 where critics do not count."""
     if not is_paired(config):
         return adversarial, {}
     l1 = jnp.abs(fakes - reals).mean()
