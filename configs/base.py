@@ -38,6 +38,9 @@ def get_config() -> ConfigDict:
     m.critic = "pair"  # "pair": two networks; "shared": one trunk for both frames, an image and a motion head
     m.critic_features = "none"  # a third critic on features of "efficientnet_lite0" (Projected GAN; extra [eval])
     m.class_term = "embedding"  # of the critics' scores: the release's, or "fading": a plain score plus a class's
+    m.condition_planes = 0  # planes of a condition that the generator is given, as many as the task shows; 0: none
+    m.condition_width = 32  # channels of its features at each of four scales
+    m.condition_skip = False  # adds the colours that are shown, bilinear between pixels, to the picture
 
     c.data = d = ConfigDict()
     d.source = "tfds"  # "tfds": a prepared dataset; "folder": prepares `path` on first use; "bouncing": synthetic;
@@ -86,6 +89,16 @@ def get_config() -> ConfigDict:
     t.ema_half_life_kimg = 20.0
     t.ema_rampup = 0.05  # limits the half-life to this fraction of the pairs seen so far
     t.w_avg_decay = 0.995  # per step
+
+    c.task = a = ConfigDict()  # what the generator is given, and losses against the clip that it is taken from
+    a.name = "none"  # or "upscale", "complete", "predict", "translate" (docs/tasks.md)
+    a.factor = 4  # of "upscale": pixels of a frame for one that is shown, along each axis
+    a.every = 1  # of "upscale": every n-th frame is shown; a divisor of data.frames - 1
+    a.shown = 4  # of "predict": number of first frames that are shown
+    a.hole = 0.5  # of "complete": largest side of the hidden rectangle, in frames
+    a.missing = 0.25  # of "complete": probability that a frame is hidden
+    a.adversarial = 1.0  # weight of the critics' losses; 0: the critics are not trained
+    a.l1 = 10.0  # weight of the mean absolute difference from the clip's frames, in [-1, 1] (Isola et al. 2017 use 100)
 
     c.mesh = h = ConfigDict()
     h.model = 1  # devices per copy of the parameters (model parallelism); the rest is data parallelism

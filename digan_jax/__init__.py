@@ -15,12 +15,15 @@ _HOMES = {
     "load": "digan_jax.interop.opening",
     "Model": "digan_jax.rendering.model",
     "Latents": "digan_jax.shapes",
+    "Condition": "digan_jax.shapes",
     "grid": "digan_jax.rendering.tiles",
     "mix": "digan_jax.rendering.walks",
     "camera": "digan_jax.rendering.timeline",
     "write_video": "digan_jax.host.video_files",
     "render": "digan_jax.jobs.render:run",
     "RenderRequest": "digan_jax.jobs.render_request",
+    "upscale": "digan_jax.jobs.upscale:run",
+    "UpscaleRequest": "digan_jax.jobs.upscale",
     "InputError": "digan_jax.errors",
 }
 _ROOMS = ("config", "evaluation", "interop")

@@ -17,10 +17,12 @@ from digan_jax.config.schema import (
     parse,
     parse_model,
 )
+from digan_jax.config.tasks import TaskConfig
 from digan_jax.config.vidm import VidmConfig, VidmTrainConfig
 
 __all__ = [
     "MODELS", "RESOLUTIONS", "CheckpointConfig", "DataConfig", "EvalConfig", "FamilyConfig", "LogConfig",
-    "MeshConfig", "ModelConfig", "RunConfig", "TrainConfig", "VidmConfig", "VidmTrainConfig", "check_dtype",
-    "differences", "from_json", "model_differences", "parse", "parse_model", "record", "to_json", "upgraded",
+    "MeshConfig", "ModelConfig", "RunConfig", "TaskConfig", "TrainConfig", "VidmConfig", "VidmTrainConfig",
+    "check_dtype", "differences", "from_json", "model_differences", "parse", "parse_model", "record", "to_json",
+    "upgraded",
 ]  # fmt: skip

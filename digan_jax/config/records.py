@@ -41,6 +41,17 @@ ADDED: dict[int, dict[str, object]] = {
         "train.microbatch": 0,
         "train.remat": False,
         "mesh.fsdp": False,
+        "model.condition_planes": 0,
+        "model.condition_width": 32,
+        "model.condition_skip": False,
+        "task.name": "none",
+        "task.factor": 4,
+        "task.every": 1,
+        "task.shown": 4,
+        "task.hole": 0.5,
+        "task.missing": 0.25,
+        "task.adversarial": 1.0,
+        "task.l1": 10.0,
     },
 }
 

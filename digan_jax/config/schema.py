@@ -13,6 +13,7 @@ import types
 import typing
 
 from digan_jax.config.checks import require
+from digan_jax.config.tasks import TaskConfig, check_task
 from digan_jax.config.vidm import VidmConfig, VidmTrainConfig
 from digan_jax.errors import InputError
 
@@ -62,17 +63,20 @@ class ModelConfig:
     critic: str = "pair"
     critic_features: str = "none"
     class_term: str = "embedding"
+    condition_planes: int = 0
+    condition_width: int = 32
+    condition_skip: bool = False
 
     def __post_init__(self):
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             require(value in choices, f"model.{name}={value!r}: choose one of {list(choices)}.")
         for name in ("channel_base", "channel_max", "z_dim", "w_dim", "motion_dim", "mapping_layers", "rank",
-                     "n_frequencies"):  # fmt: skip
+                     "n_frequencies", "condition_width"):  # fmt: skip
             value = getattr(self, name)
             require(value >= 1, f"model.{name}={value}: must be 1 or more.")
         require(self.n_classes >= 0, f"model.n_classes={self.n_classes}: must be 0 (unconditional) or more.")
-        for name in ("places", "constants", "modulation_gain"):
+        for name in ("places", "constants", "modulation_gain", "condition_planes"):
             require(getattr(self, name) >= 0, f"model.{name}={getattr(self, name)}: must be 0 (off) or more.")
         require(
             self.motion == "linear" or self.motion_dim >= 4,
@@ -87,6 +91,11 @@ class ModelConfig:
             self.channel_base >= self.resolution,
             f"model.channel_base={self.channel_base}: leaves no channel at resolution {self.resolution}; "
             f"set it to {self.resolution} or more.",
+        )
+        require(
+            not self.condition_skip or self.condition_planes == 3,
+            f"model.condition_skip={self.condition_skip}: adds the condition's colours to the picture, so it needs "
+            f"model.condition_planes=3, not {self.condition_planes}.",
         )
 
     def channels(self, r: int) -> int:
@@ -289,6 +298,7 @@ class RunConfig:
     model: FamilyConfig  # an instance of MODELS[family]
     data: DataConfig
     train: TrainConfig
+    task: TaskConfig
     mesh: MeshConfig
     checkpoint: CheckpointConfig
     log: LogConfig
@@ -300,6 +310,7 @@ class RunConfig:
         check_run = getattr(self.model, "check_run", None)  # what concerns several groups is the family's to say
         if check_run:
             check_run(self)
+        check_task(self)
 
 
 def check_dtype(name) -> str:

@@ -95,19 +95,42 @@ def render(
       times: [t] of the frames; 0 is the first frame of the clip and 1 the last. Any floats.
       size: pixels a side, or (height, width). The frame spans [-1, 1] along both axes, x to the right, y up.
     """
-    height, width = (size, size) if isinstance(size, int) else size
-    x = ((2 * np.arange(width) + 1) / width - 1)[None, :]
-    y = (1 - (2 * np.arange(height) + 1) / height)[:, None]
-    t = np.asarray(times, np.float64)[:, None, None]
+    x, y, t = _points(times, size)
     scene = _scene(clip_id)
     frames = scene.ground.at(x - scene.drift[0] * t, y - scene.drift[1] * t)
     for shape in scene.shapes:
-        dx, dy = (bounced(p + v * t) for p, v in zip(shape.position, shape.velocity))
-        u, v = _turned(x - dx, y - dy, shape.turns * t)
-        radius = shape.radius * (1 + shape.pulse * np.sin(2 * np.pi * shape.beats * t))
-        cover = np.clip(0.5 - _distance(scene.kind, u, v, radius) / EDGE, 0, 1)
+        u, v, distance = _placed(scene, shape, x, y, t)
+        cover = np.clip(0.5 - distance / EDGE, 0, 1)
         frames += cover * (shape.texture.at(u, v) - frames)
     return np.ascontiguousarray(np.moveaxis(np.rint(np.clip(frames, 0, 1) * 255).astype(np.uint8), 0, -1))
+
+
+def labels(
+    clip_id: int, times: Sequence[float] | np.ndarray, size: int | tuple[int, int]
+) -> UInt8[np.ndarray, "t h w"]:
+    """The label of each pixel's centre: 0 for the background, 1 + an index into CLASS_NAMES for a shape. As `render`."""
+    x, y, t = _points(times, size)
+    scene = _scene(clip_id)
+    found = np.zeros(np.broadcast_shapes(x.shape, y.shape, t.shape), np.uint8)
+    for shape in scene.shapes:
+        found[_placed(scene, shape, x, y, t)[2] < 0] = 1 + CLASS_NAMES.index(scene.kind)
+    return found
+
+
+def _points(times, size: int | tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x [1 w], y [h 1] of the pixels' centres, and t [t 1 1]."""
+    height, width = (size, size) if isinstance(size, int) else size
+    x = ((2 * np.arange(width) + 1) / width - 1)[None, :]
+    y = (1 - (2 * np.arange(height) + 1) / height)[:, None]
+    return x, y, np.asarray(times, np.float64)[:, None, None]
+
+
+def _placed(scene: _Scene, shape: _Shape, x, y, t) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(u, v) of points in a shape's own frame, and their signed distance to its edge, negative inside."""
+    dx, dy = (bounced(p + v * t) for p, v in zip(shape.position, shape.velocity))
+    u, v = _turned(x - dx, y - dy, shape.turns * t)
+    radius = shape.radius * (1 + shape.pulse * np.sin(2 * np.pi * shape.beats * t))
+    return u, v, _distance(scene.kind, u, v, radius)
 
 
 def bounced(position: np.ndarray, wall: float = 0.9) -> np.ndarray:
@@ -138,6 +161,7 @@ class BouncingSource:
     """
 
     class_names = CLASS_NAMES
+    label_names = ("background", *CLASS_NAMES)
     fingerprint_covers = "pixels and labels"  # the hashed values determine both
 
     def __init__(self, size: int, n_frames: int, split: str = "train"):
@@ -161,3 +185,7 @@ class BouncingSource:
 
     def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:
         return render(self._first + int(record), np.asarray(numbers) / (self._n_frames - 1), self.size)
+
+    def read_labels(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w"]:
+        """Labels of the pixels of frames by number: indices into `label_names`."""
+        return labels(self._first + int(record), np.asarray(numbers) / (self._n_frames - 1), self.size)

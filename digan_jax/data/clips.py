@@ -46,6 +46,7 @@ class FramePlan(NamedTuple):
     frame: Int[np.ndarray, "b k"]  # frame numbers within the record, ascending
     times: Float[np.ndarray, "b k"]  # position in the clip, in [0, 1], ascending
     flip: Bool[np.ndarray, "b"]  # mirror the clip left to right
+    start: Int[np.ndarray, "b"]  # frame number of the clip's first frame within the record
 
     def rows(self, first: int, count: int) -> FramePlan:
         """The part of the plan for `count` clips of the batch, from clip `first` on."""
@@ -103,4 +104,4 @@ def draw(clips: Windows, frames: Callable, seed: int, step: int, batch_size: int
     random = np.random.default_rng((zlib.crc32(b"pairs"), seed, step))
     number, times = frames(random, clips.frames, batch_size)
     mirror = random.random(batch_size) < 0.5
-    return FramePlan(record, start[:, None] + number * clips.stride, times, mirror & flip)
+    return FramePlan(record, start[:, None] + number * clips.stride, times, mirror & flip, start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import grain
@@ -13,7 +13,7 @@ from absl import flags
 from jaxtyping import Int, UInt8
 
 from digan_jax.config import DataConfig, RunConfig
-from digan_jax.data import clips
+from digan_jax.data import clips, conditions
 from digan_jax.data.sources import Source, check_lengths
 from digan_jax.errors import InputError
 from digan_jax.models import families
@@ -87,8 +87,9 @@ class _BatchReader:
         self._windows = clips.windows(source.frame_counts, data.frames, data.stride, data.windows)
         self._rows = config.train.batch_size // process_count
         self._first_row = process_index * self._rows
-        self._labels = source.labels
+        self._labels, self._config = source.labels, config
         self._frames = in_memory_if_small(source, cache_bytes // max(1, data.workers))
+        self._label_planes = getattr(source, "read_labels", None)
 
     def __call__(self, step: int) -> Batch:
         train = self._train
@@ -97,7 +98,30 @@ class _BatchReader:
         frames = np.stack([self._frames.read_frames(int(r), f) for r, f in zip(mine.record, mine.frame)])
         frames[mine.flip] = frames[mine.flip, :, :, ::-1]
         labels = np.eye(self._classes, dtype=np.float32)[self._labels[mine.record]] if self._classes else None
-        return Batch(frames, mine.times, None if labels is None else Condition(labels))
+        condition = None if labels is None else Condition(labels)
+        if self._config.task.name != "none":
+            condition = self._shown(step, mine)._replace(label=labels)
+        return Batch(frames, mine.times, condition)
+
+    def _shown(self, step: int, mine: clips.FramePlan) -> Condition:
+        """What the task shows of this host's clips; random numbers by (train.seed, step, row of the global batch)."""
+        whole = []
+        for record, start, flip in zip(mine.record, mine.start, mine.flip):
+            clip = read_clip(self._frames, self._label_planes, int(record), int(start), self._data)
+            whole.append(conditions.Clip(*(x if x is None or not flip else x[:, :, ::-1] for x in clip)))
+        keys = [(self._train.seed, step, self._first_row + row) for row in range(self._rows)]
+        return conditions.of_clips(whole, self._config, keys)
+
+
+def read_clip(frames, label_planes: Callable | None, record: int, start: int, data: DataConfig) -> conditions.Clip:
+    """The whole clip of a record that begins at frame `start`, with labels of its pixels if the source has them.
+
+    Args:
+      frames: a source, or its cache. label_planes: the source's `read_labels`; None: it has none.
+    """
+    numbers = start + np.arange(data.frames) * data.stride
+    labels = label_planes and label_planes(record, numbers)
+    return conditions.Clip(frames.read_frames(record, numbers), labels)
 
 
 def in_memory_if_small(source: Source, limit_bytes: int = CACHE_BYTES) -> Source | InMemory:
@@ -146,9 +170,26 @@ def sample_clips(
       InputError: the source holds no clip.
     """
     check_lengths(source, data)
-    windows = clips.windows(source.frame_counts, data.frames, data.stride, data.windows)
-    offset = np.random.default_rng(seed).random()
-    records, starts = windows.locate(((np.arange(count) + offset) * windows.total / count).astype(np.int64))
+    records, starts = _spaced(source, data, count, seed)
     steps = np.arange(data.frames) * data.stride
     frames = np.stack([source.read_frames(int(r), start + steps) for r, start in zip(records, starts)])
     return frames, source.labels[records].astype(np.int32)
+
+
+def sample_conditions(source: Source, config: RunConfig, count: int, seed: int = 0) -> Condition | None:
+    """What the run's task shows of the clips of `sample_clips`; None without a task."""
+    if config.task.name == "none":
+        return None
+    planes = getattr(source, "read_labels", None)
+    chosen = zip(*_spaced(source, config.data, count, seed))
+    whole = [read_clip(source, planes, int(record), int(start), config.data) for record, start in chosen]
+    return conditions.of_clips(whole, config, [(seed, row) for row in range(count)])
+
+
+def _spaced(
+    source: Source, data: DataConfig, count: int, seed: int
+) -> tuple[Int[np.ndarray, "count"], Int[np.ndarray, "count"]]:
+    """(record, first source frame) of clips evenly spaced over all clips, from a random offset."""
+    windows = clips.windows(source.frame_counts, data.frames, data.stride, data.windows)
+    offset = np.random.default_rng(seed).random()
+    return windows.locate(((np.arange(count) + offset) * windows.total / count).astype(np.int64))

@@ -10,7 +10,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import Int, UInt8
 
-from digan_jax.config import DataConfig, FamilyConfig
+from digan_jax.config import DataConfig, FamilyConfig, RunConfig
 from digan_jax.data import builder, clips, pieces
 from digan_jax.data.bouncing import BouncingSource
 from digan_jax.data.digits import DigitsSource
@@ -97,6 +97,15 @@ def open_source(data: DataConfig, model: FamilyConfig) -> Source:
         raise InputError(f"model.n_classes={model.n_classes}: the data have {n_classes} classes; {cure}.")
     check_lengths(source, data)
     return source
+
+
+def check_labels(source: Source, config: RunConfig) -> None:
+    """Raises `InputError` when the task needs labels of pixels and the source has none, or another number of them."""
+    names, planes = getattr(source, "label_names", ()), getattr(config.model, "condition_planes", 0)
+    if config.task.name == "translate" and planes != len(names):
+        found = f"has {len(names)} labels of pixels; set it to {len(names)}" if names else "has no labels of pixels"
+        cure = "" if names else "; use data.source='bouncing', or another task"
+        raise InputError(f"model.condition_planes={planes}: data.source={config.data.source!r} {found}{cure}.")
 
 
 def check_lengths(source: Source, data: DataConfig) -> None:

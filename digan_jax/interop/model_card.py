@@ -45,6 +45,25 @@ digan.write_video("a.mp4", clip[0], fps=8)
 or `digan render --run this/folder --ids 0-15 --grid 4x4 --out clips.mp4`. The weights are the moving averages (EMA) of
 training, as [safetensors](https://github.com/huggingface/safetensors); no file here is a pickle.{training}
 """
+_USE_GIVEN = """
+## Use
+
+This model was trained on the task "{task}" and draws what it is given: maps of {planes} planes in [-1, 1].
+
+```python
+import digan_jax as digan
+import numpy as np
+
+model = digan.load("this/folder")
+maps = np.zeros((1, 2, 16, 16, {planes}), np.float32)  # [clips, times, rows, columns, planes]: yours
+condition = digan.Condition(maps=maps, at=np.float32([0, 1]))
+clip = model.sample([0], np.linspace(0, 1, 16), condition=condition)  # float32 [1 16 {resolution} {resolution} 3]
+digan.write_video("a.mp4", clip[0], fps=8)
+```
+
+The weights are the moving averages (EMA) of training, as [safetensors](https://github.com/huggingface/safetensors); no
+file here is a pickle.{training}
+"""
 _STABLEHLO = """
 ## Without digan-jax
 
@@ -105,7 +124,10 @@ def text(weights: Weights, samples: int, programs: str = "") -> str:
         "\n`training.safetensors` holds {networks} as trained: `digan train --init-from this/folder`."
     )  # fmt: skip
     also = also.format(networks="generator and critics" if weights.critic is not None else "the networks")
-    parts.append(_USE.format(resolution=config.resolution, training=also))
+    planes = getattr(config, "condition_planes", 0)
+    task = weights.facts.get("task", {}).get("name", "unknown")
+    use = _USE_GIVEN if planes else _USE
+    parts.append(use.format(resolution=config.resolution, training=also, planes=planes, task=task))
     if programs:
         form, label = _PROGRAMS[programs]
         of_two = f"np.eye({config.n_classes}, dtype=f)[[0, 1]]"

@@ -50,13 +50,14 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) 
 
     Args:
       weights: `generator` and `critic`, if present, go to training.safetensors, for `digan train --init-from`.
-      samples: number of clips in samples.png and samples.mp4; 0: none.
+      samples: number of clips in samples.png and samples.mp4; 0: none. Of a conditional model there are none.
       extra: function of the unfinished folder that adds files; may return entries for config.json.
 
     Raises:
       InputError: `path` exists and is no export; nothing is written.
     """
     files.check_free(path, is_one)
+    samples *= not getattr(weights.config, "condition_planes", 0)  # a conditional model draws what it is given
     with files.folder_moved_in(path) as folder:
         sha256 = {WEIGHTS: _save(folder / WEIGHTS, weights.params)}
         as_trained = {"generator": weights.generator, "critic": weights.critic}
@@ -134,7 +135,7 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
             return {kind: tree for kind, tree in family.stored(config, inside).items() if kind != "params"}
 
         as_trained = _load(path / TRAINING, shapes, sha256.get(TRAINING), words=2)
-    facts = {key: record[key] for key in ("data", "training", "scores") if key in record}
+    facts = {key: record[key] for key in ("data", "training", "scores", "task") if key in record}
     known = {"class_names": class_names, "facts": facts, "family": record["family"]}
     return Weights(config, params, compute_dtype, **as_trained, **known)
 

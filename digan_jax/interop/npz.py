@@ -26,6 +26,8 @@ def write(path: epath.PathLike, weights: Weights) -> None:
     """Writes the file. Raises `InputError` if `path` is a folder."""
     if epath.Path(path).is_dir():
         raise InputError(f"{path}: is a folder; name the file, such as {epath.Path(path) / 'model.npz'}.")
+    if weights.config.condition_planes:
+        raise InputError(f"{path}: the release has no names for a condition's encoder; export a folder (safetensors).")
     with moved_in(path) as unfinished:
         np.savez(unfinished, **state_of(weights))
 

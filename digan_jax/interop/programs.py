@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from digan_jax import grids
 from digan_jax.config import ModelConfig
+from digan_jax.errors import InputError
 from digan_jax.models.digan import networks
 from digan_jax.rendering.latents import truncated
 from digan_jax.shapes import Latents, nested
@@ -19,7 +20,13 @@ RESULTS = {"mapping": "content", "smooth": "frames", "native": "frames"}
 
 
 def inputs(config: ModelConfig) -> dict[str, dict[str, tuple[str | int, ...]]]:
-    """{function: {argument: shape}} without the weights; a letter is a free dimension."""
+    """{function: {argument: shape}} without the weights; a letter is a free dimension.
+
+    Raises:
+      InputError: the model takes a condition.
+    """
+    if config.condition_planes:
+        raise InputError("programs of models that take a condition are not written; export without them (safetensors).")
     c, layers = config, networks.build(config).generator.n_layers
     label = {"label": ("b", c.n_classes)} if c.n_classes else {}
     latents = {"content": ("b", layers, c.w_dim), "motion": ("b", c.motion_dim), "times": ("b", "t")}

@@ -73,12 +73,12 @@ def fourier(
     return _implementation().fourier(frequency, phase, level)
 
 
-def sample(maps: Float[Array, "H W c"], level: Level, offset: float) -> Features:
+def sample(maps: Float[Array, "*bt H W c"], level: Level, offset: float) -> Features:
     """Maps that span the trained frame, at the nodes of a level: bilinear, mirrored outside of the frame.
 
     Args:
-      maps: the same for all clips and frames.
-      level: with the same nodes for all clips.
+      maps: [H W c], the same for all clips and frames, or [b t H W c] of each.
+      level: where to sample; maps of all clips need the same nodes for all clips.
       offset: from a node to the centre of its pixel, along x and y: 1 / resolution of the level.
     """
     return _implementation().sample(maps, level, offset)

@@ -32,9 +32,13 @@ def fourier(frequency: Float[Array, "*clips f 2"], phase: Float[Array, "b t f"],
     return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
 
 
-def sample(maps: Float[Array, "H W c"], level: Level, offset: float) -> Pixels:
-    columns = bilinear((level.x + offset + 1) / 2, maps.shape[1])
-    rows = bilinear((1 - level.y - offset) / 2, maps.shape[0])
+def sample(maps: Float[Array, "*bt H W c"], level: Level, offset: float) -> Pixels:
+    columns = bilinear((level.x + offset + 1) / 2, maps.shape[-2])
+    rows = bilinear((1 - level.y - offset) / 2, maps.shape[-3])
+    if maps.ndim == 5:
+        rows, columns = (jnp.broadcast_to(x, (len(maps), *x.shape[1:])) for x in (rows, columns))
+        exact = lax.Precision.HIGHEST  # places between pixels, not products of features
+        return jnp.einsum("byh,bxw,bthwc->btyxc", rows, columns, maps, precision=exact)
     return jnp.einsum("byh,bxw,hwc->byxc", rows, columns, maps)[:, None]
 
 

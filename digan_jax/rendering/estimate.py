@@ -70,6 +70,7 @@ def operations(config: ModelConfig, grid: grids.Grid) -> tuple[float, float]:
             n_in, n_out = layer.n_in, layer.n_out
             of_clip += 2 * config.rank * (config.w_dim * (n_in + n_out) + n_in * n_out)
             of_clip += 2 * level.x.shape[-1] * level.y.shape[-1] * layer.n_constants * n_out  # alike in all frames
+            of_frame += 2 * level.x.shape[-1] * level.y.shape[-1] * layer.n_condition * n_out
             repeat = level.repeat if layer.n_fourier else 1  # upsampling precedes layers with Fourier features
             of_frame += 2 * kernels.cost(level, layer.n_x, layer.n_fourier, n_out, repeat).multiplications
         of_frame += 2 * kernels.cost(level, n_out, 0, 3).multiplications  # toRGB

@@ -14,8 +14,9 @@ from digan_jax import grids as coords
 from digan_jax.config import ModelConfig
 from digan_jax.devices import local_mesh
 from digan_jax.kernels import map_rows
+from digan_jax.models.condition.encoder import Context
 from digan_jax.models.digan.networks import Nets
-from digan_jax.rendering import tiles
+from digan_jax.rendering import contexts, tiles
 from digan_jax.shapes import Array, Frames, Latents, Params
 
 WORKSPACE = 1 << 29  # bytes of activations per device; more gains little, since one frame keeps a device busy
@@ -24,7 +25,13 @@ HOST_BYTES = 1 << 26  # bytes of frames that `stream_by_frame` draws at a time
 
 @partial(jax.jit, static_argnames=("nets", "by_clip"))
 def draw(
-    params: Params, latents: Latents, times: Float[Array, "b t"], grid: coords.Grid, nets: Nets, by_clip: bool = True
+    params: Params,
+    latents: Latents,
+    times: Float[Array, "b t"],
+    grid: coords.Grid,
+    nets: Nets,
+    by_clip: bool = True,
+    context: Context | None = None,
 ) -> Frames:
     """Frames of one piece; its clips, or with `by_clip` false its frames, are sharded over this process's devices.
 
@@ -32,26 +39,32 @@ def draw(
     """
     of_clips, of_both = PartitionSpec("data" if by_clip else None), shared(by_clip)
     of_grid = of_clips if grid.levels[0].x.ndim > 1 else PartitionSpec()
-    specs = PartitionSpec(), of_clips, of_both, of_grid
+    specs = PartitionSpec(), of_clips, of_both, of_grid, of_clips
     part = partial(_draw_part, nets=nets)
     # shard_map instead of sharding constraints: no device waits for another's clips.
     run = jax.shard_map(part, mesh=local_mesh(), in_specs=specs, out_specs=of_both, check_vma=False)
-    return run(params, latents, times, grid)
+    return run(params, latents, times, grid, context)
 
 
 def _draw_part(
-    params: Params, latents: Latents, times: Float[Array, "b t"], grid: coords.Grid, *, nets: Nets
+    params: Params,
+    latents: Latents,
+    times: Float[Array, "b t"],
+    grid: coords.Grid,
+    context: Context | None,
+    *,
+    nets: Nets,
 ) -> Frames:
     if not one_by_one():
-        return nets.generator.synthesis(params, latents, times, grid)
+        return nets.generator.synthesis(params, latents, times, grid, context)
     own_grid = grid.levels[0].x.ndim > 1
 
     def draw_clip(clip):
-        latents, times, own = clip
-        draw_frame = lambda time: nets.generator.synthesis(params, latents, time, own if own_grid else grid)[0]
+        latents, times, own, seen = clip
+        draw_frame = lambda time: nets.generator.synthesis(params, latents, time, own if own_grid else grid, seen)[0]
         return map_rows(draw_frame, times.T, finite=times.T)[None]
 
-    return map_rows(draw_clip, (latents, times, grid if own_grid else ()), finite=times)
+    return map_rows(draw_clip, (latents, times, grid if own_grid else (), context), finite=times)
 
 
 def one_by_one() -> bool:
@@ -82,6 +95,7 @@ def stream(
     times: Float[Array, "b t"],
     grid: coords.Grid,
     workspace: int = WORKSPACE,
+    context: Context | None = None,
 ) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
     """Yields all frames of all clips in order of time, in pieces [b t_piece h w c]: float32, about in [-1, 1].
 
@@ -95,6 +109,7 @@ def stream(
       times: in clips; 0 is the first frame, 1 the last.
       grid: with a leading axis, each clip has its own nodes.
       workspace: bytes of activations per device.
+      context: of a conditional model, one row per clip.
     """
     mesh = local_mesh()
     b, t = times.shape
@@ -109,12 +124,13 @@ def stream(
         for start in range(0, t, frames):
             for row in range(0, b, clips):
                 part = jax.device_put(Latents(*(_rows(x, row, clips) for x in latents)), of_clips)
+                seen = jax.device_put(jax.tree.map(lambda x: _rows(x, row, clips), context), of_clips)
                 when = jax.device_put(_rows(_rows(times, row, clips).T, start, frames).T, of_both)
                 for corner in tiles.corners(grid, plan):
                     tile, *places = tiles.tile(grid, *corner, plan)
                     if grid.levels[0].x.ndim > 1:
                         tile = jax.tree.map(lambda nodes: jax.device_put(_rows(nodes, row, clips), of_clips), tile)
-                    yield start, row, places, draw(params, part, when, tile, nets, by_clip)
+                    yield start, row, places, draw(params, part, when, tile, nets, by_clip, seen)
 
     width, height = grid.size
     ahead = pieces()
@@ -135,6 +151,7 @@ def stream_by_frame(
     latents: Callable[[Int[np.ndarray, "n"]], Latents],
     times: Float[Array, "b t"],
     grids: coords.Grid | Sequence[coords.Grid],
+    context: Context | None = None,
     workspace: int = WORKSPACE,
 ) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
     """`stream` for clips whose latents or grid change from frame to frame: each frame is drawn as a clip.
@@ -151,7 +168,8 @@ def stream_by_frame(
         frames = np.minimum(np.arange(start, start + count), t - 1)  # padded by the last frame: one shape, one program
         grid = first if first is grids else coords.stack([grids[i] for i in frames for _ in range(b)])
         when = np.asarray(times)[:, frames].T.reshape(-1, 1)
-        drawn = [*stream(nets, config, params, latents(frames), when, grid, workspace)][0][:, 0]
+        seen = contexts.at_frames(context, np.asarray(times)[:, frames])
+        drawn = [*stream(nets, config, params, latents(frames), when, grid, workspace, seen)][0][:, 0]
         yield drawn.reshape(count, b, *drawn.shape[1:]).swapaxes(0, 1)[:, : t - start]
 
 

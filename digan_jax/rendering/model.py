@@ -14,10 +14,10 @@ from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.models.digan import networks
 from digan_jax.models.digan.architecture import n_layers
-from digan_jax.rendering import estimate, generate, latents, tiles, walks
+from digan_jax.rendering import contexts, estimate, generate, latents, tiles, walks
 from digan_jax.rendering.sampler import Grid, OneGrid, Sampler
 from digan_jax.rendering.walks import Walk
-from digan_jax.shapes import Latents, Params
+from digan_jax.shapes import Condition, Latents, Params
 
 
 class Model(Sampler):
@@ -92,7 +92,9 @@ class Model(Sampler):
         label = latents.label_indices(label, self.class_names)
         return z, motion, latents.one_hot(label, ids, self.config.n_classes, seed)
 
-    def generate(self, lat: Latents | Walk, times, grid: Grid = None) -> Float[np.ndarray, "b t h w c"]:
+    def generate(
+        self, lat: Latents | Walk, times, grid: Grid = None, condition: Condition | None = None
+    ) -> Float[np.ndarray, "b t h w c"]:
         """Clips: float32, about in [-1, 1], not clamped.
 
         Args:
@@ -100,28 +102,35 @@ class Model(Sampler):
           times: [t] for all clips or [b t], in clips: 0 is the first frame, 1 the last. Any finite numbers in any
             order; values in between interpolate, values beyond extrapolate.
           grid: None for the trained grid, `digan.grid(...)`, or a list of equally large ones, one per frame.
+          condition: of models that were trained on a task: `maps` [b s H W planes], in [-1, 1], of any size and number,
+            that span the trained frame; with one more plane for what is visible (1) and what hidden (0; values 0). `at`
+            [s] or [b s]: their times, ascending; None: evenly spaced in [0, 1]. One row for all clips or one for each.
 
         Raises:
-          InputError: latents of another model, times that are not finite numbers, an impossible grid.
+          InputError: latents of another model, times that are not finite numbers, an impossible grid; a condition that is
+            missing, not expected or of another shape.
         """
-        return np.concatenate(list(self.stream(lat, times, grid)), axis=1)
+        return np.concatenate(list(self.stream(lat, times, grid, condition)), axis=1)
 
-    def stream(self, lat: Latents | Walk, times, grid: Grid = None) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
+    def stream(
+        self, lat: Latents | Walk, times, grid: Grid = None, condition: Condition | None = None
+    ) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
         """`generate` in pieces of a few frames of all clips, in order of time, for clips that do not fit in memory."""
         clips = 1 if isinstance(lat, Walk) else self._check(lat)
         times = check_times(times, clips)
+        context = contexts.of(self.nets, self.config, self._on_devices, condition, clips)
         if isinstance(lat, Walk) and times.shape[1] != len(lat):
             raise InputError(f"{times.shape[1]} times for a walk of {len(lat)} frames; give one for each.")
         one_grid = grid is None or isinstance(grid, OneGrid)
         resolved = self._resolve([grid] if one_grid else grid, times.shape[1])
         draw = self.nets, self.config, self._on_devices
         if one_grid and not isinstance(lat, Walk):
-            return generate.stream(*draw, lat, times, resolved[0])
+            return generate.stream(*draw, lat, times, resolved[0], context=context)
         if isinstance(lat, Walk):
             rows = lat.latents
         else:
             rows = lambda frames: Latents(*(np.tile(x, (len(frames), *[1] * (x.ndim - 1))) for x in lat))
-        return generate.stream_by_frame(*draw, rows, times, resolved[0] if one_grid else resolved)
+        return generate.stream_by_frame(*draw, rows, times, resolved[0] if one_grid else resolved, context)
 
     def _resolve(self, requests, frames: int) -> list[grids.Grid]:
         c = self.config

@@ -12,7 +12,7 @@ from digan_jax import grids
 from digan_jax.config import FamilyConfig
 from digan_jax.errors import InputError
 from digan_jax.rendering import tiles
-from digan_jax.shapes import Params
+from digan_jax.shapes import Condition, Params
 
 OneGrid = tiles.GridRequest | grids.Grid
 Grid = OneGrid | Sequence[OneGrid] | None  # a sequence has one grid per frame; None is the trained grid
@@ -48,7 +48,7 @@ class Sampler:
         """Latents of these ids: a tree of arrays [b ...]. Row i depends on id i alone."""
         raise NotImplementedError
 
-    def stream(self, lat, times, grid: Grid = None) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
+    def stream(self, lat, times, grid: Grid = None, condition: Condition | None = None) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
         """`generate` in pieces of a few frames of all clips, in order of time, for clips that do not fit in memory."""
         raise NotImplementedError
 
@@ -60,16 +60,23 @@ class Sampler:
         """
         raise InputError("`walk`: this model family has no latent walks; leave it out.")
 
-    def generate(self, lat, times, grid: Grid = None) -> Float[np.ndarray, "b t h w c"]:
+    def generate(
+        self, lat, times, grid: Grid = None, condition: Condition | None = None
+    ) -> Float[np.ndarray, "b t h w c"]:
         """Clips: float32, about in [-1, 1], not clamped.
 
         Args:
           lat: from `latents`.
           times: [t] for all clips or [b t], in clips: 0 is the first frame, 1 the last.
           grid: None for the trained grid, or `digan.grid(...)`.
+          condition: for models that take one.
         """
-        return np.concatenate(list(self.stream(lat, times, grid)), axis=1)
+        given = {} if condition is None else {"condition": condition}  # families without conditions know no such word
+        return np.concatenate(list(self.stream(lat, times, grid, **given)), axis=1)
 
-    def sample(self, ids, times, grid: Grid = None, **options) -> Float[np.ndarray, "b t h w c"]:
+    def sample(
+        self, ids, times, grid: Grid = None, condition: Condition | None = None, **options
+    ) -> Float[np.ndarray, "b t h w c"]:
         """`generate` of `latents(ids, **options)`."""
-        return self.generate(self.latents(ids, **options), times, grid)
+        given = {} if condition is None else {"condition": condition}
+        return self.generate(self.latents(ids, **options), times, grid, **given)

@@ -133,7 +133,7 @@ def costs(config: ModelConfig, grid: grids.Grid) -> tuple[float, float]:
     first = grid.levels[0].x.shape[-1] * grid.levels[0].y.shape[-1]
     for _, layers, level in architecture.blocks_on(config, grid):
         for layer in layers:
-            cost = kernels.cost(level, layer.n_x, layer.n_fourier, layer.n_out)
+            cost = kernels.cost(level, layer.n_x + layer.n_condition, layer.n_fourier, layer.n_out)
             of_clip += cost.clip_bytes / first
             of_frame = max(of_frame, cost.frame_bytes / first)
     return of_clip, of_frame

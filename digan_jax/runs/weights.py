@@ -24,8 +24,8 @@ class Weights:
       compute_dtype: of activations.
       generator, critic: current weights, to continue training; None: not read, not stored, or no critic in the family.
       class_names: of a conditional model; empty: unknown or unconditional.
-      facts: for a model card: {"data": {...}, "training": {"kimg": ...}, "scores": [...]}, of numbers and strings.
-        Unknown keys are missing.
+      facts: for a model card: {"data": {...}, "training": {"kimg": ...}, "scores": [...]}, of numbers and strings, and
+        the "task" of a conditional model. Unknown keys are missing.
       family: of models.
       step: of the run's checkpoint; None: the weights are not from a run.
     """
@@ -46,7 +46,8 @@ def facts_of(config: RunConfig, kimg: float) -> dict:
     data, train = config.data, dataclasses.asdict(config.train)
     name = data.name or epath.Path(data.path).name or data.source
     own = {"vidm": dataclasses.asdict(config.vidm)} if config.family == "vidm" else {}
-    return {
+    task = {} if config.task.name == "none" else {"task": dataclasses.asdict(config.task)}
+    return task | {
         "data": {"name": name, "split": data.split, "frames": data.frames, "stride": data.stride, "flip": data.flip},
         "training": {"kimg": kimg, **train, "augment": list(config.train.augment), **own},
     }

@@ -150,7 +150,10 @@ class WriteSamples:
         if jax.process_index() == 0:
             self._real, self._real_label = loader.sample_clips(source, config.data, config.log.sample_clips)
             write_samples(self._folder / "real", self._real, DEFAULT_FPS, strips(self._real[:STRIP_CLIPS]))
+            self._condition = loader.sample_conditions(source, config, config.log.sample_clips)
             shown = np.linspace(0, len(self._real) - 1, min(STRIP_CLIPS, len(self._real))).astype(int)
+            if self._condition is not None:  # each generated clip stands below the clip that it was given
+                shown = np.arange(min(STRIP_CLIPS, len(self._real)))
             self._strip, self._held_out = self._real[shown], None
             if config.data.held_out and len(shown) > 1:
                 self._held_out = held_out_clips(config, len(shown))
@@ -171,9 +174,11 @@ class WriteSamples:
 
     def _draw(self, step: int, state: State) -> None:
         c = self._config
-        clips = samplers.of_run(c, families.of(c).inference(state)).sample(
-            np.arange(c.log.sample_clips), np.linspace(0, 1, c.data.frames)
-        )
+        given = {} if self._condition is None else {"condition": self._condition}
+        model = samplers.of_run(c, families.of(c).inference(state))
+        if self._condition is not None and c.model.n_classes:
+            given["label"] = self._real_label
+        clips = model.sample(np.arange(c.log.sample_clips), np.linspace(0, 1, c.data.frames), **given)
         kimg = c.train.kimg(step)
         name = f"kimg_{int(kimg):06d}" if c.log.samples_every_kimg >= 1 else f"kimg_{kimg:010.3f}"
         columns = 1 if self._held_out is None else 2
@@ -191,6 +196,8 @@ class WriteSamples:
         classes = c.model.n_classes
         one_hot = latents.one_hot(label if classes else None, np.arange(len(clips)), classes)
         condition = None if one_hot is None else Condition(one_hot)
+        if self._condition is not None:
+            condition = self._condition._replace(label=one_hot)
         for head, values in families.of(c).scores(c, state, clips, condition).items():
             self._writer.write_histogram(step, f"scores/{head}_{kind}", values)
 

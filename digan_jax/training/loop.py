@@ -53,6 +53,7 @@ def train(config: RunConfig, workdir: str, init_from: str | None = None, profile
     mesh = devices.make_mesh(config.mesh.model)
     devices.check_batch(config.train.batch_size, mesh, config.train.microbatch)
     source = sources.open_source(config.data, config.model)
+    sources.check_labels(source, config)
     with contextlib.ExitStack() as stack:
         stack.enter_context(checkpoint.explain_full_disk(workdir))
         begun = bool(reading.finished_steps(workdir))

@@ -111,6 +111,34 @@ def test_maps_are_sampled_at_the_centres_of_pixels_and_mirrored_outside():
     np.testing.assert_allclose(drawn[16:48, :16], maps[:, 15::-1], atol=5e-5)
 
 
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
+def test_maps_of_each_clip_and_frame(grid):
+    """Fast against the reference, and the reference against one map at a time; also their gradients."""
+    below, above = grid
+    maps, first, weight = drawn((B, T, 3, 4, 2), (B, 2, 4), (B, 6, 3))
+
+    def everything(implementation):
+        def frames(maps, first, weight):
+            h = jnp.tanh(implementation.multiply(implementation.sample(maps, below, 0.1), first, jnp.float32))
+            h = implementation.upsample(h, above.repeat)
+            x = implementation.concat(h, implementation.sample(maps, above, 0.1))
+            return implementation.frames(implementation.multiply(x, weight, jnp.float32))
+
+        score = lambda *arguments: jnp.sin(frames(*arguments)).sum()
+        return frames(maps, first, weight), jax.grad(score, (0, 1, 2))(maps, first, weight)
+
+    (ours, our_gradients), (theirs, their_gradients) = (
+        jax.jit(everything, static_argnums=0)(implementation) for implementation in (fast, reference)
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)  # float32: sums of ten numbers near 1
+    for a, b in zip(our_gradients, their_gradients):  # sums over up to 96 pixels of three frames
+        np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
+    sampled = reference.sample(maps, below, 0.1)
+    for b, t in np.ndindex(B, T):
+        one = reference.sample(maps[b, t], below, 0.1)[:, 0]
+        np.testing.assert_allclose(sampled[b, t], one[b % len(one)], atol=1e-6)  # rounding
+
+
 def test_a_frame_by_itself_is_the_frame_among_others():
     """To the bit: of a product with a matrix, rows are frames."""
     (weight,) = drawn((256, 256))

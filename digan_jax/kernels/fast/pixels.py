@@ -58,9 +58,9 @@ class Fourier:
 
 @dataclasses.dataclass(frozen=True)
 class Sampled:
-    """Lazy maps at the nodes of a level, the same in all frames."""
+    """Lazy maps at the nodes of a level, the same in all frames or of each frame."""
 
-    maps: Float[Array, "H W c"]
+    maps: Float[Array, "*bt H W c"]
     level: Level
     offset: float
 
@@ -161,7 +161,10 @@ def _between(x: Folded, before: Folded, after: Folded, axis: int) -> Folded:
 
 
 def _multiply_sampled(v: Sampled, weight: Float[Array, "b i o"], dtype, sides: int) -> Folded:
-    x = reference.sample(v.maps, v.level, v.offset)[:, 0]
+    x = reference.sample(v.maps, v.level, v.offset)
+    if v.maps.ndim == 5:
+        return _multiply_array(_folded(x, sides), weight, dtype)
+    x = x[:, 0]
     if sides == 2:
         upper, lower = jnp.split(x, 2, axis=1)
         x = jnp.stack([upper, jnp.flip(lower, (1, 2))], axis=1)
@@ -173,6 +176,12 @@ def _multiply_sampled(v: Sampled, weight: Float[Array, "b i o"], dtype, sides: i
     else:
         y = jnp.einsum("bshwc,bco->bshwo", x, weight, preferred_element_type=jnp.float32)
     return y[:, :, :, :, None]
+
+
+def _folded(x: Float[Array, "b t h w c"], sides: int) -> Folded:
+    """The inverse of `frames`."""
+    upper, *lower = jnp.split(x, sides, axis=2)
+    return jnp.moveaxis(jnp.stack([upper, *(jnp.flip(half, (2, 3)) for half in lower)]), (0, 2), (1, 4))
 
 
 def _multiply_array(x: Folded, weight: Float[Array, "b i o"], dtype) -> Folded:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from digan_jax import grids
 from digan_jax.config import ModelConfig
+from digan_jax.models.condition.encoder import SCALES
 from digan_jax.models.digan.constants import EXTRA_LAYERS
 
 
@@ -18,10 +19,11 @@ class Layer(NamedTuple):
     n_fourier: int  # Fourier features concatenated to them
     n_out: int
     n_constants: int = 0  # learned constants concatenated to them
+    n_condition: int = 0  # features of the condition concatenated to them
 
     @property
     def n_in(self) -> int:
-        return self.n_x + self.n_fourier + self.n_constants
+        return self.n_x + self.n_fourier + self.n_constants + self.n_condition
 
 
 def blocks(config: ModelConfig) -> dict[int, list[Layer]]:
@@ -33,7 +35,9 @@ def blocks(config: ModelConfig) -> dict[int, list[Layer]]:
         names = ["conv1"] if r == 4 else ["conv0", "conv1"]
         names += ["extra_convs_0"] if r in EXTRA_LAYERS else []
         n_x = 0 if r == 4 else config.channels(r // 2)
-        first = Layer(names[0], n_x, n_fourier, n_out, n_out if n_fourier and config.constants else 0)
+        n_constants = n_out if n_fourier and config.constants else 0
+        n_condition = SCALES * config.condition_width if n_fourier and config.condition_planes else 0
+        first = Layer(names[0], n_x, n_fourier, n_out, n_constants, n_condition)
         layers[r] = [first, *(Layer(name, n_out, 0, n_out) for name in names[1:])]
     return layers
 

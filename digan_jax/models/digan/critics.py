@@ -146,7 +146,7 @@ class Critics(nn.Module):
 
     def __call__(
         self,
-        motion_inputs: Float[Array, "b s h w 7"],
+        motion_inputs: Float[Array, "b s h w _"],
         frames: Float[Array, "b s 2 h w c"],
         label: Float[Array, "b s classes"] | None,
     ) -> tuple[Float[Array, "b s"], Float[Array, "b s 2"]]:
@@ -167,7 +167,7 @@ class SharedCritics(nn.Module):
     @nn.compact
     def __call__(
         self,
-        motion_inputs: Float[Array, "b s h w 7"],
+        motion_inputs: Float[Array, "b s h w _"],
         frames: Float[Array, "b s 2 h w c"],
         label: Float[Array, "b s classes"] | None,
     ) -> tuple[Float[Array, "b s"], Float[Array, "b s 2"]]:
@@ -184,8 +184,11 @@ class SharedCritics(nn.Module):
 CRITICS = {"pair": Critics, "shared": SharedCritics}
 
 
-def motion_input(frames: Float[Array, "*b 2 h w c"], delta_t: Float[Array, "*b"]) -> Float[Array, "*b h w 7"]:
-    """The motion critic's input: [frame 1, frame 2, Δt] along channels, Δt constant over pixels."""
+def motion_input(frames: Float[Array, "*b 2 h w c"], delta_t: Float[Array, "*b"]) -> Float[Array, "*b h w _"]:
+    """The motion critic's input: [frame 1, frame 2, Δt] along channels, Δt constant over pixels.
+
+    Frames of conditional models have the planes of their condition behind their colours.
+    """
     first, second = frames[..., 0, :, :, :], frames[..., 1, :, :, :]
     plane = jnp.broadcast_to(delta_t[..., None, None, None], (*first.shape[:-1], 1)).astype(frames.dtype)
     return jnp.concatenate([first, second, plane], axis=-1)

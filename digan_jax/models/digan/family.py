@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Key
 from digan_jax import rng
 from digan_jax.config import ModelConfig, RunConfig
 from digan_jax.errors import InputError
-from digan_jax.models.digan import steps, times
+from digan_jax.models.digan import paired, steps, times
 from digan_jax.models.digan.networks import build, networks_of
 from digan_jax.models.digan.state import GanState, init_state, state_from_params
 from digan_jax.models.interface import Metrics, Setting, Shapes, Trained
@@ -83,8 +83,10 @@ class Digan:
         """Scores of each clip's first and last frame. Drops clips that fill no whole minibatch-deviation group."""
         group = config.train.mbstd_group_size
         n = len(clips) // group * group or len(clips)
-        label = None if condition is None else condition.label[:n]
-        pairs = jnp.asarray(clips[:n, [0, -1]], jnp.float32)
+        condition = jax.tree.map(lambda x: x[:n], condition)
+        label = None if condition is None else condition.label
+        planes = paired.planes(condition, jnp.tile(jnp.array([[0.0, 1.0]]), (n, 1)), config.model.resolution)
+        pairs = paired.beside(jnp.asarray(clips[:n, [0, -1]], jnp.float32), planes)
         scores = _critics(config.model)(state.critic, pairs, jnp.ones(n), label)
         return {head: np.ravel(values) for head, values in zip(("motion", "image"), scores)}
 

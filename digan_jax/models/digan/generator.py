@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from digan_jax import grids, kernels
 from digan_jax.config import ModelConfig
+from digan_jax.models.condition.encoder import Context, ContextEncoder
 from digan_jax.models.digan import architecture
 from digan_jax.models.digan.architecture import Layer
 from digan_jax.models.digan.constants import EPSILON, FREQUENCY_SCALE, PLACE_INIT, PLACE_WIDTH, SHIFT_INIT
@@ -181,7 +182,16 @@ class Block(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, h: Pixels | None, rgb, latents: Latents, times: Float[Array, "b t"], level: grids.Level, places):
+    def __call__(
+        self,
+        h: Pixels | None,
+        rgb,
+        latents: Latents,
+        times: Float[Array, "b t"],
+        level: grids.Level,
+        places,
+        context: Context | None,
+    ):
         """(features, RGB summed over blocks). `latents.content` has a copy of w per FMM layer and one for toRGB."""
         w, first = latents.content, self.layers[0]
         upsample = partial(kernels.upsample, repeat=level.repeat, kind=self.config.upsample)
@@ -195,6 +205,8 @@ class Block(nn.Module):
                 shape = (side, side, first.n_constants)
                 constants = self.param("constants", nn.initializers.zeros, shape)
                 parts.append(kernels.sample(constants, level, offset=1 / resolution))
+            if context is not None:
+                parts += context.features(level, offset=1 / resolution)
             h = kernels.concat(*parts)
         for i, layer in enumerate(self.layers):
             h = FMMLayer(layer, self.config, self.dtype, name=layer.name)(h, w[:, i])
@@ -210,9 +222,14 @@ class Synthesis(nn.Module):
     remat: bool = False
 
     @nn.compact
-    def __call__(self, latents: Latents, times: Float[Array, "b t"], grid: grids.Grid) -> Float[Array, "b t h w 3"]:
+    def __call__(
+        self, latents: Latents, times: Float[Array, "b t"], grid: grids.Grid, context: Context | None = None
+    ) -> Float[Array, "b t h w 3"]:
         h = rgb = places = None
         first = 0
+        if context is not None:
+            latents = latents._replace(content=latents.content + context.pooled[:, None])
+            context = context.at_times(times)
         if self.config.places:
             of = Places(self.config, name="places")
             places = kernels.each_frame(lambda times: of(latents.content[:, 0], latents.motion, times), times)
@@ -220,9 +237,13 @@ class Synthesis(nn.Module):
             last = first + len(layers)
             copies = Latents(latents.content[:, first : last + 1], latents.motion)
             block = Block(r, tuple(layers), self.config, self.dtype, name=f"b{r}")
-            run = lambda block, h, rgb, latents, places, level=level: block(h, rgb, latents, times, level, places)
-            h, rgb = (nn.remat(run) if self.remat else run)(block, h, rgb, copies, places)
+            run = lambda block, h, rgb, latents, places, context, level=level: block(
+                h, rgb, latents, times, level, places, context
+            )
+            h, rgb = (nn.remat(run) if self.remat else run)(block, h, rgb, copies, places, context)
             first = last
+        if context is not None and self.config.condition_skip:
+            rgb += context.colours(level, offset=1 / r)
         return kernels.frames(kernels.upsample(rgb, grid.enlarge, self.config.upsample))
 
 
@@ -230,6 +251,7 @@ class Generator(nn.Module):
     """Mapping and synthesis: noise z [b z], one-hot label or None, motion, times [b t] and a grid to frames.
 
     With `remat`, backward passes compute the activations within each block again.
+    With `config.condition_planes` also an encoder of conditions.
     """
 
     config: ModelConfig
@@ -240,8 +262,11 @@ class Generator(nn.Module):
         fades = self.config.class_term == "fading"
         self.mapping = Mapping(self.config.w_dim, self.config.mapping_layers, fades)
         self.synthesis = Synthesis(self.config, self.dtype, self.remat)
+        if self.config.condition_planes:
+            self.condition = ContextEncoder(self.config.condition_width, self.config.w_dim)
 
-    def __call__(self, z, label, motion, times, grid):
+    def __call__(self, z, label, motion, times, grid, maps=None, at=None):
         w = self.mapping(z, label)
+        context = None if maps is None else self.condition(maps, at)
         content = jnp.broadcast_to(w[:, None], (len(w), architecture.n_layers(self.config), w.shape[-1]))
-        return self.synthesis(Latents(content, motion), times, grid)
+        return self.synthesis(Latents(content, motion), times, grid, context)

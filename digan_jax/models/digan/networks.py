@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from digan_jax import grids, kernels
 from digan_jax.config import ModelConfig, RunConfig
+from digan_jax.models.condition.encoder import Context
 from digan_jax.models.digan import architecture, critics, feature_critic, generator
 from digan_jax.models.digan.constants import MOTION_CHANNELS
 from digan_jax.models.digan.critics import motion_input
@@ -23,9 +24,10 @@ __all__ = ["Nets", "GeneratorNet", "CriticNet", "build", "motion_input", "repeat
 class GeneratorNet(NamedTuple):
     """Pure functions of the generator."""
 
-    init: Callable  # key -> {"mapping", "synthesis"}
+    init: Callable  # key -> {"mapping", "synthesis"}, and {"condition"} with model.condition_planes
     mapping: Callable  # params, z [b z], one-hot label [b classes] | None -> w [b w]
-    synthesis: Callable  # params, Latents, times [b t], Grid -> frames [b t h w 3], float32, about [-1, 1]
+    synthesis: Callable  # params, Latents, times [b t], Grid, Context | None -> frames [b t h w 3], about [-1, 1]
+    encode: Callable  # params, maps [b s H W planes + 1], at [b s] -> Context
     n_layers: int  # copies of w that `synthesis` takes
 
 
@@ -33,7 +35,7 @@ class CriticNet(NamedTuple):
     """Pure functions of the two critics."""
 
     init: Callable  # key -> {"motion", "image"}
-    apply: Callable  # params, frames [b 2 h w 3], delta_t [b], label -> scores: motion [b], image [b 2]
+    apply: Callable  # params, frames [b 2 h w c], delta_t [b], label -> scores: motion [b], image [b 2]
     apply_batches: Callable  # the same for s batches: params, motion input [b s h w 7], frames [b s 2 h w 3], label
     judge_features: Callable  # params, `mixed_features` of n frames -> scores [n]; needs model.critic_features
 
@@ -75,12 +77,16 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, remat:
     @kernels.use(implementation)
     def init_generator(key) -> Params:
         inputs = zeros(b, model.z_dim), label, zeros(b, model.motion_dim), zeros(b, 1), grids.native(r, model.base)
+        if model.condition_planes:
+            inputs += zeros(b, 1, r, r, model.condition_planes + 1), zeros(b, 1)
         return g.init(key, *inputs)["params"]
 
     @kernels.use(implementation)
     def init_critic(key) -> Params:
         label_of_batch = None if label is None else label[:, None]
-        of_frames = d.init(key, zeros(b, 1, r, r, MOTION_CHANNELS), zeros(b, 1, 2, r, r, 3), label_of_batch)["params"]
+        planes = model.condition_planes and model.condition_planes + 1  # and the visibility
+        images = zeros(b, 1, r, r, MOTION_CHANNELS + 2 * planes), zeros(b, 1, 2, r, r, 3 + planes)
+        of_frames = d.init(key, *images, label_of_batch)["params"]
         if model.critic_features == "none":
             return of_frames
         mixed = feature_critic.mixed_features(zeros(b, r, r, 3))
@@ -90,8 +96,12 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, remat:
         return g.apply({"params": params}, z, label, method=lambda m, z, label: m.mapping(z, label))
 
     @kernels.use(implementation)
-    def synthesis(params: Params, latents: Latents, times, grid: grids.Grid):
-        return g.apply({"params": params}, latents, times, grid, method=lambda m, *args: m.synthesis(*args))
+    def synthesis(params: Params, latents: Latents, times, grid: grids.Grid, context: Context | None = None):
+        return g.apply({"params": params}, latents, times, grid, context, method=lambda m, *args: m.synthesis(*args))
+
+    @kernels.use(implementation)
+    def encode(params: Params, maps, at) -> Context:
+        return g.apply({"params": params}, maps, at, method=lambda m, *args: m.condition(*args))
 
     @kernels.use(implementation)
     def apply_batches(params: Params, motion_inputs, frames, label=None):
@@ -107,7 +117,7 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, remat:
         return motion[:, 0], image[:, 0]
 
     return Nets(
-        GeneratorNet(jax.jit(init_generator), mapping, synthesis, architecture.n_layers(model)),
+        GeneratorNet(jax.jit(init_generator), mapping, synthesis, encode, architecture.n_layers(model)),
         CriticNet(jax.jit(init_critic), apply, apply_batches, judge_features),
     )
 

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int, Key
 
 from digan_jax import grids, rng
+from digan_jax.models.digan import paired
 from digan_jax.models.digan import times as times_lib
 from digan_jax.models.digan.networks import GeneratorNet, networks_of, repeat_content
 from digan_jax.models.interface import Setting
-from digan_jax.shapes import Array, Batch, Latents, Pair, Params
+from digan_jax.shapes import Array, Batch, Condition, Latents, Pair, Params
 
 
 class Mixing(NamedTuple):
@@ -66,12 +67,15 @@ def content_of(
     return content, w.mean(axis=0)
 
 
-def generate(setting: Setting, params: Params, noise: Noise, label) -> tuple[Pair, Float[Array, "w_dim"]]:
+def generate(
+    setting: Setting, params: Params, noise: Noise, label, condition: Condition | None
+) -> tuple[Pair, Float[Array, "w_dim"]]:
     """Generated pairs of frames, about in [-1, 1], and the batch mean of w."""
     net = networks_of(setting.config).generator
     content, w_mean = content_of(net, params, noise, label)
     grid = grids.native(setting.config.model.resolution, setting.config.model.base)
-    return net.synthesis(params, Latents(content, noise.motion), noise.times, grid), w_mean
+    context = paired.encoded(net, params, condition)
+    return net.synthesis(params, Latents(content, noise.motion), noise.times, grid, context), w_mean
 
 
 def label_of(batch: Batch) -> Float[Array, "b classes"] | None:
@@ -82,10 +86,13 @@ def label_of(batch: Batch) -> Float[Array, "b classes"] | None:
 def draw_fakes(setting: Setting, batch: Batch, key: Key[Array, ""]) -> tuple[Noise, Float[Array, "b classes"] | None]:
     """Noise and classes of a step's generated pairs.
 
-    The relativistic loss compares row by row: generated pair i then has the class and Δt of real pair i.
+    The relativistic loss compares row by row: generated pair i then has the class and Δt of real pair i. With a task it
+    has the times of real pair i.
     """
     train = setting.config.train
     noise = sample_noise(setting, key)
+    if paired.is_paired(setting.config):
+        return noise._replace(times=batch.times), label_of(batch)
     if train.loss == "relativistic":
         label = label_of(batch)
         times = times_lib.between(rng.stream(key, "times"), batch.times, setting.config.data.frames)

@@ -16,14 +16,14 @@ from jaxtyping import Float, Int
 
 from digan_jax import grids, rng
 from digan_jax.config import RunConfig, TrainConfig
-from digan_jax.models.digan import augment, feature_critic, losses, microbatches, sampling
+from digan_jax.models.digan import augment, feature_critic, losses, microbatches, paired, sampling
 from digan_jax.models.digan.networks import motion_input, networks_of
 from digan_jax.models.digan.sampling import draw_fakes, fake_label, generate, label_of, sample_noise
 from digan_jax.models.digan.state import GanState, critic_optimizer, generator_optimizer
 from digan_jax.models.digan.times import deltas
 from digan_jax.models.frames import to_unit_range
 from digan_jax.models.interface import Metrics, Setting
-from digan_jax.shapes import Array, Batch, Latents, Pair, Params
+from digan_jax.shapes import Array, Batch, Condition, Latents, Pair, Params
 
 GRADIENT_LIMIT = 1e5  # replaces infinite gradients (authors' release)
 
@@ -48,28 +48,32 @@ def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tupl
     def of_rows(rows):
         noise, label, batch, draws = rows
         delta_t = deltas(noise.times)
+        planes = planes_of(setting, batch, noise.times, *([batch.times] if relativistic else []))
 
         def loss(params):
-            fakes, w_mean = generate(setting, params, noise, label)
+            fakes, w_mean = generate(setting, params, noise, label, batch.condition)
             alone = fakes[:, None], delta_t[:, None], stack(label)
             seen = pairs(fakes, delta_t, label, batch) if relativistic else alone
-            found = scores(setting, state.critic, *seen, draws, state.step)
+            judged = paired.trains_critics(setting.config)
+            found = scores(setting, state.critic, *seen, draws, state.step, planes) if judged else {}
             if relativistic:
                 each = {head: losses.relativistic_loss(score[:, 0], score[:, 1]) for head, score in found.items()}
             else:
                 each = {head: losses.generator_loss(score) for head, score in found.items()}
-            return sum(weight_of(head, train) * value for head, value in each.items()), w_mean
+            adversarial = sum(weight_of(head, train) * value for head, value in each.items())
+            value, metrics = paired.total(setting.config, adversarial, fakes, to_unit_range(batch.frames))
+            return value, (w_mean, metrics)
 
         return jax.value_and_grad(loss, has_aux=True)(state.generator)
 
     rows = noise, label, batch, draw_scores(setting, key, 2 if relativistic else 1)
-    (value, w_mean), gradients = microbatches.mean(setting, of_rows, rows)
+    (value, (w_mean, metrics)), gradients = microbatches.mean(setting, of_rows, rows)
     optimizer = generator_optimizer(train)
     update = optimizer, gradients, state.generator_optimizer, state.generator, setting.whole
     generator, optimizer_state = apply_gradients(*update)
     w_avg = follow(state.w_avg, w_mean, train.w_avg_decay)
     state = dataclasses.replace(state, generator=generator, generator_optimizer=optimizer_state, w_avg=w_avg)
-    return state, {"generator/loss": value}
+    return state, {"generator/loss": value, **metrics}
 
 
 def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[GanState, Metrics]:
@@ -80,12 +84,13 @@ def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[G
 
     def of_rows(rows):
         noise, label, batch, draws = rows
-        fakes, w_mean = generate(setting, state.generator, noise, label)
+        fakes, w_mean = generate(setting, state.generator, noise, label, batch.condition)
         both = pairs(fakes, deltas(noise.times), label, batch)
+        planes = planes_of(setting, batch, noise.times, batch.times)
 
         def loss(params):
             parts, total = {}, 0.0
-            for head, score in scores(setting, params, *both, draws, state.step).items():
+            for head, score in scores(setting, params, *both, draws, state.step, planes).items():
                 value, of_head = judge(head, score, train, penalised)
                 total += weight_of(head, train) * value
                 parts |= of_head
@@ -135,10 +140,11 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
 
     def of_rows(rows):
         batch, fakes, draws = rows
-        sides = [(to_unit_range(batch.frames), deltas(batch.times), label_of(batch))]
+        sides = [(to_unit_range(batch.frames), batch.times, label_of(batch), batch.condition)]
         if fakes is not None:
             noise, label = fakes
-            sides.append((generate(setting, state.generator, noise, label)[0], deltas(noise.times), label))
+            frames, _ = generate(setting, state.generator, noise, label, batch.condition)
+            sides.append((frames, noise.times, label, batch.condition))
 
         def loss(params):
             squares = [penalty_squares(setting, params, *side, of_side) for side, of_side in zip(sides, draws)]
@@ -152,21 +158,23 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
 
 
 def penalty_squares(
-    setting: Setting, params: Params, frames: Pair, delta_t, label, draws: augment.Draws
+    setting: Setting, params: Params, frames: Pair, times, label, condition: Condition | None, draws: augment.Draws
 ) -> Float[Array, "2"]:
-    """Mean squared gradient norms of the (motion, image) scores of pairs, see `r1_step`."""
+    """Mean squared gradient norms of the (motion, image) scores of pairs, see `r1_step`; not by the condition's planes."""
     policy = setting.config.train.augment
+    planes = paired.planes(condition, times, setting.config.model.resolution)
     critics = networks_of(setting.config).critic
 
     def score(motion_inputs, augmented):
         pair = jnp.stack([motion_inputs[..., :3], motion_inputs[..., 3:6]], axis=1)
-        pair = augment.augment(pair, draws, policy)
+        pair = paired.beside(*paired.augmented(pair, planes, draws, policy))
         seen = jnp.concatenate([pair[:, 0], pair[:, 1], motion_inputs[..., 6:]], axis=-1)
+        augmented = paired.beside(augmented, moved_planes)
         motion, image = critics.apply_batches(params, seen[:, None], augmented[:, None], stack(label))
         return motion.sum() + image.sum()
 
-    augmented = augment.augment(frames, draws, policy)
-    motion, image = losses.squared_gradients(score, motion_input(frames, delta_t), augmented)
+    augmented, moved_planes = paired.augmented(frames, planes, draws, policy)
+    motion, image = losses.squared_gradients(score, motion_input(frames, deltas(times)), augmented)
     return jnp.stack([motion.mean(), image.mean()])
 
 
@@ -182,11 +190,12 @@ def path_length_step(setting: Setting, state: GanState, batch: Batch, key) -> Ga
     direction = setting.split(jax.random.normal(rng.stream(key, "path"), shape))
 
     def of_rows(rows):
-        noise, label, direction = rows
+        noise, label, direction, condition = rows
 
         def loss(params):
             content, _ = sampling.content_of(net, params, noise, label)
-            frames = lambda v: net.synthesis(params, Latents(v, noise.motion), noise.times, grid)
+            context = paired.encoded(net, params, condition)
+            frames = lambda v: net.synthesis(params, Latents(v, noise.motion), noise.times, grid, context)
             lengths = losses.path_length(frames, content, direction)
             mean = state.path_length_mean + train.path_length_decay * (lengths.mean() - state.path_length_mean)
             penalty = jnp.square(lengths - mean).mean()
@@ -194,7 +203,7 @@ def path_length_step(setting: Setting, state: GanState, batch: Batch, key) -> Ga
 
         return jax.grad(loss, has_aux=True)(state.generator)
 
-    gradients, mean = microbatches.mean(setting, of_rows, (noise, label, direction))
+    gradients, mean = microbatches.mean(setting, of_rows, (noise, label, direction, batch.condition))
     optimizer = generator_optimizer(train)
     update = optimizer, gradients, state.generator_optimizer, state.generator, setting.whole
     generator, optimizer_state = apply_gradients(*update)
@@ -208,6 +217,12 @@ def pairs(fakes: Pair, delta_t: Float[Array, "b"], label: Float[Array, "b classe
     frames = jnp.stack([fakes, to_unit_range(batch.frames)], axis=1)
     delta_t = jnp.stack([delta_t, deltas(batch.times)], axis=1)
     return frames, delta_t, stack(label, label_of(batch))
+
+
+def planes_of(setting: Setting, batch: Batch, *times: Float[Array, "b 2"]) -> Float[Array, "b s 2 r r p"] | None:
+    """The batch's condition at the times of s batches of pairs; None without maps."""
+    found = [paired.planes(batch.condition, of_pairs, setting.config.model.resolution) for of_pairs in times]
+    return None if found[0] is None else jnp.stack(found, axis=1)
 
 
 class ScoreDraws(NamedTuple):
@@ -232,17 +247,19 @@ def draw_scores(setting: Setting, key, s: int, moved: bool = False) -> ScoreDraw
 
 
 def scores(
-    setting: Setting, params: Params, frames, delta_t, labels, draws: ScoreDraws, step
+    setting: Setting, params: Params, frames, delta_t, labels, draws: ScoreDraws, step, planes=None
 ) -> dict[str, Float[Array, "b s *k"]]:
     """Augments pairs and scores them: frames [b s 2 h w c], delta_t [b s] -> motion [b s], image [b s 2].
 
     With `model.critic_features` also {"features": [b s]}, of one frame of each pair. With `draws.moves`, also scores of
     the augmented pairs (for "features", of their features) plus noise of deviation `train.penalty_sigma`, as s more
-    batches.
+    batches. Motion and image critic also see `planes` [b s 2 h w p] of the condition, which move with the frames.
     """
     (b, s), train, moves = delta_t.shape, setting.config.train, draws.moves
-    flat = lambda x: x.reshape(b * s, *x.shape[2:])
-    frames = augment.augment(flat(frames), jax.tree.map(flat, draws.augment), train.augment).reshape(frames.shape)
+    flat = lambda x: None if x is None else x.reshape(b * s, *x.shape[2:])
+    pairs_of = flat(frames), flat(planes), jax.tree.map(flat, draws.augment)
+    moved, moved_planes = paired.augmented(*pairs_of, train.augment)
+    frames, planes = moved.reshape(frames.shape), None if planes is None else moved_planes.reshape(planes.shape)
     critic = networks_of(setting.config).critic
     twice = lambda x, y: jnp.concatenate([x, y], axis=1)
     found = {}
@@ -257,7 +274,8 @@ def scores(
         found["features"] = judged.reshape(b, -1)
     if moves:
         frames, delta_t = twice(frames, frames + moves["penalty"]), twice(delta_t, delta_t)
-        labels = None if labels is None else twice(labels, labels)
+        labels, planes = (None if x is None else twice(x, x) for x in (labels, planes))
+    frames = paired.beside(frames, planes)
     motion, image = critic.apply_batches(params, motion_input(frames, delta_t), frames, labels)
     return {"motion": motion, "image": image, **found}
 

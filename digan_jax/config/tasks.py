@@ -1,0 +1,57 @@
+"""The task of a conditional model: what is shown of a clip, and losses against that clip."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from digan_jax.config.checks import require
+
+TASKS = ("none", "upscale", "complete", "predict", "translate")
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskConfig:
+    """What a conditional generator is given, and paired losses; see `configs/base.py`."""
+
+    name: str
+    factor: int
+    every: int
+    shown: int
+    hole: float
+    missing: float
+    adversarial: float
+    l1: float
+
+    def __post_init__(self):
+        require(self.name in TASKS, f"unknown task.name {self.name!r}; choose one of {list(TASKS)}.")
+        for name in ("factor", "every", "shown"):
+            require(getattr(self, name) >= 1, f"task.{name}={getattr(self, name)}: must be 1 or more.")
+        for name in ("adversarial", "l1"):
+            require(getattr(self, name) >= 0, f"task.{name}={getattr(self, name)}: must be 0 (off) or more.")
+        for name in ("hole", "missing"):
+            require(0 <= getattr(self, name) < 1, f"task.{name}={getattr(self, name)}: must lie in [0, 1).")
+        require(
+            self.name == "none" or self.adversarial > 0 or self.l1 > 0,
+            "task.adversarial=0 and task.l1=0: nothing would be learnt; set one of them.",
+        )
+
+
+def check_task(config) -> None:
+    """Raises `InputError` where the task of a `RunConfig` does not fit its model or data."""
+    task, data, planes = config.task, config.data, getattr(config.model, "condition_planes", 0)
+    if task.name == "none":
+        require(planes == 0, f"model.condition_planes={planes}: nothing is shown without a task; set task.name.")
+        return
+    require(config.family == "digan", f"task.name={task.name!r}: the family {config.family!r} takes no condition.")
+    if task.name == "translate":
+        require(planes >= 2, f"model.condition_planes={planes}: task 'translate' has one plane for each label.")
+    else:
+        require(planes == 3, f"model.condition_planes={planes}: task {task.name!r} shows frames, so set it to 3.")
+    require(config.eval.every_kimg == 0, "eval.every_kimg: FVD in training is not measured with a task; set it to 0.")
+    require(config.train.horizon == 0, "train.horizon: a task compares frames at the clip's own times; set it to 0.")
+    side, last = config.model.resolution, data.frames - 1
+    if task.name == "upscale":
+        require(side % task.factor == 0, f"task.factor={task.factor}: must divide model.resolution={side}.")
+        require(last % task.every == 0, f"task.every={task.every}: must divide data.frames - 1 = {last}.")
+    if task.name == "predict":
+        require(task.shown <= last, f"task.shown={task.shown}: leaves none of data.frames={data.frames} to predict.")

@@ -1,0 +1,82 @@
+"""The encoder of conditions, and a generator that has one."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from digan_jax import grids
+from digan_jax.errors import InputError
+from digan_jax.models.condition.encoder import ContextEncoder
+from digan_jax.models.digan import networks
+from digan_jax.shapes import Latents
+
+SHOWN = {"condition_planes": 3, "condition_width": 4, "basis": "shared"}
+
+
+@pytest.mark.parametrize("size", [(8, 8), (5, 7), (1, 3)])
+def test_every_scale_of_any_size_spans_the_frame(size):
+    maps = jax.random.normal(jax.random.key(1), (2, 3, *size, 4))
+    encoder, at = ContextEncoder(width=5, pooled=6), jnp.tile(jnp.linspace(0, 1, 3)[None], (2, 1))
+    context = encoder.apply(encoder.init(jax.random.key(0), maps, at), maps, at)
+    sides = [tuple(-(-side // 2**i) for side in size) for i in range(4)]
+    assert [x.shape for x in context.maps] == [maps.shape, *((2, 3, *side, 5) for side in sides)]
+    assert context.pooled.shape == (2, 6) and all(jnp.isfinite(x).all() for x in context.maps)
+
+
+def test_a_map_is_encoded_with_its_neighbours_in_time_and_no_others():
+    maps = jax.random.normal(jax.random.key(1), (1, 5, 8, 8, 2))
+    encoder, at = ContextEncoder(width=4, pooled=6), jnp.linspace(0, 1, 5)[None]
+    params = encoder.init(jax.random.key(0), maps, at)
+    of = lambda maps: encoder.apply(params, maps, at).maps[1]
+    differ = jnp.any(of(maps) != of(maps.at[:, 3].add(1)), axis=(0, 2, 3, 4))
+    assert differ.tolist() == [False, False, True, True, True]
+
+
+def test_the_generator_follows_its_condition_and_without_one_is_what_it_was(tiny_config, tiny_params):
+    """The weights besides the condition's are those of a model without; the layer that gets both has more inputs."""
+    config = dataclasses.replace(tiny_config, **SHOWN)
+    before, now = networks.build(dataclasses.replace(tiny_config, basis="shared")), networks.build(config)
+    ours, theirs = (jax.eval_shape(nets.generator.init, jax.random.key(0)) for nets in (now, before))
+    assert set(ours) - set(theirs) == {"condition"} and "condition" not in tiny_params
+    assert ours["mapping"] == theirs["mapping"]
+    wider = [path for path, x in jax.tree.leaves_with_path(ours["synthesis"]) if x not in jax.tree.leaves(theirs)]
+    assert {jax.tree_util.keystr(path[:2], simple=True, separator=".") for path in wider} == {"b4.conv1"}
+
+    params, grid, times = now.generator.init(jax.random.key(0)), grids.native(32), jnp.array([[0.0, 0.3]])
+    w, motion = jax.random.normal(jax.random.key(2), (2, 1, 16))
+    latents = Latents(networks.repeat_content(w, now.generator.n_layers), motion)
+    maps = jax.random.normal(jax.random.key(3), (1, 2, 8, 8, 4))
+
+    @jax.jit
+    def drawn(maps):
+        context = now.generator.encode(params, maps, jnp.array([[0.0, 0.5]]))
+        return now.generator.synthesis(params, latents, times, grid, context)
+
+    change = jnp.abs(drawn(maps) - drawn(maps.at[:, :, :4].set(0))).max((0, 3, 4))  # [t h]: the upper half is hidden
+    assert (change[:, :12] > 1e-3).all()
+
+
+def test_shown_colours_are_added_to_the_picture(tiny_config):
+    """With weights of toRGB set to 0 the picture is the condition, enlarged with half-pixel centres."""
+    nets = networks.build(dataclasses.replace(tiny_config, **SHOWN, condition_skip=True))
+    params = nets.generator.init(jax.random.key(0))
+    rgb = lambda path: "torgb" in jax.tree_util.keystr(path)
+    params = jax.tree.map_with_path(lambda path, x: jnp.zeros_like(x) if rgb(path) else x, params)
+    maps = jax.random.normal(jax.random.key(3), (1, 1, 8, 8, 4))
+    latents = Latents(jnp.ones((1, nets.generator.n_layers, 16)), jnp.ones((1, 16)))
+
+    @jax.jit
+    def drawn(maps, grid):
+        context = nets.generator.encode(params, maps, jnp.zeros((1, 1)))
+        return nets.generator.synthesis(params, latents, jnp.zeros((1, 1)), grid, context)
+
+    twin = jax.image.resize(maps[0, 0, :, :, :3], (32, 32, 3), "linear")
+    np.testing.assert_allclose(drawn(maps, grids.native(32))[0, 0], twin, atol=2e-5)  # places in float32
+
+
+def test_skipping_colours_needs_three_planes(tiny_config):
+    with pytest.raises(InputError, match="model.condition_skip=True.*condition_planes=3, not 5"):
+        dataclasses.replace(tiny_config, condition_planes=5, condition_skip=True)

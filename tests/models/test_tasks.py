@@ -1,0 +1,101 @@
+"""A training step on pairs of a condition and its clip."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from digan_jax.models.digan import augment, networks, paired, sampling, steps
+from digan_jax.models.digan.state import init_state
+from digan_jax.models.interface import Setting
+from digan_jax.shapes import Batch, Condition
+
+FIELDS = {
+    "task.name": "predict", "task.shown": 2, "model.condition_planes": 3, "model.condition_width": 4, "data.frames": 5,
+    "train.batch_size": 4,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def batch():
+    draw = np.random.default_rng(0)
+    maps = draw.uniform(-1, 1, (4, 2, 32, 32, 4)).astype(np.float32)
+    at = np.tile(np.float32([0, 0.25]), (4, 1))
+    frames = draw.integers(0, 256, (4, 2, 32, 32, 3), dtype=np.uint8)
+    return Batch(frames, np.sort(draw.random((4, 2), np.float32), axis=1), Condition(maps=maps, at=at))
+
+
+def test_planes_are_the_condition_at_the_times_and_pixels_of_frames(batch):
+    condition = batch.condition
+    planes = paired.planes(condition, jnp.tile(jnp.array([[0.125, 1.0]]), (4, 1)), 64)
+    assert planes.shape == (4, 2, 64, 64, 4)
+    twin = jax.image.resize(condition.maps.mean(1), (4, 64, 64, 4), "linear")
+    np.testing.assert_allclose(planes[:, 0], twin, atol=1e-6)  # rounding
+    assert paired.planes(Condition(label=np.ones((4, 2))), jnp.zeros((4, 2)), 64) is None
+
+
+def test_planes_move_with_the_frames_and_keep_their_values():
+    frames = jax.random.normal(jax.random.key(0), (3, 2, 32, 32, 3))
+    planes = jnp.ones((3, 2, 32, 32, 2)) * 0.5
+    draws = augment.draw(jax.random.key(1), 3, 32)
+    seen, moved = paired.augmented(frames, planes, draws, ("color", "translation"))
+    np.testing.assert_array_equal(seen, augment.augment(frames, draws, ("color", "translation")))
+    np.testing.assert_array_equal(moved, augment.translate(planes, draws.shift))
+
+
+def test_generated_frames_have_times_and_classes_of_their_condition(make_config, batch):
+    setting = Setting(make_config(FIELDS))
+    noise, label = sampling.draw_fakes(setting, batch, jax.random.key(0))
+    np.testing.assert_array_equal(noise.times, batch.times)
+    assert label is None
+
+
+def test_r1_is_the_gradient_by_the_frames_alone(make_config, batch):
+    """Against the squared gradient of a critic written out, whose score also depends on the planes."""
+    setting = Setting(make_config(FIELDS | {"train.augment": ()}))
+    critic = networks.networks_of(setting.config).critic
+    params, times = critic.init(jax.random.key(0)), jnp.asarray(batch.times)
+    frames = sampling.to_unit_range(jnp.asarray(batch.frames))
+    planes = paired.planes(batch.condition, times, 32)
+
+    @jax.jit
+    def ours(params):
+        return steps.penalty_squares(setting, params, frames, times, None, batch.condition, jax.random.key(1))
+
+    @jax.jit
+    def twin(params):
+        score = lambda frames, delta_t: critic.apply(params, paired.beside(frames, planes), delta_t)
+        motion = jax.grad(lambda f, d: score(f, d)[0].sum(), (0, 1))
+        image = jax.grad(lambda f, d: score(f, d)[1].sum())(frames, times[:, 1] - times[:, 0])
+        by_frames, _ = motion(frames, times[:, 1] - times[:, 0])
+        return jnp.square(by_frames).sum((1, 2, 3, 4)).mean(), jnp.square(image).sum((2, 3, 4)).mean()
+
+    (motion, image), (of_frames, of_image) = ours(params), twin(params)
+    np.testing.assert_allclose(image, of_image, rtol=1e-4)  # float32: sums over 3072 numbers
+    assert of_frames <= motion * 1.0001  # as in the release, also by the plane of Δt
+
+
+@pytest.mark.parametrize("adversarial", [0.0, pytest.param(0.5, marks=pytest.mark.slow)])
+def test_a_step_with_the_weights_of_its_task(make_config, batch, adversarial):
+    config = make_config(FIELDS | {"task.adversarial": adversarial, "task.l1": 3.0, "train.r1_every": 1})
+    before = init_state(jax.random.key(0), config)
+    after, metrics = jax.jit(lambda state: steps.iteration(Setting(config), state, batch))(before)
+    moved = lambda name: not jax.tree.all(jax.tree.map(np.array_equal, getattr(before, name), getattr(after, name)))
+    assert moved("generator") and moved("ema") and int(after.step) == 1
+    encoder = before.generator["condition"], after.generator["condition"]
+    assert not any(jax.tree.leaves(jax.tree.map(np.array_equal, *encoder)))  # all of it learns
+    if adversarial:
+        assert moved("critic") and metrics["critic/r1_motion"] > 0
+    else:
+        assert not moved("critic") and set(metrics) == {"generator/loss", "generator/l1"}
+        np.testing.assert_allclose(metrics["generator/loss"], 3 * metrics["generator/l1"], rtol=1e-6)
+
+
+def test_the_state_of_an_unconditional_run_is_what_it_was(make_config):
+    """No array is added; the golden trajectory holds their values."""
+    names = lambda config: jax.tree.structure(jax.eval_shape(lambda key: init_state(key, config), jax.random.key(0)))
+    config = make_config()
+    assert names(config) == names(dataclasses.replace(config, task=dataclasses.replace(config.task, l1=1.0)))
+    assert "condition" not in jax.eval_shape(lambda key: init_state(key, config), jax.random.key(0)).generator
