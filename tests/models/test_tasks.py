@@ -9,6 +9,7 @@ import pytest
 
 from digan_jax.models.digan import augment, networks, paired, sampling, steps
 from digan_jax.models.digan.state import init_state
+from digan_jax.models.frames import to_unit_range
 from digan_jax.models.interface import Setting
 from digan_jax.shapes import Batch, Condition
 
@@ -57,12 +58,13 @@ def test_r1_is_the_gradient_by_the_frames_alone(make_config, batch):
     setting = Setting(make_config(FIELDS | {"train.augment": ()}))
     critic = networks.networks_of(setting.config).critic
     params, times = critic.init(jax.random.key(0)), jnp.asarray(batch.times)
-    frames = sampling.to_unit_range(jnp.asarray(batch.frames))
+    frames = to_unit_range(jnp.asarray(batch.frames))
     planes = paired.planes(batch.condition, times, 32)
 
     @jax.jit
     def ours(params):
-        return steps.penalty_squares(setting, params, frames, times, None, batch.condition, jax.random.key(1))
+        draws = augment.draw(jax.random.key(1), len(frames), 32)
+        return steps.penalty_squares(setting, params, frames, times, None, batch.condition, draws)
 
     @jax.jit
     def twin(params):
