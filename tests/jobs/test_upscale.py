@@ -85,7 +85,7 @@ def upscaling_run(make_config, tmp_path_factory):
     from digan_jax.runs import checkpoint
 
     fields = {"task.name": "upscale", "task.every": 2, "data.frames": 5, "model.condition_planes": 3}
-    config = make_config(fields | {"model.condition_width": 4, "model.condition_skip": True, "model.basis": "shared"})
+    config = make_config(fields | {"model.condition_width": 4, "model.basis": "shared"})
     workdir = tmp_path_factory.mktemp("runs") / "upscale"
     checkpoint.write_run(workdir, config, 0, init_state(jax.random.key(0), config), {"step": 0})
     return workdir

@@ -162,11 +162,12 @@ class ToRGB(nn.Module):
     """Features to RGB: a modulated 1x1 layer without normalisation or activation. Float32 out."""
 
     dtype: jnp.dtype
+    weight_init: float = 1.0
 
     @nn.compact
     def __call__(self, x: Pixels, w: Float[Array, "b w"]) -> Float[Array, "b *pixels 3"]:
         n_in = x.shape[-1]
-        weight = self.param("weight", scaled_normal(), (3, n_in))
+        weight = self.param("weight", scaled_normal(self.weight_init), (3, n_in))
         bias = self.param("bias", nn.initializers.zeros, (3,))
         style = Dense(n_in, bias_init=1.0, name="affine")(w) / np.float32(np.sqrt(n_in))
         modulated = (weight[None] * style[:, None]).swapaxes(1, 2)
@@ -210,7 +211,8 @@ class Block(nn.Module):
             h = kernels.concat(*parts)
         for i, layer in enumerate(self.layers):
             h = FMMLayer(layer, self.config, self.dtype, name=layer.name)(h, w[:, i])
-        colours = ToRGB(self.dtype, name="torgb")(h, w[:, -1])
+        start = 0.0 if self.config.condition_skip else 1.0  # at first the picture is what is shown
+        colours = ToRGB(self.dtype, start, name="torgb")(h, w[:, -1])
         return h, colours if rgb is None else upsample(rgb) + colours
 
 
