@@ -110,7 +110,7 @@ def replicated(mesh: Mesh) -> NamedSharding:
 def of_state(mesh: Mesh, state, fsdp: bool = False):
     """A sharding for each array of a state: replicated; with mesh.model > 1, matrices are split over their outputs.
 
-    With `fsdp`, matrices of the field `ema` and of fields whose names end in "optimizer" are also split over the axis
+    With `fsdp`, matrices of the field `ema` and of fields with "optimizer" in their names are also split over the axis
     `data`, along the largest axis that it divides: a step reads there only what it updates (ZeRO, Rajbhandari et al.
     2020, stage 1). Vectors stay whole.
     """
@@ -121,7 +121,7 @@ def of_state(mesh: Mesh, state, fsdp: bool = False):
         if models > 1 and x.ndim >= 2 and x.shape[0] % models == 0:
             axes[0] = "model"
         field = getattr(path[0], "name", "") if path else ""
-        if fsdp and copies > 1 and x.ndim >= 2 and (field == "ema" or field.endswith("optimizer")):
+        if fsdp and copies > 1 and x.ndim >= 2 and (field == "ema" or "optimizer" in field):
             free = [axis for axis, size in enumerate(x.shape) if axes[axis] is None and size % copies == 0]
             if free:
                 axes[max(free, key=lambda axis: x.shape[axis])] = "data"

@@ -131,6 +131,9 @@ class VidmConfig:
             self.motion_input == "difference" or run.vidm.stage == "content",
             f"model.motion_input={self.motion_input!r}: needs a flow network, which is not built; use 'difference'.",
         )
+        for name, off in (("microbatch", 0), ("remat", False)):
+            value = getattr(run.train, name)
+            require(value == off, f"train.{name}={value}: is built for the family digan alone; set it to {off}.")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ Shapes = Mapping  # a nested dict of `jax.ShapeDtypeStruct`: parameters without 
 class State(Protocol):
     """The training state that a checkpoint saves: a pytree.
 
-    `mesh.fsdp` parts the matrices of `ema` and of fields whose names end in "optimizer" among devices.
+    `mesh.fsdp` parts the matrices of `ema` and of fields with "optimizer" in their names among devices.
     """
 
     step: Int[Array, ""]  # iterations done

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from digan_jax import config as config_lib
 from digan_jax import devices
 from digan_jax.config import RunConfig
 from digan_jax.errors import InputError

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from digan_jax.config import files
 from digan_jax.errors import InputError
 from digan_jax.models.digan import microbatches, steps
 from digan_jax.models.digan.state import init_state
@@ -54,7 +55,8 @@ def assert_equal(found, expected):
     for (path, a), b in zip(jax.tree.leaves_with_path(found), jax.tree.leaves(expected), strict=True):
         largest = np.abs(b).max()
         changed += int(largest > 0)
-        np.testing.assert_allclose(a, b, rtol=RTOL, atol=OF_LARGEST * largest + 1e-7, err_msg=jax.tree_util.keystr(path))
+        name = jax.tree_util.keystr(path)
+        np.testing.assert_allclose(a, b, rtol=RTOL, atol=OF_LARGEST * largest + 1e-7, err_msg=name)
     assert changed > 5
 
 
@@ -86,12 +88,12 @@ def test_a_microbatch_keeps_the_groups_of_the_minibatch_deviation(make_config):
 
     config = make_config({"train.batch_size": 16, "train.microbatch": 8})
     x = jax.random.normal(jax.random.key(0), (16, 2, 2, 4, 4, 3))
-    whole = minibatch_deviation(x, 4)
     seen = []
     microbatches.mean(Setting(config, split=lambda x: x), lambda x: (seen.append(x.shape), x.mean())[1], x)
     assert set(seen) == {(8, 2, 2, 4, 4, 3)}
-    by_part = lambda x: microbatches.mean(Setting(config), lambda x: jnp.square(minibatch_deviation(x, 4) - x[..., :1]).mean(), x)
-    np.testing.assert_allclose(by_part(x), jnp.square(whole - x[..., :1]).mean(), rtol=1e-6)  # float32 sums
+    distance = lambda x: jnp.square(minibatch_deviation(x, 4) - x[..., :1]).mean()
+    by_part = lambda x: microbatches.mean(Setting(config), distance, x)
+    np.testing.assert_allclose(by_part(x), distance(x), rtol=1e-6)  # float32 sums
     mixed = x.reshape(2, 8, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)  # other neighbours give another number
     assert abs(by_part(mixed) - by_part(x)) > 1e-4
 
@@ -108,6 +110,12 @@ def test_a_microbatch_keeps_the_groups_of_the_minibatch_deviation(make_config):
 def test_microbatches_that_do_not_fit_are_refused(make_config, fields, message):
     with pytest.raises(InputError, match=message):
         make_config(fields)
+
+
+@pytest.mark.parametrize("field", ["microbatch=8", "remat=true"])
+def test_a_family_without_them_says_so(field):
+    with pytest.raises(InputError, match=f"train.{field[:5]}.*: is built for the family digan alone; set it to"):
+        files.load("vidm_sky_128", [f"--config.train.{field}"])
 
 
 def test_less_is_in_memory(make_config):

@@ -78,9 +78,9 @@ def step_of(setting: Setting, name: str, state: VidmState, batch: Batch) -> tupl
         return found["mse"] + found["vb"], found
 
     (value, parts), gradients = jax.value_and_grad(loss, has_aux=True)(state.weights[name])
-    gradients, norm = clipped(gradients, config.vidm.clip_norm)
+    gradients, norm = clipped(setting.whole(gradients), config.vidm.clip_norm)
     updates, optimizer_state = optimizer(config).update(gradients, state.optimizers[name], state.weights[name])
-    weights = optax.apply_updates(state.weights[name], updates)
+    weights = setting.whole(optax.apply_updates(state.weights[name], updates))
     decay = config.vidm.ema_decay
     ema = jax.tree.map(lambda average, new: new + decay * (average - new), state.ema[name], weights)
     metrics = {"loss": value, **parts, "gradient_norm": norm}
