@@ -94,11 +94,11 @@ def _save(path: epath.Path, tree: Params) -> str:
 
 def _draw(folder: epath.Path, weights: Weights, samples: int) -> None:
     from digan_jax.host.video_formats import DEFAULT_FPS
-    from digan_jax.rendering.contact_sheets import write_samples
+    from digan_jax.rendering.contact_sheets import strips, write_samples
     from digan_jax.rendering.samplers import of_weights
 
     clips = of_weights(weights).sample(np.arange(samples), STRIP_TIMES)
-    write_samples(folder / "samples", clips, fps=DEFAULT_FPS, strip_clips=samples)
+    write_samples(folder / "samples", clips, DEFAULT_FPS, strips(clips))
 
 
 # ---- in ----
