@@ -1,12 +1,11 @@
 """Memory of a device in training, by resolution, number of devices and switches: the tables of docs/scaling.md.
 
     python scripts/memory_table.py               from shapes alone, the full model; seconds, no device needed
-    python scripts/memory_table.py --compiled    also compiles a small model's iteration; minutes
+    python scripts/memory_table.py --compiled    from compiled iterations of a small model; minutes
 
-State is counted from the shardings that training uses. Activations are what the backward passes of the generator and
-the critic step keep, from the shapes that differentiation asks for: XLA may keep less, where it computes some again, and
-needs scratch space besides. R1 and path length steps are left out: `train.r1_every` apart, and no larger with
-`train.remat`.
+State is counted from the shardings that training uses. Activations are what the backward pass of the generator or of
+the critic step keeps, the larger of the two, from the shapes that differentiation asks for: XLA may keep less, where it
+computes some again, and needs scratch space besides. R1 and path length steps are left out.
 """
 
 from __future__ import annotations
@@ -103,9 +102,8 @@ def table(resolution: int, chips: list[int]) -> list[str]:
     return lines
 
 
-def compiled() -> list[str]:
-    """Lines of Markdown: scratch memory of a small model's compiled iteration, by switches."""
-    lines = []
+def compiled() -> None:
+    """Prints lines of Markdown: scratch memory of a small model's compiled iteration, in MiB, by switches."""
     for name, fields in {
         "all activations": {}, "`train.remat`": {"train.remat": True}, "`train.microbatch=4`": {"train.microbatch": 4},
         "both": {"train.microbatch": 4, "train.remat": True}, "`compute_dtype=bfloat16`": {"compute_dtype": "bfloat16"},
@@ -114,16 +112,14 @@ def compiled() -> list[str]:
         mesh = jax.make_mesh((1, 1), ("data", "model"), (jax.sharding.AxisType.Auto,) * 2, devices=jax.devices()[:1])
         program = compile_iteration(config, mesh).lower(state_of(config), batch_of(config))
         memory = program.compile(compiler_options={"xla_backend_optimization_level": 0}).memory_analysis()
-        lines.append(f"| {name} | {memory.temp_size_in_bytes / 2**20:.1f} |")
-        print(lines[-1], flush=True)
-    return lines
+        print(f"| {name} | {memory.temp_size_in_bytes / 2**20:.1f} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--compiled", action="store_true")
     if parser.parse_args().compiled:
-        compiled()
+        return compiled()
     for resolution in (128, 256, 512):
         print("\n".join(table(resolution, [1, 8, 32, 256])), flush=True)
 
