@@ -8,7 +8,7 @@ import json
 from digan_jax.config.vidm import VidmTrainConfig
 from digan_jax.config.schema import FamilyConfig, RunConfig, parse, require
 
-FORMAT = 5  # of config.json; increase it when a field is added, renamed or changes its meaning
+FORMAT = 4  # of config.json; increase it when a field is added, renamed or changes its meaning
 # Format -> {field added in it: value that older records imply}.
 ADDED: dict[int, dict[str, object]] = {
     2: {"family": "digan", "eval.every_kimg": 0.0, "eval.weights": ""},
@@ -38,8 +38,6 @@ ADDED: dict[int, dict[str, object]] = {
         "model.places": 0,
         "data.held_out": "",
         **{f"vidm.{name}": value for name, value in dataclasses.asdict(VidmTrainConfig()).items()},
-    },
-    5: {
         "train.microbatch": 0,
         "train.remat": False,
         "mesh.fsdp": False,
