@@ -34,12 +34,14 @@ ADDED: dict[int, dict[str, object]] = {
         "train.classes_from_kimg": 0.0,
         "train.classes_by_kimg": 0.0,
     },
-    4: {
+    4: {f"vidm.{name}": value for name, value in dataclasses.asdict(VidmTrainConfig()).items()},
+    5: {
         "model.places": 0,
         "data.held_out": "",
-        **{f"vidm.{name}": value for name, value in dataclasses.asdict(VidmTrainConfig()).items()},
+        "train.microbatch": 0,
+        "train.remat": False,
+        "mesh.fsdp": False,
     },
-    5: {"train.microbatch": 0, "train.remat": False, "mesh.fsdp": False},
 }
 
 
