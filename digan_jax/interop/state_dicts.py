@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -48,7 +48,7 @@ _OTHERS = {  # pattern in a generator's names -> the method that it belongs to
 _LOW_PASS = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
 
 
-def _renamed(name: str, rules) -> str:
+def renamed(name: str, rules) -> str:
     for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)
     return name
@@ -78,19 +78,39 @@ def critic_params(state: Mapping[str, np.ndarray], config: ModelConfig) -> Param
 def _tree(state: Mapping[str, np.ndarray], init: Callable, layout: Callable) -> Params:
     """Nested parameters with the names and shapes of `init`; `layout` converts 4-dimensional weights."""
     expected = {name: leaf.shape for name, leaf in leaves(jax.eval_shape(init, jax.random.key(0))).items()}
-    found = {_renamed(n, _OURS): (n, v) for n, v in state.items() if n.rpartition(".")[2] != _CONSTANT}
-    missing = sorted(_renamed(n, _RELEASED) for n in expected.keys() - found.keys())
+    found = {renamed(n, _OURS): (n, v) for n, v in state.items() if n.rpartition(".")[2] != _CONSTANT}
+    cure = "model.resolution, model.mapping_layers and model.n_classes"
+    return fitted(found, expected, _RELEASED, lambda _, value: layout(value) if value.ndim == 4 else value, cure)
+
+
+def fitted(
+    found: Mapping[str, tuple[str, np.ndarray]],
+    expected: Mapping[str, tuple[int, ...]],
+    released: Sequence[tuple[str, str]],
+    layout: Callable[[str, np.ndarray], np.ndarray],
+    fields: str,
+) -> Params:
+    """Nested float32 parameters of the shapes `expected`, for a state dict of any family.
+
+    Args:
+      found: our name -> (the release's name, weight).
+      released: rules for `renamed` from our names to the release's.
+      layout: (our name, weight) -> the weight in our layout.
+      fields: of the configuration, to check when names do not fit.
+
+    Raises:
+      InputError: a weight that is missing, unknown, of another shape or not finite; names it.
+    """
+    missing = sorted(renamed(n, released) for n in expected.keys() - found.keys())
     extra = sorted(found[n][0] for n in found.keys() - expected.keys())
     if missing or extra:
         raise InputError(
-            f"weights do not fit the configuration: {_some(missing)} missing, {_some(extra)} unknown; "
-            "check model.resolution, model.mapping_layers and model.n_classes."
+            f"weights do not fit the configuration: {_some(missing)} missing, {_some(extra)} unknown; check {fields}."
         )
     arrays = {}
     for name, shape in expected.items():
-        released, value = found[name]
-        value = np.asarray(value)
-        arrays[name] = _array(released, layout(value) if value.ndim == 4 else value, shape)
+        theirs, value = found[name]
+        arrays[name] = _array(theirs, layout(name, np.asarray(value)), shape)
     return nested(arrays)
 
 
@@ -114,7 +134,7 @@ def generator_state(params: Params) -> dict[str, np.ndarray]:
     """The release's state dict of a generator, with its constant buffers; the inverse of `generator_params`."""
     state = {}
     for name, value in leaves(params).items():
-        name = "mapping.w_avg" if name == "w_avg" else _renamed(name, _RELEASED)
+        name = "mapping.w_avg" if name == "w_avg" else renamed(name, _RELEASED)
         state[name] = _released(value, name, lambda weight: weight[:, :, None, None])
     blocks = {match[0] for name in state if (match := re.match(r"synthesis\.b\d+", name))}
     return state | _constants(state, blocks, r"(.*\.(?:conv\d|extra_convs\.\d+))\.weight")
@@ -124,7 +144,7 @@ def critic_state(params: Params) -> dict[str, np.ndarray]:
     """The release's state dict of both critics, with its constant buffers; the inverse of `critic_params`."""
     state = {}
     for name, value in leaves(params).items():
-        name = _renamed(name, _RELEASED)
+        name = renamed(name, _RELEASED)
         state[name] = _released(value, name, lambda weight: weight.transpose(3, 2, 0, 1))
     blocks = {name.removesuffix(".skip.weight") for name in state if name.endswith(".skip.weight")}
     return state | _constants(state, blocks, r"(.*\.(?:fromrgb|skip|conv\d?))\.weight")

@@ -14,9 +14,9 @@ import jax
 import numpy as np
 
 from digan_jax.config.vidm import VidmConfig
-from digan_jax.errors import InputError
+from digan_jax.interop.state_dicts import fitted, renamed
 from digan_jax.models.vidm import networks
-from digan_jax.shapes import Params, leaves, nested
+from digan_jax.shapes import Params, leaves
 
 _OURS = (  # the release's names -> ours
     (r"\b(input|output)_blocks\.(\d+)", r"\1_blocks_\2"),
@@ -37,12 +37,6 @@ _RELEASED = (  # our names -> the release's
 _NO_WEIGHTS = re.compile(r"(^|\.)coords$|^spynet\.")  # buffers, and the release's flow network
 _KAPPA = "input.input"
 _OWN = ("dt_embed.", "input.")  # what lies beside the content model's U-Net
-
-
-def _renamed(name: str, rules) -> str:
-    for pattern, replacement in rules:
-        name = re.sub(pattern, replacement, name)
-    return name
 
 
 def motion_params(state: Mapping[str, np.ndarray], model: VidmConfig) -> Params:
@@ -66,7 +60,7 @@ def content_params(state: Mapping[str, np.ndarray], model: VidmConfig) -> Params
 
 def motion_state(params: Params) -> dict[str, np.ndarray]:
     """The release's state dict of a motion model; the inverse of `motion_params`."""
-    return {_renamed(name, _RELEASED): _released(name, value) for name, value in leaves(params).items()}
+    return {renamed(name, _RELEASED): _released(name, value) for name, value in leaves(params).items()}
 
 
 def content_state(params: Params) -> dict[str, np.ndarray]:
@@ -78,31 +72,10 @@ def _tree(state: Mapping[str, np.ndarray], init, placed) -> Params:
     expected = {name: leaf.shape for name, leaf in leaves(jax.eval_shape(init, jax.random.key(0))).items()}
     plain = {name.removeprefix("module."): value for name, value in state.items()}
     found = {
-        _renamed(placed(name), _OURS): (name, value) for name, value in plain.items() if not _NO_WEIGHTS.search(name)
+        renamed(placed(name), _OURS): (name, value) for name, value in plain.items() if not _NO_WEIGHTS.search(name)
     }
-    missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
-    if missing or extra:
-        raise InputError(
-            f"weights do not fit the configuration: {_some([_renamed(name, _RELEASED) for name in missing])} missing, "
-            f"{_some([found[name][0] for name in extra])} unknown; check model.width, model.multipliers, model.blocks, "
-            "model.attention and model.motion_input."
-        )
-    arrays = {}
-    for name, shape in expected.items():
-        released, value = found[name]
-        value = np.ascontiguousarray(_ours(name, np.asarray(value)), np.float32)
-        if value.shape != shape:
-            raise InputError(
-                f"weight {released} has shape {value.shape} in our layout, the configuration says {shape}."
-            )
-        if not np.isfinite(value).all():
-            raise InputError(f"weight {released} has values that are not finite; the file is damaged.")
-        arrays[name] = value
-    return nested(arrays)
-
-
-def _some(names: list[str]) -> str:
-    return f"{len(names)} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else "none"
+    fields = "model.width, model.multipliers, model.blocks, model.attention and model.motion_input"
+    return fitted(found, expected, _RELEASED, _ours, fields)
 
 
 def _ours(name: str, value: np.ndarray) -> np.ndarray:

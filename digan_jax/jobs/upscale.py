@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
@@ -153,7 +152,7 @@ def _frames(video: str) -> Iterator[Frame]:
 def resized(given: Iterable[Frame], shape: Shape, method: str) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
     """Frames resized by Pillow ("bicubic" or "lanczos"), linear in time between neighbours."""
     enlarge = lambda frame: np.asarray(Image.fromarray(frame).resize(shape.size, FILTERS[method]), np.float32)
-    ahead = map(enlarge, itertools.chain(given))
+    ahead = map(enlarge, given)
     first, before, after = 0, next(ahead), None
     for place in shape.places:
         while first < int(place):

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from digan_jax import grids
+from digan_jax.data.conditions import unit_range
 from digan_jax.rendering import tiles, windows
 from digan_jax.rendering.sampler import Sampler
 from digan_jax.shapes import Condition
@@ -80,7 +81,7 @@ class Upscaler:
         """The frames at `times` in [0, 1] of a window of given frames, drawn as tiles."""
         side, overlap = self.side, max(1, self.side // 4)
         more = [(0, max(0, side - n)) for n in frames.shape[1:3]]
-        maps = np.pad(frames, ((0, 0), *more, (0, 0)), mode="edge").astype(np.float32) / 127.5 - 1
+        maps = unit_range(np.pad(frames, ((0, 0), *more, (0, 0)), mode="edge"))
         rows = _Tiles.along(shape.height, shape.size[1], side, overlap)
         columns = _Tiles.along(shape.width, shape.size[0], side, overlap)
         corners = list(itertools.product(range(len(rows.starts)), range(len(columns.starts))))

@@ -151,9 +151,9 @@ class WriteSamples:
             self._real, self._real_label = loader.sample_clips(source, config.data, config.log.sample_clips)
             write_samples(self._folder / "real", self._real, DEFAULT_FPS, strips(self._real[:STRIP_CLIPS]))
             self._condition = loader.sample_conditions(source, config, config.log.sample_clips)
-            shown = np.linspace(0, len(self._real) - 1, min(STRIP_CLIPS, len(self._real))).astype(int)
-            if self._condition is not None:  # each generated clip stands below the clip that it was given
-                shown = np.arange(min(STRIP_CLIPS, len(self._real)))
+            shown = np.arange(min(STRIP_CLIPS, len(self._real)))  # with a task, generated clips stand below what they had
+            if self._condition is None:
+                shown = np.linspace(0, len(self._real) - 1, len(shown)).astype(int)
             self._strip, self._held_out = self._real[shown], None
             if config.data.held_out and len(shown) > 1:
                 self._held_out = held_out_clips(config, len(shown))

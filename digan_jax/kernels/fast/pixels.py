@@ -161,15 +161,10 @@ def _between(x: Folded, before: Folded, after: Folded, axis: int) -> Folded:
 
 
 def _multiply_sampled(v: Sampled, weight: Float[Array, "b i o"], dtype, sides: int) -> Folded:
-    x = reference.sample(v.maps, v.level, v.offset)
+    x = _folded(reference.sample(v.maps, v.level, v.offset), sides)
     if v.maps.ndim == 5:
-        return _multiply_array(_folded(x, sides), weight, dtype)
-    x = x[:, 0]
-    if sides == 2:
-        upper, lower = jnp.split(x, 2, axis=1)
-        x = jnp.stack([upper, jnp.flip(lower, (1, 2))], axis=1)
-    else:
-        x = x[:, None]
+        return _multiply_array(x, weight, dtype)
+    x = x[..., 0, :]  # the same in all frames
     x, weight = x.astype(dtype), weight.astype(dtype)
     if len(x) == 1:
         y = jnp.einsum("shwc,bco->bshwo", x[0], weight, preferred_element_type=jnp.float32)

@@ -335,14 +335,13 @@ def iteration(setting: Setting, state: GanState, batch: Batch) -> tuple[GanState
     if train.path_length_weight > 0:
         regularise = lambda s: path_length_step(setting, s, batch, key("path_length"))
         state = jax.lax.cond(step % train.path_length_every == 0, regularise, keep, state)
-    if not paired.trains_critics(setting.config):
-        ema = follow(state.ema, state.generator, ema_decay(step, train))
-        return dataclasses.replace(state, step=step + 1, ema=ema), generator_metrics
-    state, critic_metrics = critic_step(setting, state, batch, key("critic"))
-    if (train.r1_gamma > 0 or train.r2_gamma > 0) and train.penalty == "lazy":
-        regularise = lambda s: r1_step(setting, s, batch, key("r1"))
-        state = jax.lax.cond(step % train.r1_every == 0, regularise, keep, state)
+    critic_metrics: Metrics = {}
+    if paired.trains_critics(setting.config):
+        state, critic_metrics = critic_step(setting, state, batch, key("critic"))
+        if (train.r1_gamma > 0 or train.r2_gamma > 0) and train.penalty == "lazy":
+            regularise = lambda s: r1_step(setting, s, batch, key("r1"))
+            state = jax.lax.cond(step % train.r1_every == 0, regularise, keep, state)
+        if train.penalty == "lazy":
+            critic_metrics |= {"critic/r1_motion": state.r1[0], "critic/r1_image": state.r1[1]}
     ema = follow(state.ema, state.generator, ema_decay(step, train))
-    state = dataclasses.replace(state, step=step + 1, ema=ema)
-    penalties = {"critic/r1_motion": state.r1[0], "critic/r1_image": state.r1[1]} if train.penalty == "lazy" else {}
-    return state, {**generator_metrics, **critic_metrics, **penalties}
+    return dataclasses.replace(state, step=step + 1, ema=ema), {**generator_metrics, **critic_metrics}
