@@ -74,6 +74,9 @@ def get_config() -> ConfigDict:
     t.r1_gamma = 1.0
     t.r1_every = 16  # iterations between R1 steps (lazy regularisation, Karras et al. 2020)
     t.r2_gamma = 0.0  # R1's twin on generated frames (R3GAN)
+    t.motion_gamma = 1.0  # factor of both for the motion critic
+    t.gamma_end = 1.0  # factor that both fall to, geometrically, in the first `gamma_by_kimg` (R3GAN anneals γ)
+    t.gamma_by_kimg = 0.0
     t.penalty_sigma = 0.05  # of the noise in finite differences, frames being in [-1, 1] (Lin et al. 2025)
     t.features_weight = 0.1  # of the loss of `model.critic_features`
     t.features_blur_kimg = 0.0  # the feature critic sees blurred frames at first (Sauer et al. 2021), sharp ones from here

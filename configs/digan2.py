@@ -9,7 +9,7 @@ Published none; not measured at this size.
 All clips share one learned basis of Fourier features and coarse learned constants, and w modulates gently at first, so a
 layout is learnt once instead of for each clip. Content and motion move half of the waves as a whole, before the other half
 at rest. Motion is an aperiodic code that is trained at times beyond the clip. Critics compare real and generated pairs of
-equal Δt, with R1 and R2, and without augmentation: shifts and colours of its own hide those that are to be learnt. Turn it
+equal Δt, with R1 and R2 that ease tenfold over the first 40 kimg, and without augmentation: shifts and colours of its own hide those that are to be learnt. Turn it
 on (--config.train.augment="('translation',)") where FVD against held-out clips rises.
 """
 
@@ -25,6 +25,8 @@ CHANGES = {
     "train.loss": "relativistic",
     "train.r1_gamma": 5.0,
     "train.r2_gamma": 5.0,
+    "train.gamma_end": 0.1,
+    "train.gamma_by_kimg": 40.0,
     "train.augment": (),
 }
 

@@ -20,7 +20,7 @@ def get_config():
     c.data.held_out = "val"
     c.data.flip = False
     c.train.batch_size = 8
-    c.train.total_kimg = 27.0
+    c.train.total_kimg = c.train.gamma_by_kimg = 27.0
     c.checkpoint.every_kimg = 2.5
     c.checkpoint.keep_every_kimg = 0.0
     c.log.samples_every_kimg = 2.5

@@ -169,6 +169,9 @@ class TrainConfig:
     r1_gamma: float
     r1_every: int
     r2_gamma: float
+    motion_gamma: float
+    gamma_end: float
+    gamma_by_kimg: float
     penalty_sigma: float
     horizon: float
     features_weight: float
@@ -188,10 +191,11 @@ class TrainConfig:
     def __post_init__(self):
         for name in ("batch_size", "r1_every", "path_length_every", "mbstd_group_size"):
             require(getattr(self, name) >= 1, f"train.{name}={getattr(self, name)}: must be 1 or more.")
-        for name in ("total_kimg", "learning_rate", "adam_epsilon", "ema_half_life_kimg", "ema_rampup", "penalty_sigma"):
+        for name in ("total_kimg", "learning_rate", "adam_epsilon", "ema_half_life_kimg", "ema_rampup", "penalty_sigma",
+                     "gamma_end"):
             require(getattr(self, name) > 0, f"train.{name}={getattr(self, name)}: must be more than 0.")
         for name in ("r1_gamma", "r2_gamma", "path_length_weight", "critic_learning_rate", "horizon", "features_weight",
-                     "features_blur_kimg", "classes_from_kimg", "classes_by_kimg"):
+                     "motion_gamma", "gamma_by_kimg", "features_blur_kimg", "classes_from_kimg", "classes_by_kimg"):
             require(getattr(self, name) >= 0, f"train.{name}={getattr(self, name)}: must be 0 or more.")
         for name in ("adam_beta1", "adam_beta2", "w_avg_decay", "path_length_decay", "style_mixing_probability"):
             require(0 <= getattr(self, name) <= 1, f"train.{name}={getattr(self, name)}: must lie in [0, 1].")

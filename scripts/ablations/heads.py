@@ -32,6 +32,9 @@ ARMS = {
     "places_three": {**PLACES, "model.places": 3},
     "places_augmented": {**PLACES, "train.augment": ("color", "translation")},
     "features": {**CONSTANTS, **RELATIVISTIC, "model.critic_features": "efficientnet_lite0"},
+    "constant_gamma": {**digan2.CHANGES, "train.batch_size": 8, "train.gamma_end": 1.0},
+    "lighter_motion_gamma": {**digan2.CHANGES, "train.batch_size": 8, "train.gamma_end": 1.0, "train.motion_gamma": 0.2},
+    "narrow_content": {**digan2.CHANGES, "train.batch_size": 8, "train.gamma_end": 1.0, "model.z_dim": 128, "model.w_dim": 128},
     "digan2": {**digan2.CHANGES, "train.batch_size": 8},
 }
 

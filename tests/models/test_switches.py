@@ -12,12 +12,13 @@ from digan_jax import grids
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.kernels import reference
-from digan_jax.models.digan import feature_critic, generator, losses, motion, networks, times
+from digan_jax.models.digan import feature_critic, generator, losses, motion, networks, steps, times
+from digan_jax.models.digan.state import init_state
 from digan_jax.models.interface import Setting
 from digan_jax.rendering import generate
 from digan_jax.rendering.model import Model
 from digan_jax.shapes import Latents, leaves
-from tests.models.test_steps import mesh_of, run
+from tests.models.test_steps import QUICK, batch_of, mesh_of, run
 
 WIDE = {"resolution": 64, "channel_base": 512, "channel_max": 8, "z_dim": 8, "w_dim": 8, "motion_dim": 64,
         "n_frequencies": 6, "rank": 2}  # fmt: skip
@@ -166,6 +167,35 @@ def test_finite_differences_expect_the_squared_gradient():
     noise = 1e-2 * jax.random.normal(jax.random.key(1), (20000, 30))
     found = losses.squared_differences(jnp.broadcast_to(score(x), (20000,)), score(x + noise), 1e-2).mean()
     np.testing.assert_allclose(found, jnp.sum(jnp.cos(x) ** 2), rtol=0.05)  # of 20000 chi squares: 1 % of deviation
+
+
+def test_penalties_ease_geometrically(make_config):
+    train = make_config({"train.gamma_end": 0.01, "train.gamma_by_kimg": 10.0, "train.batch_size": 8}).train
+    found = [float(steps.penalty_easing(jnp.int32(train.steps(kimg)), train)) for kimg in (0, 5, 10, 20)]
+    np.testing.assert_allclose(found, [1, 0.1, 0.01, 0.01], rtol=1e-5)  # float32 power
+    assert steps.penalty_easing(jnp.int32(5), make_config({}).train) == 1
+
+
+@pytest.mark.parametrize(("head", "factor"), [("motion", 0.25), ("image", 1.0)])
+def test_penalties_by_differences_have_a_factor_for_motion_and_time(head, factor, make_config):
+    fields = {"train.r1_gamma": 3.0, "train.r2_gamma": 2.0, "train.motion_gamma": 0.25, "train.penalty_sigma": 0.5}
+    train = make_config(fields).train
+    score = jax.random.normal(jax.random.key(0), (4, 4))  # of fake, real, and both moved
+    value = lambda easing: steps.judge(head, score, train, True, jnp.float32(easing))[0]
+    squares = ((score[:, 2:] - score[:, :2]) / 0.5) ** 2
+    expected = (3 * squares[:, 1].mean() + 2 * squares[:, 0].mean()) / 2 * factor
+    np.testing.assert_allclose(value(1) - value(0), expected, rtol=1e-5)  # float32 sums
+    np.testing.assert_allclose(value(0.5) - value(0), expected / 2, rtol=1e-5)
+
+
+def test_without_a_penalty_of_its_own_the_motion_critic_rests_in_a_penalty_step(make_config):
+    config = make_config({"train.motion_gamma": 0.0})
+    before, key = init_state(jax.random.key(0), config), jax.random.key(1)
+    step = jax.jit(lambda state, batch: steps.r1_step(Setting(config), state, batch, key))
+    batch = batch_of(config.train.batch_size)
+    after = step.lower(before, batch).compile(compiler_options=QUICK)(before, batch)
+    same = jax.tree.map(np.array_equal, before.critic, after.critic)
+    assert all(jax.tree.leaves(same["motion"])) and not all(jax.tree.leaves(same["image"]))
 
 
 def test_paired_times_keep_their_distance():

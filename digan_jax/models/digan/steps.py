@@ -91,7 +91,7 @@ def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[G
         def loss(params):
             parts, total = {}, 0.0
             for head, score in scores(setting, params, *both, draws, state.step, planes).items():
-                value, of_head = judge(head, score, train, penalised)
+                value, of_head = judge(head, score, train, penalised, penalty_easing(state.step, train))
                 total += weight_of(head, train) * value
                 parts |= of_head
             return total, parts
@@ -105,8 +105,13 @@ def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[G
     return dataclasses.replace(state, w_avg=w_avg), {"critic/loss": value, **metrics}
 
 
-def judge(head: str, score: Float[Array, "b s *k"], train: TrainConfig, penalised: bool) -> tuple[Array, Metrics]:
-    """The loss of one critic and its parts for the log, from scores of fakes and reals and, `penalised`, moved ones."""
+def judge(
+    head: str, score: Float[Array, "b s *k"], train: TrainConfig, penalised: bool, easing: Float[Array, ""]
+) -> tuple[Array, Metrics]:
+    """The loss of one critic and its parts for the log, from scores of fakes and reals and, `penalised`, moved ones.
+
+    `easing`: the factor of γ, see `penalty_easing`.
+    """
     fake, real = score[:, 0], score[:, 1]
     relativistic = train.loss == "relativistic"
     value = losses.relativistic_loss(real, fake) if relativistic else losses.critic_loss(fake, real)
@@ -116,7 +121,7 @@ def judge(head: str, score: Float[Array, "b s *k"], train: TrainConfig, penalise
     if penalised:
         squares = losses.squared_differences(score[:, :2], score[:, 2:], train.penalty_sigma)
         r2, r1 = squares[:, 0].mean(), squares[:, 1].mean()
-        value += train.r1_gamma / 2 * r1 + train.r2_gamma / 2 * r2
+        value += easing / 2 * (gamma_of(head, train.r1_gamma, train) * r1 + gamma_of(head, train.r2_gamma, train) * r2)
         parts |= {f"critic/r1_{head}": r1, f"critic/r2_{head}": r2}
     return value, parts
 
@@ -133,7 +138,9 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
     image critic's at the augmented frames. With `train.r2_gamma`, the same on fakes (R2; R3GAN, Huang et al. 2024).
     """
     train = setting.config.train
-    gammas = [train.r1_gamma, train.r2_gamma]
+    easing = penalty_easing(state.step, train)
+    gammas = [jnp.stack([easing * gamma_of(head, gamma, train) for head in ("motion", "image")])
+              for gamma in (train.r1_gamma, train.r2_gamma)]
     fakes = draw_fakes(setting, batch, key) if train.r2_gamma else None
     names = ["augment", "augment/fake"] if train.r2_gamma else ["augment"]
     draw = lambda name: augment.draw(rng.stream(key, name), train.batch_size, setting.config.model.resolution)
@@ -148,7 +155,7 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
 
         def loss(params):
             squares = [penalty_squares(setting, params, *side, of_side) for side, of_side in zip(sides, draws)]
-            weighted = [of_heads.sum() * (gamma / 2 * train.r1_every) for gamma, of_heads in zip(gammas, squares)]
+            weighted = [(of_heads * gamma).sum() / 2 * train.r1_every for gamma, of_heads in zip(gammas, squares)]
             return sum(weighted[1:], weighted[0]), squares[0]
 
         return jax.grad(loss, has_aux=True)(state.critic)
@@ -296,6 +303,19 @@ def stack(*labels: Float[Array, "b classes"] | None) -> Float[Array, "b s classe
 def follow(average, value, decay):
     """One step of an exponential moving average: decay · average + (1 - decay) · value."""
     return jax.tree.map(lambda a, v: v + decay * (a - v), average, value)
+
+
+def gamma_of(head: str, gamma: float, train: TrainConfig) -> float:
+    """γ of a critic's penalty."""
+    return gamma * train.motion_gamma if head == "motion" else gamma
+
+
+def penalty_easing(step: Int[Array, ""], train: TrainConfig) -> Float[Array, ""]:
+    """The factor of γ, geometric from 1 at the start to `train.gamma_end` at `train.gamma_by_kimg` (R3GAN anneals γ)."""
+    if train.gamma_end == 1:
+        return jnp.ones(())
+    seen = step.astype(jnp.float32) * (train.batch_size / 1000)
+    return train.gamma_end ** jnp.clip(seen / max(train.gamma_by_kimg, 1e-6), 0, 1)
 
 
 def update_critic(setting: Setting, state: GanState, gradients) -> GanState:
