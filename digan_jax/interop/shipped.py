@@ -9,13 +9,16 @@ from etils import epath
 from digan_jax.errors import InputError
 
 PREFIX = "digan://"
-FOLDER = "shipped"
 
 
 def names() -> list[str]:
     """Names of the models, without the prefix."""
-    folder = resources.files("digan_jax.interop") / FOLDER
+    folder = _folder()
     return sorted(place.name for place in folder.iterdir() if place.is_dir()) if folder.is_dir() else []
+
+
+def _folder() -> epath.Path:
+    return epath.Path(str(resources.files("digan_jax.interop"))) / "shipped"
 
 
 def located(path: epath.PathLike) -> epath.PathLike:
@@ -29,4 +32,4 @@ def located(path: epath.PathLike) -> epath.PathLike:
     name = str(path).removeprefix(PREFIX)
     if name not in names():
         raise InputError(f"{path}: no such model comes with the package; choose one of {[PREFIX + n for n in names()]}.")
-    return epath.Path(str(resources.files("digan_jax.interop") / FOLDER / name))
+    return _folder() / name

@@ -1,9 +1,9 @@
 """Directions in which the clips of a model change most, found without labels, and edits along them.
 
-The principal components of w alone (GANSpace, Härkönen et al. 2020) say little here: after two mapping layers w spreads
-almost evenly over its dimensions, and so does the motion noise. So the directions are those whose change moves the frames
-most, for one standard deviation: the active subspace of the generator (Constantine et al. 2014), the eigenvectors of
-E[JᵀJ], J being the derivative of the frames of a clip by its vectors.
+The principal components of w alone (GANSpace, Härkönen et al. 2020) say little here: after two mapping layers w
+spreads almost evenly over its dimensions, and so does the motion noise. So the directions are those whose change
+moves the frames most, for one standard deviation: the active subspace of the generator (Constantine et al. 2014), the
+eigenvectors of E[JᵀJ], J being the derivative of the frames of a clip by its vectors.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 
 from digan_jax.errors import InputError
 
+MODELS = "a run, an export, digan://quickstart, hf://user/name, or the authors' network-snapshot.pkl"
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser without abbreviated flags, which would match --config.x. Errors raise `InputError`."""

@@ -18,12 +18,12 @@ def add(verbs) -> None:
         description="Find the directions of content and motion in which a model's clips change most. No labels needed.",
         epilog=EPILOG,
     )
-    p.add_argument("--run", required=True, help="a run, an export, hf://user/name, or the authors' network-snapshot.pkl")
-    p.add_argument("--out", required=True, metavar="FILE", help=".npz to write; the contact sheet is the .png beside it")
+    p.add_argument("--run", required=True, help=arguments.MODELS)
+    p.add_argument("--out", required=True, metavar="FILE", help=".npz; a contact sheet, .png, is written beside it")
     arguments.add_step(p)
     p.add_argument("--count", type=int, help="directions of each kind (default 8)")
-    p.add_argument("--samples", type=int, help="ids whose vectors are looked at; a quarter is drawn (default 4096)")
-    p.add_argument("--label", type=arguments.label, help="class name or index of all of them (default: random by id)")
+    p.add_argument("--samples", type=int, help="ids that are looked at; a quarter is drawn (default 4096)")
+    p.add_argument("--label", type=arguments.label, help="class name or index of them all (default: random by id)")
     p.add_argument("--seed", type=int, help="root of the noise (default 0)")
     p.add_argument("--id", type=int, help="clip on the contact sheet (default 0)")
     p.add_argument("--reach", type=float, metavar="AMOUNT", help="largest edit on the sheet, in deviations (default 4)")

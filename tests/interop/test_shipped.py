@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from etils import epath
 
 import digan_jax as digan
 from digan_jax import cli
@@ -17,8 +18,8 @@ MOST = 4_000_000  # bytes of a shipped model: the wheel stays small
 @pytest.fixture
 def package(tiny_config, tiny_params, tmp_path, monkeypatch):
     """A package whose one model is the tiny one, under the name "tiny"."""
-    monkeypatch.setattr(shipped.resources, "files", lambda _: tmp_path)
-    model_folder.write(tmp_path / shipped.FOLDER / "tiny", Weights(tiny_config, tiny_params), samples=0, half=True)
+    monkeypatch.setattr(shipped, "_folder", lambda: epath.Path(tmp_path / "shipped"))
+    model_folder.write(tmp_path / "shipped" / "tiny", Weights(tiny_config, tiny_params), samples=0, half=True)
 
 
 def test_a_name_opens_its_model_everywhere(package, tmp_path):

@@ -51,23 +51,25 @@ def test_the_first_direction_changes_clips_more_than_random_ones(model, found, k
     change = lambda d: np.square(model.generate(d.edited(lat, [(f"{kind}0", 0.1)]), times) - still).mean()
     rng, others = np.random.default_rng(0), []
     for _ in range(4):
-        unit = rng.normal(size=(2, 16)).astype(np.float32)
-        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        units = rng.normal(size=(2, *found.content.shape)).astype(np.float32)
+        units /= np.linalg.norm(units, axis=2, keepdims=True)
         deviation = np.full_like(found.deviation, found.deviation.mean())
-        others.append(change(dataclasses.replace(found, content=unit[:1], motion=unit[1:], deviation=deviation)))
+        others.append(change(dataclasses.replace(found, content=units[0], motion=units[1], deviation=deviation)))
     assert change(found) > 1.5 * np.mean(others)
 
 
 def test_directions_are_those_of_the_second_moments():
     """With moments that are known: directions are the axes, by strength, and deviations those of w."""
-    w = np.random.default_rng(0).normal(size=(4000, 3)) * [1, 2, 0.5]
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    rows, _ = np.linalg.qr(rows - rows.mean(0))  # uncorrelated, of mean 0
+    w = np.sqrt(39) * rows * [1, 2, 0.5] + [3, 0, 0]
     made = directions.strongest(directions.Moments(np.diag([9.0, 1, 1]), np.diag([1.0, 2, 5])), w, 2)
-    # 9·1² > 1·2² > 1·0.5²; a thousandth of noise in the sample covariance of 4000 rows
-    np.testing.assert_allclose(np.abs(made.content), [[1, 0, 0], [0, 1, 0]], atol=0.05)
-    np.testing.assert_allclose(made.deviation, [1, 2], rtol=0.05)
+    np.testing.assert_allclose(made.content, [[1, 0, 0], [0, 1, 0]], atol=1e-6)  # 9·1² > 1·2² > 1·0.5²
+    np.testing.assert_allclose(made.deviation, [1, 2], rtol=1e-6)
+    np.testing.assert_allclose(made.content_share, np.array([9, 4]) / 13.25, rtol=1e-6)
     np.testing.assert_allclose(made.motion, [[0, 0, 1], [0, 1, 0]], atol=1e-6)
     np.testing.assert_allclose(made.motion_share, [5 / 8, 2 / 8], rtol=1e-6)
-    np.testing.assert_allclose(made.mean, w.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(made.mean, [3, 0, 0], atol=1e-6)
 
 
 def test_gradients_have_the_moment_of_the_jacobian(tiny_model):
