@@ -9,10 +9,38 @@ import sys
 
 from digan_jax.errors import InputError, PeerLost, TrainingDiverged, system_error_message
 from digan_jax.host import caches, signals
-from digan_jax.verbs import benchmark, config, evaluate, export, import_, prepare, render, study, train, upscale
+from digan_jax.verbs import (
+    benchmark,
+    config,
+    directions,
+    doctor,
+    evaluate,
+    export,
+    import_,
+    prepare,
+    render,
+    study,
+    train,
+    upscale,
+)
 from digan_jax.verbs.arguments import Parser, glue_values
 
-VERBS = (prepare, train, render, upscale, evaluate, study, export, import_, config, benchmark)
+WELCOME = """\
+digan: videos as functions of (x, y, t).
+
+Draw clips; a small model comes with the package:
+  digan render --run digan://quickstart --ids 0-15 --grid 4x4 --scale 4 --out clips.mp4
+
+Train on your own clips:
+  digan prepare my_videos/ --name mine --size 64 --frames 16
+  digan train --config mine --workdir runs/mine
+
+Look inside a model, and change what it draws:
+  digan directions --run digan://quickstart --out dirs.npz
+  digan render --run digan://quickstart --edit 0:+3,m0:-2 --directions dirs.npz --out edited.mp4
+
+All commands: digan --help. If something does not work: digan doctor."""
+VERBS = (prepare, train, render, directions, upscale, evaluate, study, export, import_, config, benchmark, doctor)
 NAMES = [verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS]
 
 
@@ -51,6 +79,9 @@ def _run(argv: list[str]) -> int:
 
 
 def _ended(argv: list[str]) -> int:
+    if not argv:
+        print(WELCOME)
+        return 0
     try:
         arguments, rest = make_parser().parse_known_args(glue_values(argv))
         if rest and "config" not in arguments:

@@ -47,7 +47,9 @@ def names(folder):
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["prepare"], ["train"], ["render"], ["evaluate"], ["study", "make"], ["export"], ["import"], ["config"]]
+    "words",
+    [[], ["prepare"], ["train"], ["render"], ["evaluate"], ["study", "make"], ["export"], ["import"], ["config"],
+     ["directions"], ["doctor"]],
 )
 def test_help_is_quick_and_imports_nothing_heavy(words):
     """No jax, numpy or av: they are what takes seconds. A process of its own, since this one has them all."""
@@ -77,6 +79,14 @@ def test_help_shows_the_options_of_its_verb(capsys, verb, own, foreign):
         cli.main([verb, "--help"])
     shown = capsys.readouterr().out
     assert end.value.code == 0 and own in shown and foreign not in shown
+
+
+def test_a_command_without_words_says_what_people_come_for(capsys):
+    assert cli.main([]) == 0
+    shown = capsys.readouterr().out
+    commands = re.findall(r"^  digan (\w+)", shown, re.MULTILINE)
+    assert {"render", "prepare", "train", "directions"} <= set(commands) <= set(cli.NAMES)
+    assert len(shown.splitlines()) <= 20
 
 
 # ---- render ----
@@ -219,7 +229,6 @@ def test_train_parses_and_names_the_folder(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "required"),
         (["draw"], "draw"),
         (["train", "--config", "configs/bouncing.py", "--profile", "-1"], "--profile -1"),
         (["render", "--out", "a.mp4"], "--run"),

@@ -87,6 +87,7 @@ def refused(shared, nobody, capsys, monkeypatch):
 COMMANDS = {
     "render": "render --run {root}/run --out %s/a.mp4",
     "render several": "render --run {root}/run --ids 0-3 --out %s/a.mp4",
+    "directions": "directions --run {root}/run --out %s/d.npz",
     "train": "train --config bouncing --workdir %s/run",
     "export": "export {root}/run --out %s/model",
     "export npz": "export {root}/run --format npz --out %s/model.npz",

@@ -157,6 +157,8 @@ def _history(weights: Weights) -> list[str]:
         lines.append(f"Data: {data['name']}{split}{clips}.")
     else:
         lines.append("Data: not recorded.")
+    if data.get("credit"):
+        lines.append(f"Credit: {data['credit']}")
     if "kimg" in training:
         more = f", batch {training['batch_size']}" if "batch_size" in training else ""
         more += f", R1 {training['r1_gamma']:g}" if more and weights.family == "digan" else ""

@@ -28,6 +28,7 @@ from digan_jax.shapes import Params, leaves, nested
 
 LIBRARY = "digan-jax"
 WEIGHTS, TRAINING, CONFIG, CARD = "model.safetensors", "training.safetensors", "config.json", "README.md"
+STORED = (np.float32, np.float16)
 MAX_WIDTH, MAX_LAYERS = 2**20, 64
 DEPTHS = ("mapping_layers", "blocks")  # fields that count layers
 STRIP_TIMES = np.linspace(0, 1, 8)
@@ -45,25 +46,27 @@ def is_one(path: epath.PathLike) -> bool:
 # ---- out ----
 
 
-def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) -> None:
+def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None, half: bool = False) -> None:
     """Writes the folder, atomically: an existing export is replaced when the new one is complete.
 
     Args:
       weights: `generator` and `critic`, if present, go to training.safetensors, for `digan train --init-from`.
       samples: number of clips in samples.png and samples.mp4; 0: none. Of a conditional model there are none.
       extra: function of the unfinished folder that adds files; may return entries for config.json.
+      half: store float16, half the size; read back, frames differ by about a thousandth. Samples are of these weights.
 
     Raises:
       InputError: `path` exists and is no export; nothing is written.
     """
     files.check_free(path, is_one)
+    weights = halved(weights) if half else weights
     samples *= not getattr(weights.config, "condition_planes", 0)  # a conditional model draws what it is given
     with files.folder_moved_in(path) as folder:
-        sha256 = {WEIGHTS: _save(folder / WEIGHTS, weights.params)}
+        sha256 = {WEIGHTS: _save(folder / WEIGHTS, weights.params, half)}
         as_trained = {"generator": weights.generator, "critic": weights.critic}
         as_trained = {name: tree for name, tree in as_trained.items() if tree is not None}
         if as_trained:
-            sha256[TRAINING] = _save(folder / TRAINING, as_trained)
+            sha256[TRAINING] = _save(folder / TRAINING, as_trained, half)
         if samples:
             _draw(folder, weights, samples)
         more = extra(folder) if extra else {}
@@ -84,9 +87,32 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None) 
         (folder / CONFIG).write_text(json.dumps(record, indent=2) + "\n")
 
 
-def _save(path: epath.Path, tree: Params) -> str:
+def halved(weights: Weights) -> Weights:
+    """Weights rounded to float16, as float32.
+
+    Raises:
+      InputError: a number is too large for float16.
+    """
+
+    def rounded(tree):
+        return tree and nested({name: _half(name, value).astype(np.float32) for name, value in leaves(tree).items()})
+
+    trees = {name: rounded(getattr(weights, name)) for name in ("params", "generator", "critic")}
+    return dataclasses.replace(weights, **trees)
+
+
+def _half(name: str, value) -> np.ndarray:
+    value = np.asarray(value)
+    if np.abs(value).max(initial=0) > np.finfo(np.float16).max:
+        raise InputError(f"array {name} holds numbers that are too large for float16; store float32.")
+    return value.astype(np.float16)
+
+
+def _save(path: epath.Path, tree: Params, half: bool) -> str:
     """Returns the SHA-256 of the file."""
     tensors = {name: np.ascontiguousarray(value) for name, value in leaves(tree).items()}
+    if half:
+        tensors = {name: _half(name, value) for name, value in tensors.items()}
     content = save(tensors, {"format": "np", "library": LIBRARY})
     path.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
@@ -150,8 +176,8 @@ def _check_plausible(config: FamilyConfig) -> None:
 
 
 def _load(path: epath.Path, shapes_of: Callable, sha256: str | None, words: int = 1) -> Params:
-    """Nested float32 arrays from a safetensors file, checked one by one, and the whole file against its SHA-256 where
-    that is known.
+    """Nested float32 arrays from a safetensors file of float32 or float16, checked one by one, and the whole file against
+    its SHA-256 where that is known.
 
     Args:
       shapes_of: the first `words` words of the names in the file, as a frozenset -> tree of names and shapes.
@@ -176,11 +202,11 @@ def _load(path: epath.Path, shapes_of: Callable, sha256: str | None, words: int 
         raise InputError(f"{path}: {error}; get it again.") from None
     for name, like in leaves(shapes).items():
         value = flat.get(name)
-        if value is None or value.shape != like.shape or value.dtype != np.float32:
+        if value is None or value.shape != like.shape or value.dtype not in STORED:
             found = "is missing" if value is None else f"has shape {value.shape} and type {value.dtype}"
             raise InputError(f"{path}: array {name} {found}; config.json says {like.shape} and float32.")
     _check_sha256(path, sha256)
-    return nested({name: flat[name] for name in leaves(shapes)})
+    return nested({name: np.asarray(flat[name], np.float32) for name in leaves(shapes)})
 
 
 def _check_sha256(path: epath.Path, sha256: str | None) -> None:

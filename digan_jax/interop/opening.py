@@ -1,5 +1,5 @@
-"""`digan.load`: opens a model from a run, an exported folder, a .npz state dict, the authors' network-snapshot-*.pkl or
-the Hugging Face hub ("hf://user/name" or "hf://user/name@revision").
+"""`digan.load`: opens a model from a run, an exported folder, a .npz state dict, the authors' network-snapshot-*.pkl,
+the Hugging Face hub ("hf://user/name" or "hf://user/name@revision") or the package itself ("digan://quickstart").
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from digan_jax.runs.reading import is_run
 from digan_jax.runs.weights import Weights, facts_of, scores_of
 
 HUB = "hf://"
-
+ELSEWHERE = (HUB, "digan://")  # models that no folder of the user holds
 
 _PLACES = "give a run (the --workdir of `digan train`), a folder of `digan export`, or a network-snapshot-*.pkl"
 
@@ -34,14 +34,14 @@ def read(path: epath.PathLike, training: bool = False, step: int | str | None = 
     Raises:
       InputError: nothing at `path`, no weights in it, damaged files, or weights of another method.
     """
-    from digan_jax.interop import model_folder, npz, snapshot
+    from digan_jax.interop import model_folder, npz, shipped, snapshot
 
     if str(path).startswith(HUB):
         from digan_jax.interop import hub
 
         repo, _, revision = str(path).removeprefix(HUB).partition("@")
         path = hub.download(repo, revision or None, training)
-    path = reading.home(path)
+    path = reading.home(shipped.located(path))
     if not path.exists():
         raise InputError(f"{path}: no such run or file; {_PLACES}.")
     if path.is_dir() and model_folder.is_one(path):
@@ -111,8 +111,8 @@ def load(path: epath.PathLike, step: int | str | None = None) -> Sampler:
     """A model, ready to draw clips.
 
     Args:
-      path: a run (the --workdir of `digan train`), a folder or .npz of `digan export`, "hf://user/name" on the hub, or
-        the authors' network-snapshot-*.pkl, which is read without executing it.
+      path: a run (the --workdir of `digan train`), a folder or .npz of `digan export`, "hf://user/name" on the hub,
+        "digan://quickstart" in the package, or the authors' network-snapshot-*.pkl, which is read without executing it.
       step: checkpoint of a run; "best": the one with the lowest FVD measured in training; None: the newest.
 
     Raises:

@@ -20,7 +20,7 @@ from digan_jax.host.files import expanded, in_bucket
 from digan_jax.host.still_pictures import IMAGE_SUFFIXES
 from digan_jax.host.video_reading import VIDEO_SUFFIXES
 from digan_jax.interop import model_folder, opening
-from digan_jax.interop.opening import HUB
+from digan_jax.interop.opening import ELSEWHERE
 from digan_jax.rendering.samplers import of_weights
 from digan_jax.runs import reading
 
@@ -85,7 +85,7 @@ def open_fake(
     Raises:
       InputError: none of these, unusable clips, or no such checkpoint.
     """
-    if path.startswith(HUB):
+    if path.startswith(ELSEWHERE):
         kind = "model"
     if kind == "any":
         kind = "folder" if _holds_media(expanded(path)) else "model"

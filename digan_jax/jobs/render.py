@@ -12,11 +12,12 @@ from jaxtyping import Float
 from digan_jax.host import files, video_files
 from digan_jax.host.progress import Progress
 from digan_jax.interop import opening
-from digan_jax.jobs import render_film, render_outputs
+from digan_jax.jobs import edits, render_film, render_outputs
 from digan_jax.jobs.render_outputs import Output
 from digan_jax.jobs.render_request import RenderRequest
 from digan_jax.rendering import latents, render_files, tiles
 from digan_jax.rendering.contact_sheets import check_room
+from digan_jax.rendering.directions import Directions
 from digan_jax.rendering.sampler import Sampler
 from digan_jax.rendering.walks import check_layers, mix
 
@@ -46,6 +47,7 @@ class Render:
       times: of the frames, in clips.
       grids: one grid for all frames, or one per frame.
       sheet: (columns, rows) of a single file with all clips; None: a file per clip.
+      directions: of the file that the request names; None: none is named.
       files: of all processes.
       own: files that this process has to make.
       finished: files of this process that already exist and are complete.
@@ -57,6 +59,7 @@ class Render:
     times: Float[np.ndarray, "t"]
     grids: render_film.Grids
     sheet: tuple[int, int] | None
+    directions: Directions | None
     files: list[Output]
     own: list[Output]
     finished: list[Output]
@@ -75,12 +78,13 @@ class Render:
             check_room(len(clips["ids"]), *sheet)
         if request.layers:
             check_layers(request.layers, model.sampler.layers(model.config))
+        directions = edits.opened(request.directions, request.edit, model)
         grids = render_film.grids(request, model.config, len(times))
         outputs = render_outputs.outputs(request, clips, sheet, times)
         share = outputs[request.process_id :: request.process_count]
         finished = [file for file in share if request.resume and render_outputs.is_whole(file)]
         own = [file for file in share if file not in finished]
-        return cls(request, model, clips, times, grids, sheet, outputs, own, finished)
+        return cls(request, model, clips, times, grids, sheet, directions, outputs, own, finished)
 
     def run(self, progress: Progress = Progress()) -> list[epath.Path]:
         """See the function `run`."""
@@ -127,6 +131,10 @@ class Render:
         return f"{n} {'clip' if n == 1 else 'clips'} of {len(self.times)} frames, {width}x{height} pixels each"
 
     def _latents(self, model: Sampler):
+        lat, edit = self._unedited(model), self.request.edit
+        return edits.edited(model, self.directions, lat, edit) if edit else lat
+
+    def _unedited(self, model: Sampler):
         r = self.request
         rows = [row for file in self.own for row in file.rows]
         chosen = {name: values and [values[row] for row in rows] for name, values in self.clips.items()}

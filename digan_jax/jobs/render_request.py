@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from typing import Literal
 
 from digan_jax.errors import InputError
@@ -39,6 +40,8 @@ class RenderRequest(Request):
     seconds: float = 2.0  # of the walk, from one id to the next
     mix: tuple[int, ...] | None = None  # style mixing of two ids: the first with some layers of the second
     layers: tuple[int, ...] | None = None  # layers that `mix` takes from the second id, from 0
+    edit: tuple[tuple[str, float], ...] | None = None  # (direction, standard deviations): "3" of content, "m1" of motion
+    directions: str | None = None  # file of `digan directions`; None: those of the model, found anew
     cross: bool = False  # every id with every motion id or label in one file, a row per id
     sheet: tuple[int, int] | None = None  # (columns, rows) of clips in one file; None: a file per clip
 
@@ -69,6 +72,7 @@ class RenderRequest(Request):
         check_quality(self.out, self.quality)
         check_rate(check_suffix(self.out), self.fps)
         self._check_film()
+        self._check_edit()
         self._check_times()
         self._check_picture()
         if self.label != "all":
@@ -102,7 +106,7 @@ class RenderRequest(Request):
         return (len(self.walk) - 1) * self.walk_steps + 1
 
     def _check_numbers(self) -> None:
-        for name in ("ids", "motion_ids", "label", "walk", "mix", "layers", "times", "path"):
+        for name in ("ids", "motion_ids", "label", "walk", "mix", "layers", "times", "path", "edit"):
             if getattr(self, name) == ():
                 raise InputError(f"{name}=(): needs one or more.")
         for name in ("ids", "motion_ids", "walk", "mix"):
@@ -146,6 +150,18 @@ class RenderRequest(Request):
             raise InputError(f"`walk`: {len(self.walk)} id given; a walk needs two or more, such as 3,9,4.")
         if self.walk and self.walk_of == "both" and self.motion_ids:
             raise InputError("`motion_ids`: the motion walks too; give `walk_of` content to keep one motion.")
+
+    def _check_edit(self) -> None:
+        if self.directions is not None and not self.edit:
+            raise InputError("`directions`: is for `edit`, such as 3:+2; give both, or leave it out.")
+        names = [name for name, _ in self.edit or ()]
+        for name, amount in self.edit or ():
+            if not re.fullmatch(r"m?\d+", name) or not math.isfinite(amount):
+                raise InputError(f"edit={name}:{amount}: write content direction 3 by 2 as 3:+2, motion direction 1 as m1:-1.")
+        if len(set(names)) < len(names):
+            raise InputError(f"edit={names}: names a direction twice; add up the amounts.")
+        if self.walk and self.walk_in == "z" and any(not name.startswith("m") for name in names):
+            raise InputError("`edit`: content of a walk in z cannot be edited; leave `walk_in` out.")
 
     def _check_times(self) -> None:
         if not all(map(math.isfinite, (*self.span, *(self.times or ())))):

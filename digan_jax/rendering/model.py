@@ -14,7 +14,8 @@ from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.models.digan import networks
 from digan_jax.models.digan.architecture import n_layers
-from digan_jax.rendering import contexts, estimate, generate, latents, tiles, walks
+from digan_jax.rendering import contexts, directions, estimate, generate, latents, tiles, walks
+from digan_jax.rendering.directions import Directions
 from digan_jax.rendering.sampler import Grid, OneGrid, Sampler
 from digan_jax.rendering.walks import Walk
 from digan_jax.shapes import Condition, Latents, Params
@@ -77,6 +78,32 @@ class Model(Sampler):
         """
         z, motion, classes = self._noise(ids, motion_ids, truncation, label, seed)
         return walks.plan_walk(self.params, self.nets, z, motion, classes, truncation, steps, of, space)
+
+    def directions(self, count: int = 8, samples: int = directions.SAMPLES, label=None, seed: int = 0) -> Directions:
+        """The directions of w and of the motion vector in which clips differ most; a few seconds for a small model.
+
+        Args:
+          count: of directions of each kind; the first ones do not depend on it.
+          samples: ids whose w are looked at; a quarter of them are drawn.
+          label: class of all of them; None: random by id.
+          seed: root of the noise.
+
+        Raises:
+          InputError: an impossible count or too few samples; a model that follows a condition; as `latents`.
+        """
+        c, most = self.config, min(self.config.w_dim, self.config.motion_dim)
+        if not 1 <= count <= most:
+            raise InputError(f"count={count}: this model has 1 to {most} directions of each kind.")
+        least = 4 * directions.TOGETHER
+        if samples < least:
+            raise InputError(f"samples={samples}: directions are statistics; give {least} or more.")
+        if c.condition_planes:
+            raise InputError("directions: of models that follow a condition there are none yet.")
+        lat = self.latents(np.arange(samples), label=label, seed=seed)
+        clips = samples // 4 // directions.TOGETHER * directions.TOGETHER
+        drawn, grid = Latents(*(x[:clips] for x in lat)), tiles.grid(directions.SIDE, directions.SIDE).resolve(c)
+        moments = directions.measure(self.nets, self.params, drawn, grid, seed)
+        return directions.strongest(moments, lat.content[:, 0], count)
 
     def _noise(self, ids, motion_ids, truncation, label, seed):
         ids = latents.check_ids(ids)

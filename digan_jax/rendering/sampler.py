@@ -60,6 +60,14 @@ class Sampler:
         """
         raise InputError("`walk`: this model family has no latent walks; leave it out.")
 
+    def directions(self, *args, **options):
+        """Directions of the latents in which clips change most, for edits.
+
+        Raises:
+          InputError: this family has none.
+        """
+        raise InputError("directions: this model family has none.")
+
     def generate(
         self, lat, times, grid: Grid = None, condition: Condition | None = None
     ) -> Float[np.ndarray, "b t h w c"]:

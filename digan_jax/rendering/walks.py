@@ -47,6 +47,18 @@ class Walk:
         z, label = points["z"], points.get("label")
         return latents.from_noise(self.params, z, points["motion"], label, self.truncation, self.nets)
 
+    def moved(self, content: Float[np.ndarray, "w"], motion: Float[np.ndarray, "m"]) -> Walk:
+        """The walk with all its vectors moved by the same.
+
+        Raises:
+          InputError: content of a walk in z.
+        """
+        if "w" not in self.stations and np.any(content):
+            raise InputError("a walk in z cannot be edited; walk in w.")
+        by = {"w": content, "motion": motion}
+        stations = {name: points + by[name] if name in by else points for name, points in self.stations.items()}
+        return dataclasses.replace(self, stations=stations)
+
     def _at(self, name: str, frames: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n _"]:
         points = self.stations[name]
         leg = np.minimum(frames // self.steps, len(points) - 2)

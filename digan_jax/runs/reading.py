@@ -65,7 +65,7 @@ def read_config(run: epath.PathLike) -> RunConfig:
 
 def is_run(path: epath.PathLike) -> bool:
     """Whether `path` is the folder of a run, with checkpoints, and not a single model."""
-    if str(path).startswith("hf://"):  # the hub holds models only; etils would contact it
+    if str(path).startswith(("hf://", "digan://")):  # hub and package hold models only; etils would contact the hub
         return False
     return (home(path) / "checkpoints").is_dir()
 

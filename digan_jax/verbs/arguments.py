@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 
 from digan_jax.errors import InputError
 
+MODELS = "a run, an export, digan://quickstart, hf://user/name, or the authors' network-snapshot.pkl"
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser without abbreviated flags, which would match --config.x. Errors raise `InputError`."""
@@ -100,6 +102,17 @@ def region(text: str) -> tuple[float, float, float, float]:
     return tuple(corners)
 
 
+def edits(text: str) -> list[tuple[str, float]]:
+    """"3:+2,m1:-1" to [("3", 2.0), ("m1", -1.0)]."""
+    found = [re.fullmatch(r"(m?\d+):([+-]?[\d.]+(?:e[+-]?\d+)?)", part.strip()) for part in text.split(",")]
+    try:
+        return [(one[1], float(one[2])) for one in found]
+    except (TypeError, ValueError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} does not parse; write 3:+2 for content direction 3 by two standard deviations, m1:-1 for motion"
+        ) from None
+
+
 def labels(text: str) -> str | list[int | str]:
     """"all", or class indices or names separated by commas."""
     if text == "all":
@@ -108,6 +121,11 @@ def labels(text: str) -> str | list[int | str]:
         return whole_numbers(text)
     except argparse.ArgumentTypeError:
         return [int(part) if part.strip().isdecimal() else part.strip() for part in text.split(",")]
+
+
+def label(text: str) -> int | str:
+    """One class, by index or name."""
+    return int(text) if text.isdecimal() else text
 
 
 def add_step(parser: argparse.ArgumentParser) -> None:

@@ -25,6 +25,8 @@ def add(verbs) -> None:
     arguments.add_step(p)
     p.add_argument("--training", action="store_true", help="also write generator and critics, for --init-from")
     p.add_argument("--samples", type=int, default=4, metavar="N", help="number of sample clips; 0: none (default 4)")
+    p.add_argument("--half", action="store_true", help="store float16: half the size; frames differ by about 0.001")
+    p.add_argument("--credit", metavar="TEXT", help="of the data, for the model card: source and licence")
     p.add_argument("--push", metavar="USER/NAME", help="upload the folder to the Hugging Face hub (extra [hub])")
     p.set_defaults(run_verb=run)
 
@@ -34,6 +36,8 @@ def run(a) -> None:
         raise InputError(f"--samples {a.samples}: give a number of clips, or 0 for none.")
     if a.format == "npz" and a.push:
         raise InputError("--push: uploads a folder; choose another --format.")
+    if a.format != "safetensors" and a.half:
+        raise InputError("--half: is for the format safetensors.")
     if a.push:
         from digan_jax.interop import hub
 
@@ -53,11 +57,13 @@ def run(a) -> None:
         raise InputError(f"--format {a.format}: there is none of the family {found.family!r}; use safetensors.")
     if a.training and found.generator is None:
         raise InputError(f"--training: {a.run} holds only the EMA generator; leave the flag out.")
+    if a.credit:
+        found.facts.setdefault("data", {})["credit"] = a.credit
     if a.format == "npz":
         npz.write(a.out, found)
     else:
         extra = programs and (lambda folder: programs.write(folder, found))
-        model_folder.write(a.out, found, a.samples, extra)
+        model_folder.write(a.out, found, a.samples, extra, a.half)
     print(f"{a.out}: written. To see it: digan render --run {a.out} --out clips.mp4")
     if a.push:
         print(hub.push_to_hub(a.out, a.push))

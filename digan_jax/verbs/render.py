@@ -25,7 +25,7 @@ def add(verbs) -> None:
         description="Render clips to .mp4, .webm, .gif, .png (a strip of frames) or .npz, by the suffix of --out.",
         epilog=EPILOG,
     )
-    p.add_argument("--run", help="a run, an export, hf://user/name, or the authors' network-snapshot.pkl")
+    p.add_argument("--run", help=arguments.MODELS)
     p.add_argument("--out", metavar="FILE", help="file to write, or common stem of several")
     arguments.add_step(p)
     _add_clips(p.add_argument_group("clips"))
@@ -54,6 +54,9 @@ def _add_clips(p) -> None:
     p.add_argument("--seconds", type=float, help=f"of --walk, from one id to the next (default {r.seconds:g})")
     p.add_argument("--mix", type=ids, metavar="A,B", help="style mixing: id A with --layers of id B")
     p.add_argument("--layers", type=ids, help="layers that --mix takes from B, such as 0-4 (0 is the coarsest)")
+    p.add_argument("--edit", type=arguments.edits, metavar="N:AMOUNT",
+                   help="3:+2 moves along content direction 3, m1:-1 along motion direction 1, by deviations")  # fmt: skip
+    p.add_argument("--directions", metavar="FILE", help="of `digan directions`, for --edit (default: found anew)")
     p.add_argument("--cross", action="store_true",
                    help="one file with every id and every motion id or label, a row per id")  # fmt: skip
     p.add_argument(

@@ -36,7 +36,6 @@ class FourierFeatures(nn.Module):
     config: ModelConfig
     resolution: int  # of the level
 
-    @nn.compact
     def __call__(
         self,
         w: Float[Array, "b w"],
@@ -45,6 +44,13 @@ class FourierFeatures(nn.Module):
         level: grids.Level,
         places: Float[Array, "b t k 2"] | None,
     ) -> kernels.Features:
+        return kernels.fourier(*self.waves(w, motion, times, places), level)
+
+    @nn.compact
+    def waves(
+        self, w: Float[Array, "b w"], motion: Motion, times: Float[Array, "b t"], places: Float[Array, "b t k 2"] | None
+    ) -> tuple[Float[Array, "f 2"] | Float[Array, "b f 2"], Float[Array, "b t f"]]:
+        """Frequencies, in radians per half frame, and phases, in radians."""
         n = self.config.n_frequencies
         if self.config.basis == "content":
             content = Dense(3 * n, name="frequency")(w)
@@ -53,7 +59,7 @@ class FourierFeatures(nn.Module):
         else:
             frequency, still = SharedBasis(self.config, self.resolution, name="basis")(w)
         phase = kernels.each_frame(lambda times: still + MOTIONS[self.config.motion](w, motion, times, n), times)
-        return kernels.fourier(frequency, phase if places is None else phase + moved(frequency, places), level)
+        return frequency, phase if places is None else phase + moved(frequency, places)
 
 
 def moved(frequency: Float[Array, "*clips f 2"], places: Float[Array, "b t k 2"]) -> Float[Array, "b t f"]:
