@@ -41,6 +41,10 @@ def get_config() -> ConfigDict:
     m.condition_planes = 0  # planes of a condition that the generator is given, as many as the task shows; 0: none
     m.condition_width = 32  # channels of its features at each of four scales
     m.condition_skip = False  # adds the colours that are shown, bilinear between pixels, to the picture
+    m.condition_depth = 2  # 3x3 convolutions of its encoder at each scale
+    m.condition_reach = 1  # maps before and after each that are encoded with it
+    m.condition_warp = False  # moves shown colours along a predicted flow to the times of frames, instead of mixing them
+    m.condition_alone = False  # no noise: content and motion vectors are 0, and the condition decides everything
 
     c.data = d = ConfigDict()
     d.source = "tfds"  # "tfds": a prepared dataset; "folder": prepares `path` on first use; "bouncing": synthetic;
@@ -91,12 +95,15 @@ def get_config() -> ConfigDict:
     t.w_avg_decay = 0.995  # per step
 
     c.task = a = ConfigDict()  # what the generator is given, and losses against the clip that it is taken from
-    a.name = "none"  # or "upscale", "complete", "predict", "translate" (docs/tasks.md)
+    a.name = "none"  # or "upscale", "interpolate", "complete", "denoise", "predict", "translate" (docs/tasks.md)
     a.factor = 4  # of "upscale": pixels of a frame for one that is shown, along each axis
-    a.every = 1  # of "upscale": every n-th frame is shown; a divisor of data.frames - 1
+    a.factors = ()  # of "upscale": one of these for each clip, and frames are enlarged again (Lanczos); (): factor alone
+    a.every = 1  # of "upscale", "interpolate": every n-th frame is shown; a divisor of data.frames - 1
     a.shown = 4  # of "predict": number of first frames that are shown
     a.hole = 0.5  # of "complete": largest side of the hidden rectangle, in frames
     a.missing = 0.25  # of "complete": probability that a frame is hidden
+    a.fill = False  # of "complete": hidden pixels get a first guess from visible ones, in time and else in space
+    a.noise = 50.0  # of "denoise": largest deviation of the noise, in grey levels of 255; uniform from 0
     a.adversarial = 1.0  # weight of the critics' losses; 0: the critics are not trained
     a.l1 = 10.0  # weight of the mean absolute difference from the clip's frames, in [-1, 1] (Isola et al. 2017 use 100)
 

@@ -24,6 +24,14 @@ _HOMES = {
     "RenderRequest": "digan_jax.jobs.render_request",
     "upscale": "digan_jax.jobs.upscale:run",
     "UpscaleRequest": "digan_jax.jobs.upscale",
+    "interpolate": "digan_jax.jobs.interpolate:run",
+    "InterpolateRequest": "digan_jax.jobs.interpolate",
+    "complete": "digan_jax.jobs.complete:run",
+    "CompleteRequest": "digan_jax.jobs.complete",
+    "denoise": "digan_jax.jobs.denoise:run",
+    "DenoiseRequest": "digan_jax.jobs.denoise",
+    "predict": "digan_jax.jobs.predict:run",
+    "PredictRequest": "digan_jax.jobs.predict",
     "InputError": "digan_jax.errors",
 }
 _ROOMS = ("config", "evaluation", "interop")

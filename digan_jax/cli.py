@@ -9,10 +9,14 @@ import sys
 
 from digan_jax.errors import InputError, PeerLost, TrainingDiverged, system_error_message
 from digan_jax.host import caches, signals
-from digan_jax.verbs import benchmark, config, evaluate, export, import_, prepare, render, study, train, upscale
+from digan_jax.verbs import (
+    benchmark, complete, config, denoise, evaluate, export, import_, interpolate, predict, prepare, render, study, train,
+    upscale,
+)  # fmt: skip
 from digan_jax.verbs.arguments import Parser, glue_values
 
-VERBS = (prepare, train, render, upscale, evaluate, study, export, import_, config, benchmark)
+RESTORING = (upscale, interpolate, complete, denoise, predict)
+VERBS = (prepare, train, render, *RESTORING, evaluate, study, export, import_, config, benchmark)
 NAMES = [verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS]
 
 

@@ -6,7 +6,7 @@ import dataclasses
 
 from digan_jax.config.checks import require
 
-TASKS = ("none", "upscale", "complete", "predict", "translate")
+TASKS = ("none", "upscale", "interpolate", "complete", "denoise", "predict", "translate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,10 +15,13 @@ class TaskConfig:
 
     name: str
     factor: int
+    factors: tuple[int, ...]
     every: int
     shown: int
     hole: float
     missing: float
+    fill: bool
+    noise: float
     adversarial: float
     l1: float
 
@@ -26,6 +29,8 @@ class TaskConfig:
         require(self.name in TASKS, f"unknown task.name {self.name!r}; choose one of {list(TASKS)}.")
         for name in ("factor", "every", "shown"):
             require(getattr(self, name) >= 1, f"task.{name}={getattr(self, name)}: must be 1 or more.")
+        require(min(self.factors, default=1) >= 1, f"task.factors={self.factors}: each must be 1 or more.")
+        require(self.noise > 0, f"task.noise={self.noise}: must be more than 0.")
         for name in ("adversarial", "l1"):
             require(getattr(self, name) >= 0, f"task.{name}={getattr(self, name)}: must be 0 (off) or more.")
         for name in ("hole", "missing"):
@@ -51,7 +56,12 @@ def check_task(config) -> None:
     require(config.train.horizon == 0, "train.horizon: a task compares frames at the clip's own times; set it to 0.")
     side, last = config.model.resolution, data.frames - 1
     if task.name == "upscale":
-        require(side % task.factor == 0, f"task.factor={task.factor}: must divide model.resolution={side}.")
+        wrong = [factor for factor in task.factors or (task.factor,) if side % factor]
+        name = f"task.factors={task.factors}" if task.factors else f"task.factor={task.factor}"
+        require(not wrong, f"{name}: must divide model.resolution={side}.")
+    if task.name in ("upscale", "interpolate"):
         require(last % task.every == 0, f"task.every={task.every}: must divide data.frames - 1 = {last}.")
+    if task.name == "interpolate":
+        require(task.every > 1, "task.every=1: leaves no frame to interpolate; set it to 2 or more.")
     if task.name == "predict":
         require(task.shown <= last, f"task.shown={task.shown}: leaves none of data.frames={data.frames} to predict.")

@@ -12,7 +12,6 @@ from jaxtyping import Float
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.models.condition.encoder import Context, with_visibility
-from digan_jax.models.condition.times import at_times
 from digan_jax.models.digan.networks import Nets
 from digan_jax.shapes import Array, Condition, Params
 
@@ -66,5 +65,6 @@ def at_frames(context: Context | None, times: Float[Array, "b t"]) -> Context | 
         return None
     b, t = times.shape
     by_frame = lambda x: np.swapaxes(np.asarray(x), 0, 1).reshape(t * b, 1, *x.shape[2:])
-    maps = tuple(by_frame(at_times(jnp.asarray(x), jnp.asarray(context.at), jnp.asarray(times))) for x in context.maps)
+    then = jax.tree.map(jnp.asarray, context).at_times(jnp.asarray(times))
+    maps = tuple(by_frame(x) for x in then.maps)
     return Context(maps, np.tile(context.pooled, (t, 1)), by_frame(times))

@@ -229,6 +229,8 @@ class Synthesis(nn.Module):
     ) -> Float[Array, "b t h w 3"]:
         h = rgb = places = None
         first = 0
+        if self.config.condition_alone:
+            latents = jax.tree.map(jnp.zeros_like, latents)
         if context is not None:
             latents = latents._replace(content=latents.content + context.pooled[:, None])
             context = context.at_times(times)
@@ -265,7 +267,10 @@ class Generator(nn.Module):
         self.mapping = Mapping(self.config.w_dim, self.config.mapping_layers, fades)
         self.synthesis = Synthesis(self.config, self.dtype, self.remat)
         if self.config.condition_planes:
-            self.condition = ContextEncoder(self.config.condition_width, self.config.w_dim)
+            c = self.config
+            self.condition = ContextEncoder(
+                c.condition_width, c.w_dim, c.condition_depth, c.condition_reach, c.condition_warp
+            )
 
     def __call__(self, z, label, motion, times, grid, maps=None, at=None):
         w = self.mapping(z, label)
