@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 
 def filled(maps: Float[np.ndarray, "s h w c"], visible: Float[np.ndarray, "s h w"]) -> Float[np.ndarray, "s h w c"]:
-    """Maps whose hidden pixels (visible = 0) are filled; visible ones stay as they are.
+    """Maps whose hidden pixels (visible = 0) are filled by `guess`; visible ones stay as they are."""
+    return np.stack([guess(maps, visible, place) for place in range(len(maps))])
 
-    A pixel that is visible in other frames is linear in time between the nearest two, constant before the first and
-    after the last. The others are then filled in space, `smooth`. All stay 0 where nothing is visible at all.
+
+def guess(
+    maps: Float[np.ndarray, "s h w c"], visible: Float[np.ndarray, "s h w"], place: int
+) -> Float[np.ndarray, "h w c"]:
+    """One of the maps, filled.
+
+    A pixel that is visible in other maps is linear in time between the nearest two, constant before the first and after
+    the last. The others are then filled in space, `smooth`. All stay 0 where nothing is visible at all.
     """
     seen = visible > 0
-    before, after = nearest(seen), np.flip(len(seen) - 1 - nearest(np.flip(seen, 0)), 0)
-    before, after = np.where(before < 0, after, before), np.where(after >= len(seen), before, after)
-    found = seen.any(axis=0)
-    before, after = (np.where(found, x, 0)[..., None] for x in (before, after))
-    now = np.arange(len(seen)).reshape(-1, 1, 1, 1)
-    share = np.where(after > before, (now - before) / np.maximum(after - before, 1), 0).astype(np.float32)
-    first, second = (np.take_along_axis(maps, np.broadcast_to(x, maps.shape), axis=0) for x in (before, after))
-    mixed = first + share * (second - first)
-    return np.where(seen[..., None], maps, mixed if found.all() else np.stack([smooth(x, found) for x in mixed]))
-
-
-def nearest(seen: Bool[np.ndarray, "s h w"]) -> Int[np.ndarray, "s h w"]:
-    """The last frame up to each one where a pixel is seen; -1: none."""
-    numbers = np.where(seen, np.arange(len(seen)).reshape(-1, 1, 1), -1)
-    return np.maximum.accumulate(numbers, axis=0)
+    before, after = seen[place::-1].argmax(0), seen[place:].argmax(0)  # how far away the nearest are
+    began, goes_on = seen[: place + 1].any(0), seen[place:].any(0)
+    share = np.where(began & goes_on, before / np.maximum(before + after, 1), np.where(began, 0, 1)).astype(np.float32)
+    of = lambda index: np.take_along_axis(maps, np.broadcast_to(index[None, ..., None], (1, *maps.shape[1:])), 0)[0]
+    first, second = of(place - before * began), of(place + after * goes_on)
+    mixed = first + share[..., None] * (second - first)
+    found = began | goes_on
+    return mixed if found.all() else smooth(np.where(found[..., None], mixed, 0), found)
 
 
 def smooth(picture: Float[np.ndarray, "h w c"], seen: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "h w c"]:

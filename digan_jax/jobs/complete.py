@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
 from etils import epath
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 
 from digan_jax.data import conditions, filling
@@ -20,7 +21,7 @@ from digan_jax.rendering import classical
 from digan_jax.rendering.restoring import Frame, Shape
 
 SEEN = 255  # of the fourth plane of a frame with holes; hidden pixels have 0
-WINDOW = 13  # frames that the method "blend" looks at together
+REACH = 12  # frames before and after a hidden pixel that its first guess is taken from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,26 +111,35 @@ def with_holes(given: Iterable[Frame], lost: frozenset[int], mask: np.ndarray | 
         yield np.concatenate([np.where(seen[..., None] > 0, frame, 0), seen[..., None]], axis=-1).astype(np.uint8)
 
 
-def guessed(frames: UInt8[np.ndarray, "s h w 4"], fill: bool = True) -> conditions.Shown:
-    """Maps of frames with holes, filled with a first guess, or 0 there."""
+def filled(
+    given: Iterable[Frame], lost: frozenset[int], mask: np.ndarray | None, fill: bool = True
+) -> Iterator[UInt8[np.ndarray, "h w 4"]]:
+    """`with_holes`, with a first guess in hidden pixels from the frames around them: one for all windows of a model."""
+    holes = with_holes(given, lost, mask)
+    if not fill:
+        yield from holes
+        return
+    for window, place in classical.around(holes, REACH):
+        frames = np.stack(window)
+        guess = filling.guess(frames[..., :3].astype(np.float32), frames[..., 3].astype(np.float32), place)
+        yield np.concatenate([np.rint(guess).astype(np.uint8), frames[place, ..., 3:]], axis=-1)
+
+
+def maps_of(frames: UInt8[np.ndarray, "s h w 4"], guessed: bool) -> Float[np.ndarray, "s h w 4"]:
+    """What an encoder takes, of frames with a fourth plane that says what is visible; hidden: `guessed`, or 0."""
     visible = (frames[..., 3] > 0).astype(np.float32)
-    maps = conditions.unit_range(frames[..., :3]) * visible[..., None]
-    maps = filling.filled(maps, visible) if fill else maps
-    return conditions.Shown(maps, visible, np.arange(len(frames)))
+    maps = conditions.unit_range(frames[..., :3]) * (1 if guessed else visible[..., None])
+    return conditions.with_visibility(conditions.Shown(maps, visible, np.arange(len(frames))))
 
 
 def _by_model(weights, id: int, lost: frozenset[int], mask: np.ndarray | None):
     fill = weights.facts["task"].get("fill", False)
-    seen = lambda frames: conditions.with_visibility(guessed(frames, fill))
-    restorer = restoring.restorer_of(weights, weights.facts["data"]["frames"], id, seen=seen)
-    return lambda given, shape: restorer.frames(with_holes(given, lost, mask), shape)
+    shown, seen = weights.facts["data"]["frames"], partial(maps_of, guessed=fill)
+    restorer = restoring.restorer_of(weights, shown, id, seen=seen)
+    return lambda given, shape: restorer.frames(filled(given, lost, mask, fill), shape)
 
 
 def _filling(lost: frozenset[int], mask: np.ndarray | None):
-    """The first guess of a sliding window, its middle frame; linear in time, else smooth in space."""
-
-    def frames(given: Iterable[Frame]) -> Iterator[np.ndarray]:
-        for window, place in classical.around(with_holes(given, lost, mask), WINDOW // 2):
-            yield np.rint((guessed(np.stack(window)).maps[place] + 1) * 127.5).astype(np.uint8)
-
+    """The first guess alone: linear in time, else smooth in space."""
+    frames = lambda given: (frame[..., :3] for frame in filled(given, lost, mask))
     return lambda given, shape: classical.resized(frames(given), shape, "lanczos")

@@ -4,7 +4,8 @@
 
 A video is made smaller by the whole factor SHRINK, so that its compression shows less, and its first FRAMES frames are
 cut into tiles side by side from its middle. Of every 96 frames the last quarter is held out:
-OUT/train/NAME_BLOCK_TILE/FRAME.png and OUT/val/NAME_BLOCK_TILE/FRAME.png.
+OUT/train/NAME_BLOCK_TILE/FRAME.png and OUT/val/NAME_BLOCK_TILE/FRAME.png. The middle 96 x 96 of the first 17 held-out
+frames of a block, to be measured on, becomes OUT_whole/NAME_BLOCK/FRAME.png.
 """
 
 import itertools
@@ -15,6 +16,7 @@ import av
 from PIL import Image
 
 BLOCK, SIDE, MOST = 96, 32, 12
+WHOLE, LONG = 96, 17
 
 
 def tiles_of(picture: Image.Image) -> list[Image.Image]:
@@ -36,9 +38,16 @@ def main(out: Path, videos: list[str]) -> None:
             block, place = divmod(number, BLOCK)
             split = "val" if 4 * place >= 3 * min(BLOCK, len(frames) - block * BLOCK) else "train"
             for tile, picture in enumerate(tiles_of(frame)):
-                folder = out / split / f"{name}_{block:02d}_{tile}"
-                folder.mkdir(parents=True, exist_ok=True)
-                picture.save(folder / f"{number:04d}.png", compress_level=1)
+                save(picture, out / split / f"{name}_{block:02d}_{tile}", number)
+            if split == "val" and 4 * place < 3 * BLOCK + 4 * LONG:
+                left, top = (frame.width - WHOLE) // 2, (frame.height - WHOLE) // 2
+                middle = frame.crop((left, top, left + WHOLE, top + WHOLE))
+                save(middle, out.with_name(f"{out.name}_whole") / f"{name}_{block:02d}", number)
+
+
+def save(picture: Image.Image, folder: Path, number: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    picture.save(folder / f"{number:04d}.png", compress_level=1)
 
 
 if __name__ == "__main__":
