@@ -20,6 +20,7 @@ from digan_jax.data.conditions import add_noise, reduced, unit_range
 from digan_jax.evaluation.features import stlpips
 from digan_jax.evaluation.metrics import fidelity
 from digan_jax.host.video_files import to_uint8
+from digan_jax.host.video_formats import DEFAULT_FPS
 
 CLIPS = ("bikes_01", "cap12_edit_00", "cap13_edit2_00", "carphone_pristine_00", "trailer_bbb_01", "trailer_bbb_02")
 FRAMES = 17
@@ -81,11 +82,11 @@ class Bench:
 
 def upscale(bench: Bench, clips: dict, methods: dict) -> None:
     for factor, (name, clip) in itertools.product((2, 3, 4), clips.items()):
-        shown, between = slice(0, None, 2), slice(1, None, 2)
+        shown, between = np.arange(0, FRAMES, 2), np.arange(1, FRAMES, 2)
         truth = {"shown": (clip[shown], shown), "between": (clip[between], between)}
         for method, options in methods.items():
             given = reduced(clip[::2], factor)
-            bench.add(f"x{factor}", method, given, truth, name, scale=factor, fps=16 - 1e-6, **options)
+            bench.add(f"x{factor}", method, given, truth, name, scale=factor, fps=2 * DEFAULT_FPS, **options)
 
 
 def interpolate(bench: Bench, clips: dict, methods: dict) -> None:
