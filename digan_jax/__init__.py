@@ -24,6 +24,8 @@ _HOMES = {
     "RenderRequest": "digan_jax.jobs.render_request",
     "upscale": "digan_jax.jobs.upscale:run",
     "UpscaleRequest": "digan_jax.jobs.upscale",
+    "translate": "digan_jax.jobs.translate:run",
+    "TranslateRequest": "digan_jax.jobs.translate",
     "InputError": "digan_jax.errors",
 }
 _ROOMS = ("config", "evaluation", "interop")

@@ -9,10 +9,25 @@ import sys
 
 from digan_jax.errors import InputError, PeerLost, TrainingDiverged, system_error_message
 from digan_jax.host import caches, signals
-from digan_jax.verbs import benchmark, config, evaluate, export, import_, prepare, render, study, train, upscale
+from digan_jax.verbs import (
+    benchmark,
+    condition,
+    config,
+    evaluate,
+    export,
+    import_,
+    prepare,
+    render,
+    study,
+    train,
+    translate,
+    upscale,
+)
 from digan_jax.verbs.arguments import Parser, glue_values
 
-VERBS = (prepare, train, render, upscale, evaluate, study, export, import_, config, benchmark)
+VERBS = (
+    prepare, train, render, upscale, translate, condition, evaluate, study, export, import_, config, benchmark,
+)  # fmt: skip
 NAMES = [verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS]
 
 

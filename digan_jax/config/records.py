@@ -8,7 +8,7 @@ import json
 from digan_jax.config.vidm import VidmTrainConfig
 from digan_jax.config.schema import FamilyConfig, RunConfig, parse, require
 
-FORMAT = 4  # of config.json; increase it when a field is added, renamed or changes its meaning
+FORMAT = 5  # of config.json; increase it when a field is added, renamed or changes its meaning
 # Format -> {field added in it: value that older records imply}.
 ADDED: dict[int, dict[str, object]] = {
     2: {"family": "digan", "eval.every_kimg": 0.0, "eval.weights": ""},
@@ -52,6 +52,10 @@ ADDED: dict[int, dict[str, object]] = {
         "task.missing": 0.25,
         "task.adversarial": 1.0,
         "task.l1": 10.0,
+    },
+    5: {
+        "model.condition_style": 0,
+        "task.feature_matching": 0.0,
     },
 }
 
