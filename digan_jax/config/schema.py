@@ -18,7 +18,7 @@ from digan_jax.config.vidm import VidmConfig, VidmTrainConfig
 from digan_jax.errors import InputError
 
 RESOLUTIONS = (32, 64, 128, 256, 512)
-SOURCES = ("tfds", "folder", "pairs", "bouncing", "digits", "rgb_digits")
+SOURCES = ("tfds", "folder", "pairs", "bouncing", "figures", "digits", "rgb_digits")
 AUGMENTATIONS = ("color", "translation", "cutout")
 BASES = ("content", "shared", "phased", "moved")
 MOTIONS = ("linear", "octaves")

@@ -93,18 +93,18 @@ def _person(numbers, path) -> Person:
     return person
 
 
-def drawn(people: list[Person], width: int, height: int, scale: float = 1.0) -> Int[np.ndarray, "h w"]:
+def drawn(people: list[Person], width: int, height: int, thickness: float = 1.0) -> Int[np.ndarray, "h w"]:
     """The label map of one frame: an index into LABELS for each pixel; later limbs and people cover earlier ones.
 
     Args:
-      scale: pixels of the map for each of the poses' coordinates.
+      thickness: of limbs, in twice RADIUS.
     """
     y, x = np.mgrid[:height, :width] + 0.5
-    labels, radius = np.zeros((height, width), np.int32), max(0.75, RADIUS * min(width, height))
+    labels, radius = np.zeros((height, width), np.int32), thickness * max(0.75, RADIUS * min(width, height))
     for person in people:
         for label, (a, b) in enumerate(LIMBS.values(), 1):
             if a in person and b in person:
-                start, way = person[a] * scale, (person[b] - person[a]) * scale
+                start, way = person[a], person[b] - person[a]
                 along = ((x - start[0]) * way[0] + (y - start[1]) * way[1]) / max(float(way @ way), 1e-9)
                 along = np.clip(along, 0, 1)
                 away = np.hypot(x - start[0] - along * way[0], y - start[1] - along * way[1])

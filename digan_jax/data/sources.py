@@ -14,6 +14,7 @@ from digan_jax.config import DataConfig, FamilyConfig, RunConfig
 from digan_jax.data import builder, clips, pieces
 from digan_jax.data.bouncing import BouncingSource
 from digan_jax.data.digits import DigitsSource
+from digan_jax.data.figures import FiguresSource
 from digan_jax.data.paired_folders import PairedSource
 from digan_jax.data.records import Features, Records, find_set
 from digan_jax.errors import InputError
@@ -149,4 +150,11 @@ def _pairs(data: DataConfig, model: FamilyConfig) -> Source:
     return PairedSource(data.path, model.resolution, data.split)
 
 
-SOURCES = {"tfds": _tfds, "folder": _folder, "pairs": _pairs, "bouncing": _bouncing, "digits": _digits, "rgb_digits": _digits}
+def _figures(data: DataConfig, model: FamilyConfig) -> Source:
+    return FiguresSource(model.resolution, clips.span(data.frames, data.stride), data.split)
+
+
+SOURCES = {
+    "tfds": _tfds, "folder": _folder, "pairs": _pairs, "bouncing": _bouncing, "figures": _figures, "digits": _digits,
+    "rgb_digits": _digits,
+}  # fmt: skip

@@ -79,11 +79,7 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, remat:
     @kernels.use(implementation)
     def init_generator(key) -> Params:
         inputs = zeros(b, model.z_dim), label, zeros(b, model.motion_dim), zeros(b, 1), grids.native(r, model.base)
-        if model.condition_planes:
-            inputs += zeros(b, 1, r, r, model.condition_planes + 1), zeros(b, 1)
-        if model.condition_style:
-            inputs += (Styles(jnp.zeros((b, 1, r, r), int), zeros(b, r, r, 3), jnp.zeros((b, r, r), int)),)
-        return g.init(key, *inputs)["params"]
+        return g.init(key, *inputs, *_example_condition(model))["params"]
 
     @kernels.use(implementation)
     def init_critic(key) -> Params:
@@ -133,6 +129,17 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, remat:
         GeneratorNet(jax.jit(init_generator), mapping, synthesis, encode, pool, architecture.n_layers(model)),
         CriticNet(jax.jit(init_critic), apply, apply_batches, features, judge_features),
     )
+
+
+def _example_condition(model: ModelConfig) -> tuple:
+    """Maps, times and styles of one clip of zeros, as far as the model takes them, to initialise its encoders."""
+    r, inputs = model.resolution, ()
+    if model.condition_planes:
+        inputs = jnp.zeros((1, 1, r, r, model.condition_planes + 1)), jnp.zeros((1, 1))
+    if model.condition_style:
+        frame, nobody = jnp.zeros((1, r, r, 3)), jnp.zeros((1, r, r), jnp.int32)
+        inputs += (Styles(nobody[:, None], frame, nobody),)
+    return inputs
 
 
 def networks_of(config: RunConfig) -> Nets:
