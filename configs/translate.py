@@ -1,5 +1,7 @@
 """Label maps to clips, 32 x 32: background, disc, square and ring of bouncing shapes, each object with a look of its own.
 
+Trained by L1 alone; --config.task.adversarial=1 --config.task.feature_matching=10 adds the critics, for sharper frames.
+
 Data      none needed; your own: --config.data.source=pairs --config.data.path=FOLDER (docs/tasks_translate.md), and
           --config.model.condition_planes=LABELS.
 Command   digan train --config translate --workdir runs/translate
@@ -16,7 +18,5 @@ from configs import upscale
 def get_config():
     c = upscale.of_task("translate", resolution=32)
     c.model.condition_planes, c.model.condition_style = 4, 16
-    c.task.adversarial, c.task.feature_matching = 1.0, 10.0  # from 0: labels alone, with L1
-    c.train.r1_gamma, c.train.r1_every, c.train.learning_rate, c.train.adam_beta1 = 0.3, 8, 0.001, 0.0
-    c.train.augment = ()
+    c.data.frames = 7
     return c

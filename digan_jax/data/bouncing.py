@@ -125,6 +125,19 @@ def instances(
     return found
 
 
+def layers(
+    clip_id: int, times: Sequence[float] | np.ndarray, size: int | tuple[int, int]
+) -> Float[np.ndarray, "instances t h w 3"]:
+    """The colour, in [0, 255], that each of `instances` would have at each pixel's centre, whether it is there or not."""
+    x, y, t = _points(times, size)
+    scene = _scene(clip_id)
+    found = [scene.ground.at(x - scene.drift[0] * t, y - scene.drift[1] * t)]
+    for shape in scene.shapes:
+        u, v, _ = _placed(scene, shape, x, y, t)
+        found.append(shape.texture.at(u, v))
+    return np.moveaxis(np.stack(found), 1, -1) * 255
+
+
 def _points(times, size: int | tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x [1 w], y [h 1] of the pixels' centres, and t [t 1 1]."""
     height, width = (size, size) if isinstance(size, int) else size

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from etils import epath
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from digan_jax.data import label_maps, poses
 from digan_jax.errors import InputError
@@ -41,6 +41,10 @@ class MapInput:
         if self.known:
             label_maps.check_values(found, self.known, name)
         return found
+
+    def edited(self, number: int) -> Bool[np.ndarray, "h w"]:
+        """Pixels whose label was replaced."""
+        return np.isin(self._read(number)[0], [old for old, new in self._remap.items() if old != new])
 
     def instances(self, number: int) -> Maps:
         """Instances of a map as stored; its labels before the replacement where there are none."""

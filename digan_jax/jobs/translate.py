@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from etils import epath
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from digan_jax.data import label_maps
 from digan_jax.errors import InputError
@@ -165,28 +165,31 @@ class Translation:
     def _translator(self) -> tuple[Translator, list[int]]:
         """The model with the styles of all instances of the maps, and the instances' numbers as stored."""
         r, model = self.request, of_weights(self.weights)
-        originals, label_of = self._instances()
+        originals, label_of, edited = self._instances()
         vectors = None
         if model.config.condition_style:
             if len(originals) > INSTANCES:
                 raise InputError(f"{self.maps.name}: has {len(originals)} instances; {INSTANCES} are the most.")
-            vectors = self._styles(model, originals, label_of)
+            vectors = self._styles(model, originals, label_of, edited)
         elif r.style_from is not None or r.style_id is not None:
             raise InputError(f"{r.run}: this model takes no styles (model.condition_style=0); leave them out.")
         shown = self.weights.facts["data"]["frames"]
         return Translator(model, shown, model.latents([r.id]), vectors, self.request.given == "edges"), originals
 
-    def _instances(self) -> tuple[list[int], Int[np.ndarray, "i"]]:
-        """Numbers of all instances, in order of appearance, and the label of each, its first."""
-        found: dict[int, int] = {}
+    def _instances(self) -> tuple[list[int], Int[np.ndarray, "i"], Bool[np.ndarray, "i"]]:
+        """Numbers of all instances, in order of appearance; the label of each, its first; whether that was replaced."""
+        found: dict[int, tuple[int, bool]] = {}
         for number in range(self.maps.count):
-            labels, instances = self.maps.labels(number), self.maps.instances(number)
+            labels, instances, edited = (of(number) for of in (self.maps.labels, self.maps.instances, self.maps.edited))
             values, first = np.unique(instances, return_index=True)
             for value, place in zip(values.tolist(), first):
-                found.setdefault(value, int(labels.flat[place]))
-        return list(found), np.array(list(found.values()))
+                found.setdefault(value, (int(labels.flat[place]), bool(edited.flat[place])))
+        label_of, changed = zip(*found.values())
+        return list(found), np.array(label_of), np.array(changed)
 
-    def _styles(self, model, originals: list[int], label_of: Int[np.ndarray, "i"]) -> Float[np.ndarray, "1 i s"]:
+    def _styles(
+        self, model, originals: list[int], label_of: Int[np.ndarray, "i"], edited: Bool[np.ndarray, "i"]
+    ) -> Float[np.ndarray, "1 _ _"]:
         r = self.request
         if r.style_from is None:
             mixtures = styles.Mixtures.read(r.run, model.config.condition_style)
@@ -206,7 +209,7 @@ class Translation:
         here, _ = label_maps.numbered(here, originals)
         side = model.config.resolution
         h, w = (max(side, round(side * n / min(here.shape))) for n in here.shape)
-        return styles.of_frame(model, bilinear(frame, h, w), label_maps.resized(here, h, w), label_of)
+        return styles.of_frame(model, bilinear(frame, h, w), label_maps.resized(here, h, w), label_of, edited)
 
 
 def _picture(path: str) -> np.ndarray:

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 from etils import epath
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.cluster.vq import kmeans2
 
 from digan_jax.data.conditions import unit_range
@@ -24,16 +24,23 @@ COMPONENTS = 8  # of a mixture, at most
 
 
 def of_frame(
-    model: Model, frame: np.ndarray, here: Int[np.ndarray, "h w"], label_of: Int[np.ndarray, "i"]
+    model: Model,
+    frame: np.ndarray,
+    here: Int[np.ndarray, "h w"],
+    label_of: Int[np.ndarray, "i"],
+    edited: Bool[np.ndarray, "i"],
 ) -> Float[np.ndarray, "1 instances styles"]:
     """The styles of a frame's instances. One that the frame does not show has the mean of its label's, or of all.
 
     Args:
       frame: uint8 [h w 3]. here: the instance of each pixel, from 0.
       label_of: the label of each instance, shown or not.
+      edited: the instance had another label in the frame, so it looks as others of its new one.
     """
     vectors = np.array(model.nets.generator.pool(model.params, unit_range(frame)[None], here[None].astype(np.int32)))[0]
     shown = np.isin(np.arange(INSTANCES), here)
+    shown[: len(label_of)] &= ~edited[:INSTANCES]
+    shown = shown if shown.any() else np.isin(np.arange(INSTANCES), here)
     for i in range(min(len(label_of), INSTANCES)):
         alike = shown[: len(label_of)] & (label_of[:INSTANCES] == label_of[i])
         if not shown[i]:
