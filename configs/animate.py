@@ -16,6 +16,7 @@ def get_config():
     c.model.condition_skip, c.model.motion = True, "octaves"
     c.data.source, c.data.name, c.data.frames = "tfds", "mine", 16
     c.task.adversarial, c.task.l1 = 1.0, 1.0
-    c.train.update({name.partition(".")[2]: value for name, value in digan2.CHANGES.items() if name.startswith("train.")})
+    of_training = {name: value for name, value in digan2.CHANGES.items() if name.startswith("train.")}
+    c.update_from_flattened_dict(of_training)
     c.train.horizon, c.train.total_kimg, c.train.adam_beta1 = 0.0, 200.0, 0.0
     return c

@@ -101,7 +101,7 @@ def get_config() -> ConfigDict:
     a.missing = 0.25  # of "complete": probability that a frame is hidden
     a.adversarial = 1.0  # weight of the critics' losses; 0: the critics are not trained
     a.l1 = 10.0  # weight of the mean absolute difference from the clip's frames, in [-1, 1] (Isola et al. 2017 use 100)
-    a.feature_matching = 0.0  # weight of the mean absolute difference in the critics' features (Wang et al. 2018 use 10)
+    a.feature_matching = 0.0  # weight of the mean absolute difference in the critics' features (Wang et al. 2018: 10)
 
     c.mesh = h = ConfigDict()
     h.model = 1  # devices per copy of the parameters (model parallelism); the rest is data parallelism

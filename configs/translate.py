@@ -1,4 +1,4 @@
-"""Label maps to clips, 32 x 32: background, disc, square and ring of bouncing shapes, each object with a look of its own.
+"""Label maps to clips, 32 x 32: background, disc, square and ring of bouncing shapes, each object with its own look.
 
 Trained by L1 alone; --config.task.adversarial=1 --config.task.feature_matching=10 adds the critics, for sharper frames.
 

@@ -1,6 +1,6 @@
 """Drawings to clips, 32 x 32: edges of the clips themselves (Canny) are shown in training.
 
-Data      digan prepare my_videos/ --name mine --size 32 --frames 16; bouncing shapes with --config.data.source=bouncing.
+Data      digan prepare my_videos/ --name mine --size 32 --frames 16; or --config.data.source=bouncing.
 Command   digan train --config translate_edges --config.data.name=mine --workdir runs/edges
           digan condition make --edges clip.mp4 --out maps
           digan translate --edges maps --run runs/edges --out clip.mp4

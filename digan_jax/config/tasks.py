@@ -37,8 +37,8 @@ class TaskConfig:
         )
         require(
             self.feature_matching == 0 or self.adversarial > 0,
-            f"task.feature_matching={self.feature_matching}: compares features of critics, which task.adversarial=0 does "
-            "not train; set that above 0.",
+            f"task.feature_matching={self.feature_matching}: compares features of critics, which "
+            "task.adversarial=0 does not train; set that above 0.",
         )
 
 

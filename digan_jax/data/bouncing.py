@@ -116,7 +116,7 @@ def labels(
 def instances(
     clip_id: int, times: Sequence[float] | np.ndarray, size: int | tuple[int, int]
 ) -> UInt8[np.ndarray, "t h w"]:
-    """What each pixel's centre shows: 0 for the background, 1, 2, ... for the shapes, far to near. As `render`."""
+    """What each pixel's centre shows: 0 for the background, 1, 2, ... for shapes, far to near. As `render`."""
     x, y, t = _points(times, size)
     scene = _scene(clip_id)
     found = np.zeros(np.broadcast_shapes(x.shape, y.shape, t.shape), np.uint8)
@@ -128,7 +128,7 @@ def instances(
 def layers(
     clip_id: int, times: Sequence[float] | np.ndarray, size: int | tuple[int, int]
 ) -> Float[np.ndarray, "instances t h w 3"]:
-    """The colour, in [0, 255], that each of `instances` would have at each pixel's centre, whether it is there or not."""
+    """The colour, in [0, 255], that each of `instances` would have at each pixel, whether it is there or not."""
     x, y, t = _points(times, size)
     scene = _scene(clip_id)
     found = [scene.ground.at(x - scene.drift[0] * t, y - scene.drift[1] * t)]

@@ -1,7 +1,7 @@
 """A synthetic dataset of people who walk in place: their poses are known, as keypoints and as label maps of limbs.
 
-A clip is a function of (clip id, time). Bodies are wide, coloured limbs over a ground of one colour; label maps are drawn
-from the joints as those of `digan condition make --poses` are.
+A clip is a function of (clip id, time). Bodies are wide, coloured limbs over a ground of one colour; label maps are
+drawn from the joints as those of `digan condition make --poses` are.
 """
 
 from __future__ import annotations
@@ -56,9 +56,15 @@ def person(clip_id: int, time: float, size: int) -> poses.Person:
     for side, sign in (("r", -1), ("l", 1)):
         swing = sign * np.sin(beat)
         for joint, middle, bend, lengths, names in (
-            ((SHOULDER, NECK + 0.02), walk.swing[0] * swing, walk.swing[2] * (1 + swing), ARM, ("shoulder", "elbow", "wrist")),
-            ((PELVIS, HIP), -walk.swing[1] * swing, -walk.swing[3] * (1 - swing) / 2, LEG, ("hip", "knee", "ankle")),
-        ):
+            (
+                (SHOULDER, NECK + 0.02), walk.swing[0] * swing, walk.swing[2] * (1 + swing), ARM,
+                ("shoulder", "elbow", "wrist"),
+            ),
+            (
+                (PELVIS, HIP), -walk.swing[1] * swing, -walk.swing[3] * (1 - swing) / 2, LEG,
+                ("hip", "knee", "ankle"),
+            ),
+        ):  # fmt: skip
             at = np.array([x + sign * joint[0], joint[1] + bob])
             points[side + names[0]] = at
             for name, angle, length in zip(names[1:], (middle, middle + bend), lengths):

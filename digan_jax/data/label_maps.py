@@ -1,4 +1,4 @@
-"""Label maps: PNG files with one whole number for each pixel, the label of what it shows or the instance it belongs to."""
+"""Label maps: PNG files with one whole number for each pixel, the label of what it shows or its instance."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def files_in(folder: epath.PathLike) -> list[epath.Path]:
     """
     folder = epath.Path(folder).expanduser()
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; label maps are a folder of PNG files, one for each frame.")
+        raise InputError(f"{folder}: there is no such folder; give a folder of PNG files, one for each frame.")
     found = [path for path in folder.iterdir() if path.suffix.lower() == ".png"]
     if not found:
         raise InputError(f"{folder}: holds no PNG, so there is no frame.")

@@ -81,7 +81,8 @@ def _maps(root: epath.Path, item: Item, size: int) -> Integer[np.ndarray, "t siz
     name = item.name if (root / item.name).is_dir() else item.name.rpartition(".")[0] or item.name
     files = label_maps.files_in(root / name)
     if len(files) != item.frames:
-        raise InputError(f"{root / name}: {len(files)} maps for the {item.frames} frames of {item.name}; give one for each.")
+        count = f"{len(files)} maps for the {item.frames} frames of {item.name}"
+        raise InputError(f"{root / name}: {count}; give one for each.")
     found = []
     for file in files:
         labels = label_maps.read(file)

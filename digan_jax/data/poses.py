@@ -2,8 +2,8 @@
 
   OpenPose   a folder of files such as a_000000000000_keypoints.json, one for each frame, in order of name
              {"people": [{"pose_keypoints_2d": [x, y, confidence, ...]}]}, of 25 (BODY_25), 18 or 17 points
-  COCO       one file {"images": [{"id", "width", "height"}], "annotations": [{"image_id", "keypoints": [x, y, v, ...]}]}
-             or a list of results [{"image_id", "keypoints"}]; frames in order of image_id
+  COCO       one file {"images": [{"id", "width", "height"}], "annotations": [{"image_id", "keypoints": [x, y, v,
+             ...]}]}, or a list of results [{"image_id", "keypoints"}]; frames in order of image_id
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def _of_coco(stored, path) -> tuple[list[list[Person]], tuple[int, int] | None]:
 def _person(numbers, path) -> Person:
     points = np.asarray(numbers, np.float64).reshape(-1, 3) if np.size(numbers) % 3 == 0 else np.zeros((0, 3))
     if len(points) not in POINTS:
-        raise InputError(f"{path}: a person of {len(points)} keypoints; {sorted(POINTS)} are known (x, y, confidence of each).")
+        known = f"{sorted(POINTS)} are known (x, y, confidence of each)"
+        raise InputError(f"{path}: a person of {len(points)} keypoints; {known}.")
     person = {name: point[:2] for name, point in zip(POINTS[len(points)], points) if point[2] > SEEN and name != "-"}
     for middle, sides in (("neck", ("rshoulder", "lshoulder")), ("hip", ("rhip", "lhip"))):
         if middle not in person and all(side in person for side in sides):

@@ -110,7 +110,8 @@ def describe(request: AnimateRequest) -> str:
     _, still = _opened(request)
     width, height = request.size or still.shape[1::-1]
     paths = "\n".join(f"  {output.path}" for output in request.files())
-    return f"{request.frames} frames of {width}x{height} pixels at {request.fps:g} a second each:\n{paths}\nnothing was drawn."
+    each = f"{request.frames} frames of {width}x{height} pixels at {request.fps:g} a second each"
+    return f"{each}:\n{paths}\nnothing was drawn."
 
 
 def _opened(request: AnimateRequest) -> tuple[Weights, UInt8[np.ndarray, "r r 3"]]:
@@ -121,7 +122,8 @@ def _opened(request: AnimateRequest) -> tuple[Weights, UInt8[np.ndarray, "r r 3"
     task = weights.facts.get("task", {}).get("name", "none")
     if weights.family == "digan" and task != "animate":
         trained = f"was trained on the task {task!r}" if task != "none" else "begins with no picture"
-        raise InputError(f"{request.run}: {trained}; give a model of the task 'animate' (digan train --config animate).")
+        cure = "give a model of the task 'animate' (digan train --config animate)"
+        raise InputError(f"{request.run}: {trained}; {cure}.")
     try:
         return weights, shown(read_still(request.still), weights.config.resolution)
     except UnusableVideo as error:

@@ -121,8 +121,8 @@ def describe(request: CompressRequest) -> str:
     clip, fps = _clip(request)
     t, h, w, _ = clip.shape
     return (
-        f"{request.out}: {t} frames of {w}x{h} pixels at {fps:g} a second, as {size_of(request, clip).weights} weights.\n"
-        "nothing was fitted."
+        f"{request.out}: {t} frames of {w}x{h} pixels at {fps:g} a second, as "
+        f"{size_of(request, clip).weights} weights.\nnothing was fitted."
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from etils import epath
 from PIL import Image
 
-from digan_jax.data import bouncing, edges, label_maps, loader, poses, sources
+from digan_jax.data import bouncing, edges, loader, poses, sources
 from digan_jax.errors import InputError
 from digan_jax.host import files
 from digan_jax.host.progress import Progress
@@ -83,7 +83,7 @@ def _pictures(r: ConditionRequest) -> Iterator[tuple[str, np.ndarray]]:
         found = poses.read(r.poses)
         size = r.canvas or found.size
         if size is None:
-            raise InputError(f"poses={r.poses!r}: does not say how large the frames are; give `canvas`, such as 640x480.")
+            raise InputError(f"poses={r.poses!r}: does not say how large frames are; give `canvas`, such as 640x480.")
         for i, people in enumerate(found.frames):
             yield f"{i:05d}.png", poses.drawn(people, *size).astype(np.uint8)
     else:

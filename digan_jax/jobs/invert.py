@@ -82,8 +82,8 @@ def run(request: InvertRequest, progress: Progress = Progress()) -> Report:
     """Writes the latents and returns how near their clip is.
 
     Raises:
-      InputError: an unusable or too short video; a model of another family, or one that follows conditions; missing weights
-        of ST-LPIPS; nothing is written.
+      InputError: an unusable or too short video; a model of another family, or one that follows conditions; missing
+        weights of ST-LPIPS; nothing is written.
       Cancelled: through `progress`; nothing is written.
     """
     files.check_file(request.out)
@@ -105,7 +105,8 @@ def describe(request: InvertRequest) -> str:
     files.check_file(request.out)
     _, clip, times = _opened(request)
     size = clip.shape[1]
-    return f"{request.out}: latents of {len(clip)} frames of {size}x{size}, times 0 to {times[-1]:g}.\nnothing was computed."
+    frames = f"{len(clip)} frames of {size}x{size}, times 0 to {times[-1]:.4g}"
+    return f"{request.out}: latents of {frames}.\nnothing was computed."
 
 
 def psnr(clip: UInt8[np.ndarray, "t h w 3"], reference: UInt8[np.ndarray, "t h w 3"]) -> float:
@@ -124,7 +125,8 @@ def _opened(request: InvertRequest) -> tuple[Model, UInt8[np.ndarray, "t r r 3"]
     weights = opening.read(request.run, step=request.step)
     model = of_weights(weights)
     if not isinstance(model, Model):
-        raise InputError(f"{request.run}: is of the family {weights.family!r}, which has no latents to find; give a digan model.")
+        family = f"is of the family {weights.family!r}, which has no latents to find"
+        raise InputError(f"{request.run}: {family}; give a digan model.")
     if model.config.condition_planes:
         raise InputError(f"{request.run}: follows a condition; give a model that draws from ids alone.")
     span = _span(weights)

@@ -78,7 +78,8 @@ def of_folder(
     if instances is not None:
         own = label_maps.files_in(instances)
         if len(own) != len(files):
-            raise InputError(f"instances={instances!r}: {len(own)} maps for the {len(files)} of {folder}; give one for each.")
+            count = f"{len(own)} maps for the {len(files)} of {folder}"
+            raise InputError(f"instances={instances!r}: {count}; give one for each.")
     size = read(files[0]).shape
     return MapInput(str(folder), len(files), size, known, lambda n: (read(files[n]), files[n]), own, remap or {})
 
@@ -95,7 +96,7 @@ def of_poses(path: str, known: int, canvas: tuple[int, int] | None) -> MapInput:
     found = poses.read(path)
     size = canvas or found.size
     if size is None:
-        raise InputError(f"poses={path!r}: does not say how large the frames are; give `canvas`, such as 640x480.")
+        raise InputError(f"poses={path!r}: does not say how large frames are; give `canvas`, such as 640x480.")
     if known != len(poses.LABELS):
         raise InputError(f"poses={path!r}: poses have {len(poses.LABELS)} labels, this model knows {known}.")
     draw = lambda n: (poses.drawn(found.frames[n], *size), path)

@@ -155,8 +155,10 @@ class Render:
             raise InputError(f"latents={r.latents!r}: this family of models has no latents in files.")
         w_avg = np.asarray(model.params["w_avg"])
         if content.shape[-1] != len(w_avg):
-            raise InputError(f"latents={r.latents!r}: are of another model, with content of {content.shape[-1]} numbers.")
+            told = f"are of another model, with content of {content.shape[-1]} numbers"
+            raise InputError(f"latents={r.latents!r}: {told}.")
         content = w_avg + np.float32(r.truncation) * (content - w_avg)
         if motion_ids is not None:
-            motion = model.latents([0] * len(ids), motion_ids, seed=r.seed, **({"label": 0} if model.config.n_classes else {})).motion
+            any_class = {"label": 0} if model.config.n_classes else {}
+            motion = model.latents([0] * len(ids), motion_ids, seed=r.seed, **any_class).motion
         return Latents(content, motion)

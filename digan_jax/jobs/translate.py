@@ -205,7 +205,8 @@ class Translation:
             labels = label_maps.read(r.style_labels)
             label_maps.check_size(labels.shape, frame.shape, r.style_labels, r.style_from)
             here = labels if r.style_instances is None else label_maps.read(r.style_instances)
-        label_maps.check_size(here.shape, frame.shape, r.style_instances or r.style_labels or self.maps.name, r.style_from)
+        name = r.style_instances or r.style_labels or self.maps.name
+        label_maps.check_size(here.shape, frame.shape, name, r.style_from)
         here, _ = label_maps.numbered(here, originals)
         side = model.config.resolution
         h, w = (max(side, round(side * n / min(here.shape))) for n in here.shape)

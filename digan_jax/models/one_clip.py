@@ -1,7 +1,7 @@
 """A small function of (x, y, t) that is fitted to one clip alone, so that its weights are the clip, compressed.
 
-Grids of features, coarse in space or in time, are interpolated at (x, y, t); a small network of two hidden layers turns them
-into colour (Müller et al. 2022 and COOL-CHIC, Ladune et al. 2023, store pictures so; NeRV, Chen et al. 2021, videos).
+Grids of features, coarse in space or in time, are interpolated at (x, y, t); a small network of two hidden layers turns
+them into colour (Müller et al. 2022 and COOL-CHIC, Ladune et al. 2023, store pictures so; NeRV, Chen et al. 2021, videos).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def init(key, size: Size) -> Params:
 
 
 def nodes(count: int, places: Float[Array, "n"]) -> Float[Array, "n count"]:
-    """Linear interpolation: the share of each of `count` nodes, in the middles of equal cells of [0, 1], at each place."""
+    """Linear interpolation: the share of each of `count` nodes, the middles of equal cells of [0, 1], at each place."""
     position = jnp.clip(places * count - 0.5, 0, count - 1)
     return jnp.maximum(0, 1 - jnp.abs(position[:, None] - jnp.arange(count, dtype=jnp.float32)[None]))
 

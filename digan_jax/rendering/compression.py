@@ -24,7 +24,11 @@ LARGEST = 127
 
 
 def fit(
-    clip: Float[np.ndarray, "t h w 3"], size: Size, steps: int, sparsity: float, advance: Callable[[], None] = lambda: None
+    clip: Float[np.ndarray, "t h w 3"],
+    size: Size,
+    steps: int,
+    sparsity: float,
+    advance: Callable[[], None] = lambda: None,
 ) -> tuple[Params, dict[str, float]]:
     """The weights of a function that draws `clip`, in [-1, 1], and the step of each array.
 

@@ -52,7 +52,7 @@ def styles_of(condition: Condition, config: ModelConfig, maps: Float[Array, "b s
     """
     styles = condition.styles
     if (styles is None) == bool(config.condition_style):
-        wish = "needs the look of instances; give condition.styles" if styles is None else "takes no styles; leave them out"
+        wish = "needs the look of instances" if styles is None else "takes no styles; leave them out"
         raise InputError(f"condition.styles: this model (model.condition_style={config.condition_style}) {wish}.")
     if styles is None:
         return None

@@ -1,7 +1,8 @@
 """A clip to the latents that draw it: a content vector for each layer, and the motion, by optimisation (Adam).
 
-As in StyleGAN2's projection and Image2StyleGAN (Abdal et al. 2019), for clips: the loss also compares the differences of
-successive frames, without which a clip that stands still would do nearly as well (StyleGAN-V, 2022, notes frozen clips).
+As in StyleGAN2's projection and Image2StyleGAN (Abdal et al. 2019), for clips: the loss also compares the differences
+of successive frames, without which a clip that stands still would do nearly as well (StyleGAN-V, 2022, notes frozen
+clips).
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def _any_class(model: Model) -> dict:
 
 
 @partial(jax.jit, static_argnames=("nets", "optimizer", "weights", "distance"))
-def _step(params: Params, lat: Latents, state, frames, times, grid, *, nets: Nets, optimizer, weights: Weights, distance):
+def _step(params: Params, lat: Latents, state, frames, times, grid, *, nets: Nets, optimizer, weights, distance):
     """One step of Adam on pairs of successive frames [2 k h w 3]."""
 
     def loss(lat):

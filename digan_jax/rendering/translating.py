@@ -1,7 +1,7 @@
 """Maps (labels, edges) to a video of any length, size and rate by a model that was trained to follow them.
 
-A window has as many maps as a clip of the model's training. Maps are brought to its resolution along their shorter side;
-along the longer one, square tiles overlap. Windows and tiles are cross-faded.
+A window has as many maps as a clip of the model's training. Maps are brought to its resolution along their shorter
+side; along the longer one, square tiles overlap. Windows and tiles are cross-faded.
 """
 
 from __future__ import annotations
@@ -77,12 +77,13 @@ class Translator:
         done = np.zeros((len(times), *size[::-1], 3), np.float32)
         for start, weight in zip(starts, share):
             pixels = np.flatnonzero(weight)
-            cut = (slice(None), slice(0, h), slice(start, start + side)) if wide else (slice(None), slice(start, start + side))
+            cut = np.s_[:, :, start : start + side] if wide else np.s_[:, start : start + side]
             along = 2 * (centres[pixels] - start) / side - 1
             other = 2 * (np.arange(size[wide]) + 0.5) / size[wide] - 1
             x, y = (along, -other) if wide else (other, -along)
             grid = grids.at_centres(self.model.config.resolution, x, y, self.model.config.base)
-            clip = self.model.generate(self.latents, times.astype(np.float32), grid, self._condition(labels[cut], instances[cut]))
+            condition = self._condition(labels[cut], instances[cut])
+            clip = self.model.generate(self.latents, times.astype(np.float32), grid, condition)
             if wide:
                 done[:, :, pixels] += clip[0] * weight[pixels].astype(np.float32)[:, None]
             else:

@@ -10,7 +10,7 @@ def add(verbs) -> None:
     p = verbs.add_parser(
         "animate",
         help="let a picture move",
-        description="Draw clips that begin with a picture, by a model of the task animate; each id moves it in another way.",
+        description="Draw clips that begin with a picture, by a model of the task animate; each id moves it otherwise.",
     )
     p.add_argument("still", nargs="?", help="a picture, or a video whose first frame is taken; its centre square")
     p.add_argument("--run", help="a run or an export that was trained on the task animate")

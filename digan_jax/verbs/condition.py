@@ -9,13 +9,13 @@ def add(verbs) -> None:
     p = verbs.add_parser(
         "condition",
         help="draw maps of own clips, or fit looks, for digan translate",
-        description="Draw maps of own clips as folders of PNG files, or fit the looks of a model that translates labels.",
+        description="Draw maps of own clips as folders of PNG files, or fit the looks of a model of the task translate.",
     )
     parts = p.add_subparsers(dest="part", required=True, metavar="make | styles")
-    make = parts.add_parser("make", help="draw edges or poses as maps", description="Draw maps as a folder of PNG files.")
+    make = parts.add_parser("make", help="draw edges or poses", description="Draw maps as a folder of PNG files.")
     make.add_argument("--out", required=True, metavar="DIR", help="a new folder")
     make.add_argument("--edges", metavar="VIDEO", help="a video, or a folder of images: its edges (Canny)")
-    make.add_argument("--poses", metavar="PATH", help="a folder of OpenPose, or a file of COCO keypoints: limbs as labels")
+    make.add_argument("--poses", metavar="PATH", help="OpenPose files or a file of COCO keypoints: limbs as labels")
     make.add_argument("--bouncing", type=int, metavar="ID", help="a clip of bouncing shapes: frames, labels, instances")
     make.add_argument("--sigma", type=float, help="of the blur before --edges, in pixels (default: by the size)")
     make.add_argument("--canvas", type=arguments.size, metavar="WxH", help="of the frames that --poses were found in")

@@ -17,7 +17,7 @@ def add(verbs) -> None:
     arguments.add_step(p)
     p.add_argument("--frames", type=int, help="first frames of the video to use (default: a clip of the training)")
     p.add_argument("--steps", type=int, help="of the optimisation (default 300)")
-    p.add_argument("--perceptual", type=float, help="weight of ST-LPIPS, extra [eval]; 0: squared error alone (default 0.5)")
+    p.add_argument("--perceptual", type=float, help="weight of ST-LPIPS (extra [eval]); 0: without (default 0.5)")
     p.add_argument("--dry-run", action="store_true", help="show frames and size; compute nothing")
     p.set_defaults(run_verb=run)
 

@@ -13,7 +13,7 @@ def add(verbs) -> None:
     p = verbs.add_parser(
         "translate",
         help="draw a video that follows label maps, drawings or poses",
-        description="Draw a video that follows label maps, drawings or poses, by a model of the task translate or edges.",
+        description="Draw a video that follows maps, by a model of the task translate or edges.",
     )
     p.add_argument("--run", help="a run or an export that was trained on the task translate or edges")
     p.add_argument("--out", metavar="FILE", help=".mp4 .webm .gif .png (a strip of frames) or .npz")
@@ -33,7 +33,7 @@ def _add_maps(p) -> None:
     p.add_argument("--labels", metavar="DIR", help="PNG files with one number for each pixel, a file for each frame")
     p.add_argument("--edges", metavar="DIR", help="instead: PNG files of drawings, lines on paper")
     p.add_argument("--poses", metavar="PATH", help="instead: a folder of OpenPose, or a file of COCO keypoints")
-    p.add_argument("--instances", metavar="DIR", help="PNG files: the object of each pixel (default: one for each label)")
+    p.add_argument("--instances", metavar="DIR", help="PNG files: the object of each pixel (default: its label)")
     p.add_argument("--remap", type=pairs, metavar="A=B,...", help="replace label A by B, such as 21=11")
     p.add_argument("--canvas", type=arguments.size, metavar="WxH", help="of the frames that --poses were found in")
     p.add_argument("--rate", type=float, help="maps a second (default 8)")
@@ -42,7 +42,7 @@ def _add_maps(p) -> None:
 def _add_styles(p) -> None:
     p.add_argument("--style-from", metavar="FRAME", help="a picture whose objects look as those of the video shall")
     p.add_argument("--style-labels", metavar="PNG", help="label map of --style-from (default: the first of --labels)")
-    p.add_argument("--style-instances", metavar="PNG", help="instances of --style-from (default: the first, or its labels)")
+    p.add_argument("--style-instances", metavar="PNG", help="instances of --style-from (default: as --style-labels)")
     p.add_argument("--style-id", type=int, help="a look drawn from those fitted by digan condition styles (default 0)")
 
 

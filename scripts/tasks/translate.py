@@ -12,7 +12,6 @@ from PIL import Image
 
 import digan_jax as digan
 from digan_jax.data import bouncing
-from digan_jax.data.conditions import unit_range
 from digan_jax.host.video_files import to_uint8
 from digan_jax.interop import opening
 from digan_jax.rendering import styles
@@ -54,7 +53,8 @@ def measure(model, times, clips, strip):
         truth, labels, instances = (f(one, times, size) for f in (bouncing.render, bouncing.labels, bouncing.instances))
         label_of = np.where(np.arange(instances.max() + 1) > 0, labels.max(), 0)
         nobody = np.zeros(len(label_of), bool)
-        look = lambda edited: styles.of_frame(model, truth[0], instances[0].astype(np.int32), label_of * ~edited, edited)
+        here = instances[0].astype(np.int32)
+        look = lambda edited: styles.of_frame(model, truth[0], here, label_of * ~edited, edited)
         clip = drawn(model, labels, instances, look(nobody))
         other = FIRST + clips + n
         other_maps = [f(other, times, size) for f in (bouncing.labels, bouncing.instances)]
@@ -68,7 +68,8 @@ def measure(model, times, clips, strip):
         gone = np.arange(len(label_of)) == instances.max()  # the nearest shape becomes background
         edited = drawn(model, np.where(instances == instances.max(), 0, labels), instances, look(gone))
         changed = np.abs(edited.astype(float) - clip).max(-1) > 16
-        edits.append([(changed & (instances == instances.max())).sum(), (changed | (instances == instances.max())).sum()])
+        nearest = instances == instances.max()
+        edits.append([(changed & nearest).sum(), (changed | nearest).sum()])
         ours, theirs = mean_colours(clip, instances), mean_colours(truth, instances)
         for i in ours:
             away = [ours[i][t] - theirs[i][t] for t in sorted(ours[i])]

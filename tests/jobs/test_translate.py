@@ -75,7 +75,7 @@ def test_maps_that_do_not_fit(plain_run, maps, tmp_path, capsys):
     (tmp_path / "p.json").write_text(json.dumps({"people": []}))
     assert "has no people in 1 frames" in refused("--poses", tmp_path / "p.json")
     (tmp_path / "p.json").write_text(json.dumps(person))
-    assert "does not say how large the frames are; give --canvas" in refused("--poses", tmp_path / "p.json")
+    assert "does not say how large frames are; give --canvas" in refused("--poses", tmp_path / "p.json")
     assert "poses have 11 labels, this model knows 4" in refused("--poses", tmp_path / "p.json", "--canvas", "9x9")
 
 

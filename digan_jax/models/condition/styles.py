@@ -19,13 +19,13 @@ HIDDEN = 32  # channels
 
 
 class StyleEncoder(nn.Module):
-    """A frame to a vector for each instance: the mean of convolutional features over its pixels; 0 where it has none."""
+    """A frame to a vector for each instance: the mean of convolutional features over its pixels."""
 
     width: int  # numbers of a vector
 
     @nn.compact
     def __call__(self, frame: Float[Array, "b h w 3"], here: Int[Array, "b h w"]) -> Float[Array, "b i s"]:
-        """Frame in [-1, 1]; instances from 0, -1 for none."""
+        """Frame in [-1, 1]; instances from 0, -1 for none. The vector of one without a pixel is 0."""
         b, h, w, _ = frame.shape
         y, x = jnp.meshgrid(jnp.linspace(-1, 1, h), jnp.linspace(-1, 1, w), indexing="ij")
         places = jnp.broadcast_to(jnp.stack([x, y], axis=-1)[None], (b, h, w, 2))

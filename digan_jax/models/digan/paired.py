@@ -61,7 +61,11 @@ def augmented(
 
 
 def total(
-    config: RunConfig, adversarial: Float[Array, ""] | int, matching: Float[Array, ""] | None, fakes: Pair, reals: Pair
+    config: RunConfig,
+    adversarial: Float[Array, ""] | int,
+    matching: Float[Array, ""] | None,
+    fakes: Pair,
+    reals: Pair,
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
     """The generator's loss with the weights of the task, and metrics. `adversarial` is 0 where critics do not count.
 
@@ -78,7 +82,13 @@ def total(
 
 
 def feature_matching(
-    critic: CriticNet, params: Params, fakes: Pair, reals: Pair, delta_t: Float[Array, "b"], label, planes: Planes | None
+    critic: CriticNet,
+    params: Params,
+    fakes: Pair,
+    reals: Pair,
+    delta_t: Float[Array, "b"],
+    label: Float[Array, "b 1 classes"] | None,
+    planes: Planes | None,
 ) -> Float[Array, ""]:
     """Mean absolute difference of both critics' features of generated and real pairs, over blocks (Wang et al. 2018).
 
