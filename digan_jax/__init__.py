@@ -32,6 +32,16 @@ _HOMES = {
     "DenoiseRequest": "digan_jax.jobs.denoise",
     "predict": "digan_jax.jobs.predict:run",
     "PredictRequest": "digan_jax.jobs.predict",
+    "translate": "digan_jax.jobs.translate:run",
+    "TranslateRequest": "digan_jax.jobs.translate",
+    "invert": "digan_jax.jobs.invert:run",
+    "InvertRequest": "digan_jax.jobs.invert",
+    "animate": "digan_jax.jobs.animate:run",
+    "AnimateRequest": "digan_jax.jobs.animate",
+    "compress": "digan_jax.jobs.compress:compress",
+    "CompressRequest": "digan_jax.jobs.compress",
+    "decompress": "digan_jax.jobs.compress:decompress",
+    "DecompressRequest": "digan_jax.jobs.compress",
     "InputError": "digan_jax.errors",
 }
 _ROOMS = ("config", "evaluation", "interop")

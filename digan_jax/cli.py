@@ -10,13 +10,34 @@ import sys
 from digan_jax.errors import InputError, PeerLost, TrainingDiverged, system_error_message
 from digan_jax.host import caches, signals
 from digan_jax.verbs import (
-    benchmark, complete, config, denoise, evaluate, export, import_, interpolate, predict, prepare, render, study, train,
+    animate,
+    benchmark,
+    complete,
+    compress,
+    condition,
+    config,
+    decompress,
+    denoise,
+    evaluate,
+    export,
+    import_,
+    interpolate,
+    invert,
+    predict,
+    prepare,
+    render,
+    study,
+    train,
+    translate,
     upscale,
-)  # fmt: skip
+)
 from digan_jax.verbs.arguments import Parser, glue_values
 
 RESTORING = (upscale, interpolate, complete, denoise, predict)
-VERBS = (prepare, train, render, *RESTORING, evaluate, study, export, import_, config, benchmark)
+VERBS = (
+    prepare, train, render, *RESTORING, translate, condition, animate, invert, compress, decompress, evaluate, study,
+    export, import_, config, benchmark,
+)  # fmt: skip
 NAMES = [verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS]
 
 

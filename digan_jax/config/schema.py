@@ -18,7 +18,7 @@ from digan_jax.config.vidm import VidmConfig, VidmTrainConfig
 from digan_jax.errors import InputError
 
 RESOLUTIONS = (32, 64, 128, 256, 512)
-SOURCES = ("tfds", "folder", "bouncing", "digits", "rgb_digits")
+SOURCES = ("tfds", "folder", "pairs", "bouncing", "figures", "digits", "rgb_digits")
 AUGMENTATIONS = ("color", "translation", "cutout")
 BASES = ("content", "shared", "phased", "moved")
 MOTIONS = ("linear", "octaves")
@@ -70,6 +70,7 @@ class ModelConfig:
     condition_reach: int = 1
     condition_warp: bool = False
     condition_alone: bool = False
+    condition_style: int = 0
 
     def __post_init__(self):
         for name, choices in _CHOICES.items():
@@ -80,7 +81,7 @@ class ModelConfig:
             value = getattr(self, name)
             require(value >= 1, f"model.{name}={value}: must be 1 or more.")
         require(self.n_classes >= 0, f"model.n_classes={self.n_classes}: must be 0 (unconditional) or more.")
-        for name in ("places", "constants", "modulation_gain", "condition_planes", "condition_reach"):
+        for name in ("places", "constants", "modulation_gain", "condition_planes", "condition_reach", "condition_style"):
             require(getattr(self, name) >= 0, f"model.{name}={getattr(self, name)}: must be 0 (off) or more.")
         require(
             self.motion == "linear" or self.motion_dim >= 4,
@@ -151,6 +152,8 @@ class DataConfig:
             require(bool(self.name), "data.name='': source 'tfds' needs the name given to `digan prepare --name`.")
         if self.source == "folder":
             require(bool(self.path), "data.path='': source 'folder' needs a folder of videos.")
+        if self.source == "pairs":
+            require(bool(self.path), "data.path='': source 'pairs' needs a folder with frames/ and labels/ in it.")
         if self.source in ("digits", "rgb_digits"):
             require(
                 bool(self.path),

@@ -6,7 +6,7 @@ import dataclasses
 
 from digan_jax.config.checks import require
 
-TASKS = ("none", "upscale", "interpolate", "complete", "denoise", "predict", "translate")
+TASKS = ("none", "upscale", "interpolate", "complete", "denoise", "predict", "translate", "edges", "animate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +24,7 @@ class TaskConfig:
     noise: float
     adversarial: float
     l1: float
+    feature_matching: float
 
     def __post_init__(self):
         require(self.name in TASKS, f"unknown task.name {self.name!r}; choose one of {list(TASKS)}.")
@@ -31,13 +32,18 @@ class TaskConfig:
             require(getattr(self, name) >= 1, f"task.{name}={getattr(self, name)}: must be 1 or more.")
         require(min(self.factors, default=1) >= 1, f"task.factors={self.factors}: each must be 1 or more.")
         require(self.noise > 0, f"task.noise={self.noise}: must be more than 0.")
-        for name in ("adversarial", "l1"):
+        for name in ("adversarial", "l1", "feature_matching"):
             require(getattr(self, name) >= 0, f"task.{name}={getattr(self, name)}: must be 0 (off) or more.")
         for name in ("hole", "missing"):
             require(0 <= getattr(self, name) < 1, f"task.{name}={getattr(self, name)}: must lie in [0, 1).")
         require(
             self.name == "none" or self.adversarial > 0 or self.l1 > 0,
             "task.adversarial=0 and task.l1=0: nothing would be learnt; set one of them.",
+        )
+        require(
+            self.feature_matching == 0 or self.adversarial > 0,
+            f"task.feature_matching={self.feature_matching}: compares features of critics, which "
+            "task.adversarial=0 does not train; set that above 0.",
         )
 
 
@@ -48,8 +54,15 @@ def check_task(config) -> None:
         require(planes == 0, f"model.condition_planes={planes}: nothing is shown without a task; set task.name.")
         return
     require(config.family == "digan", f"task.name={task.name!r}: the family {config.family!r} takes no condition.")
+    styles = getattr(config.model, "condition_style", 0)
+    require(
+        styles == 0 or task.name == "translate",
+        f"model.condition_style={styles}: a style belongs to an instance of label maps; set task.name='translate'.",
+    )
     if task.name == "translate":
         require(planes >= 2, f"model.condition_planes={planes}: task 'translate' has one plane for each label.")
+    elif task.name == "edges":
+        require(planes == 1, f"model.condition_planes={planes}: task 'edges' shows one plane, so set it to 1.")
     else:
         require(planes == 3, f"model.condition_planes={planes}: task {task.name!r} shows frames, so set it to 3.")
     require(config.eval.every_kimg == 0, "eval.every_kimg: FVD in training is not measured with a task; set it to 0.")

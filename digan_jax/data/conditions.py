@@ -7,19 +7,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Integer, UInt8
 from PIL import Image
 
 from digan_jax.config import RunConfig, TaskConfig
 from digan_jax.data import filling
-from digan_jax.shapes import Condition
+from digan_jax.shapes import Condition, Styles
 
 
 class Clip(NamedTuple):
     """A whole real clip."""
 
     frames: UInt8[np.ndarray, "n h w 3"]
-    labels: UInt8[np.ndarray, "n h w"] | None  # of each pixel, for sources that know them
+    labels: Integer[np.ndarray, "n h w"] | None = None  # of each pixel, for sources that know them
+    instances: Integer[np.ndarray, "n h w"] | None = None  # of each pixel, from 0; None: one for each label
 
 
 class Shown(NamedTuple):
@@ -49,9 +50,20 @@ def with_visibility(shown: Shown) -> Float[np.ndarray, "s H W _"]:
 
 
 def of_clips(clips: list[Clip], config: RunConfig, keys: list[tuple[int, ...]]) -> Condition:
-    """`of_clip` of several clips, as a `Condition` without labels."""
+    """`of_clip` of several clips, and `styles_of` where the model takes them, as a `Condition` without labels."""
     maps, at = zip(*(of_clip(clip, config, key) for clip, key in zip(clips, keys, strict=True)))
-    return Condition(maps=np.stack(maps), at=np.stack(at))
+    styles = None
+    if getattr(config.model, "condition_style", 0):
+        there, frame, here = zip(*(styles_of(clip, key) for clip, key in zip(clips, keys)))
+        styles = Styles(np.stack(there), np.stack(frame), np.stack(here))
+    return Condition(maps=np.stack(maps), at=np.stack(at), styles=styles)
+
+
+def styles_of(clip: Clip, key: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Instances of a clip with labels [n h w], a frame of it drawn by the key [h w 3] in [-1, 1], and its instances."""
+    there = np.asarray(clip.labels if clip.instances is None else clip.instances, np.int32)
+    number = int(np.random.default_rng((zlib.crc32(b"style"), *key)).integers(len(there)))
+    return there, unit_range(clip.frames[number]), there[number]
 
 
 def unit_range(frames: UInt8[np.ndarray, "*axes"]) -> Float[np.ndarray, "*axes"]:
@@ -137,6 +149,16 @@ def _translate(clip: Clip, random: np.random.Generator, task: TaskConfig, planes
     return _seen(np.eye(planes, dtype=np.float32)[clip.labels], np.arange(len(clip.frames)))
 
 
+def _edges(clip: Clip, random: np.random.Generator, task: TaskConfig, planes: int) -> Shown:
+    """One plane: 1 on edges, otherwise 0."""
+    return _seen((clip.labels > 0).astype(np.float32)[..., None], np.arange(len(clip.frames)))
+
+
+def _animate(clip: Clip, random: np.random.Generator, task: TaskConfig, planes: int) -> Shown:
+    """The first frame."""
+    return _seen(unit_range(clip.frames[:1]), np.arange(1))
+
+
 TASKS: dict[str, Callable] = {
     "upscale": _upscale,
     "interpolate": _interpolate,
@@ -144,4 +166,6 @@ TASKS: dict[str, Callable] = {
     "denoise": _denoise,
     "predict": _predict,
     "translate": _translate,
+    "edges": _edges,
+    "animate": _animate,
 }

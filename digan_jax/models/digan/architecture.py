@@ -44,7 +44,7 @@ def blocks(config: ModelConfig) -> dict[int, list[Layer]]:
 
 def context_features(config: ModelConfig) -> int:
     """Channels of a `Context` at the times of frames: features of all scales and, where colours move, what moved."""
-    moved = 2 * (config.condition_planes + 1) + 2 if config.condition_warp else 0
+    moved = 2 * (config.condition_planes + config.condition_style + 1) + 2 if config.condition_warp else 0
     return SCALES * config.condition_width + moved
 
 
