@@ -41,6 +41,7 @@ def get_config() -> ConfigDict:
     m.condition_planes = 0  # planes of a condition that the generator is given, as many as the task shows; 0: none
     m.condition_width = 32  # channels of its features at each of four scales
     m.condition_skip = False  # adds the colours that are shown, bilinear between pixels, to the picture
+    m.condition_gain = 1.0  # of the picture that is added to them; small, since Adam moves all weights alike
     m.condition_depth = 2  # 3x3 convolutions of its encoder at each scale
     m.condition_reach = 1  # maps before and after each that are encoded with it
     m.condition_warp = False  # moves shown colours along a predicted flow to the times of frames, instead of mixing them

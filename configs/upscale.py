@@ -13,6 +13,7 @@ from configs import base
 SMALL = dict(channel_base=2048, channel_max=64, z_dim=16, w_dim=32, motion_dim=16, n_frequencies=32, basis="shared")
 TINY = SMALL | dict(channel_base=1024, channel_max=32, n_frequencies=8, rank=4, base=8)  # the encoder does the work
 SHOWN = dict(condition_planes=3, condition_width=24, condition_depth=3, condition_skip=True, condition_alone=True)
+SHOWN |= dict(condition_gain=0.1)  # Adam's first steps would else be as large as the difference that is learnt
 
 
 def of_task(name: str, resolution: int):

@@ -54,6 +54,7 @@ ADDED: dict[int, dict[str, object]] = {
         "task.l1": 10.0,
     },
     5: {
+        "model.condition_gain": 1.0,
         "model.condition_depth": 2,
         "model.condition_reach": 1,
         "model.condition_warp": False,

@@ -66,6 +66,7 @@ class ModelConfig:
     condition_planes: int = 0
     condition_width: int = 32
     condition_skip: bool = False
+    condition_gain: float = 1.0
     condition_depth: int = 2
     condition_reach: int = 1
     condition_warp: bool = False
@@ -87,6 +88,7 @@ class ModelConfig:
             self.motion == "linear" or self.motion_dim >= 4,
             f"model.motion_dim={self.motion_dim}: the motion 'octaves' needs 4 or more.",
         )
+        require(self.condition_gain > 0, f"model.condition_gain={self.condition_gain}: must be more than 0.")
         band = tuple(self.band)
         require(
             len(band) == 2 and 0 < band[0] < band[1],

@@ -248,7 +248,7 @@ class Synthesis(nn.Module):
             h, rgb = (nn.remat(run) if self.remat else run)(block, h, rgb, copies, places, context)
             first = last
         if context is not None and self.config.condition_skip:
-            rgb += context.colours(level, offset=1 / r)
+            rgb = rgb * np.float32(self.config.condition_gain) + context.colours(level, offset=1 / r)
         return kernels.frames(kernels.upsample(rgb, grid.enlarge, self.config.upsample))
 
 
