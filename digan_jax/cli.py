@@ -10,17 +10,27 @@ import sys
 from digan_jax.errors import InputError, PeerLost, TrainingDiverged, system_error_message
 from digan_jax.host import caches, signals
 from digan_jax.verbs import (
+    animate,
     benchmark,
+    complete,
+    compress,
+    condition,
     config,
+    decompress,
+    denoise,
     directions,
     doctor,
     evaluate,
     export,
     import_,
+    interpolate,
+    invert,
+    predict,
     prepare,
     render,
     study,
     train,
+    translate,
     upscale,
 )
 from digan_jax.verbs.arguments import Parser, glue_values
@@ -40,7 +50,11 @@ Look inside a model, and change what it draws:
   digan render --run digan://quickstart --edit 0:+3,m0:-2 --directions dirs.npz --out edited.mp4
 
 All commands: digan --help. If something does not work: digan doctor."""
-VERBS = (prepare, train, render, directions, upscale, evaluate, study, export, import_, config, benchmark, doctor)
+RESTORING = (upscale, interpolate, complete, denoise, predict)
+GIVEN = (translate, condition, animate, invert, compress, decompress)  # something in hand
+VERBS = (
+    prepare, train, render, directions, *RESTORING, *GIVEN, evaluate, study, export, import_, config, benchmark, doctor,
+)  # fmt: skip
 NAMES = [verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS]
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 Array = jax.Array | np.ndarray
 Params = dict  # nested dict of arrays, named as in the authors' release
@@ -25,12 +25,22 @@ Pair = Float[Array, "b 2 h w c"]
 Motion = object  # a tree of arrays [b ...] whose structure only the motion code knows
 
 
+class Styles(NamedTuple):
+    """The look of each instance (object) in the maps of a condition: a frame that shows them, or their style vectors."""
+
+    there: Int[Array, "b s H W"]  # the instance of each pixel of the maps, from 0
+    frame: Float[Array, "b h w 3"] | None = None  # in [-1, 1]
+    here: Int[Array, "b h w"] | None = None  # the instance of each pixel of the frame; -1: none
+    vectors: Float[Array, "b instances styles"] | None = None  # instead of a frame
+
+
 class Condition(NamedTuple):
     """Conditioning of generator and critics; None for what a model does not use."""
 
     label: Float[Array, "b classes"] | None = None  # one-hot
     maps: Float[Array, "b s H W c"] | None = None  # images at s times
     at: Float[Array, "b s"] | None = None  # times of the maps, in clips
+    styles: Styles | None = None  # of instances, for models with model.condition_style
 
 
 class Batch(NamedTuple):

@@ -18,7 +18,7 @@ from digan_jax.config.vidm import VidmConfig, VidmTrainConfig
 from digan_jax.errors import InputError
 
 RESOLUTIONS = (32, 64, 128, 256, 512)
-SOURCES = ("tfds", "folder", "bouncing", "digits", "rgb_digits")
+SOURCES = ("tfds", "folder", "pairs", "bouncing", "figures", "digits", "rgb_digits")
 AUGMENTATIONS = ("color", "translation", "cutout")
 BASES = ("content", "shared", "phased", "moved")
 MOTIONS = ("linear", "octaves")
@@ -66,22 +66,29 @@ class ModelConfig:
     condition_planes: int = 0
     condition_width: int = 32
     condition_skip: bool = False
+    condition_gain: float = 1.0
+    condition_depth: int = 2
+    condition_reach: int = 1
+    condition_warp: bool = False
+    condition_alone: bool = False
+    condition_style: int = 0
 
     def __post_init__(self):
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             require(value in choices, f"model.{name}={value!r}: choose one of {list(choices)}.")
         for name in ("channel_base", "channel_max", "z_dim", "w_dim", "motion_dim", "mapping_layers", "rank",
-                     "n_frequencies", "condition_width"):  # fmt: skip
+                     "n_frequencies", "condition_width", "condition_depth"):  # fmt: skip
             value = getattr(self, name)
             require(value >= 1, f"model.{name}={value}: must be 1 or more.")
         require(self.n_classes >= 0, f"model.n_classes={self.n_classes}: must be 0 (unconditional) or more.")
-        for name in ("places", "constants", "modulation_gain", "condition_planes"):
+        for name in ("places", "constants", "modulation_gain", "condition_planes", "condition_reach", "condition_style"):
             require(getattr(self, name) >= 0, f"model.{name}={getattr(self, name)}: must be 0 (off) or more.")
         require(
             self.motion == "linear" or self.motion_dim >= 4,
             f"model.motion_dim={self.motion_dim}: the motion 'octaves' needs 4 or more.",
         )
+        require(self.condition_gain > 0, f"model.condition_gain={self.condition_gain}: must be more than 0.")
         band = tuple(self.band)
         require(
             len(band) == 2 and 0 < band[0] < band[1],
@@ -97,6 +104,11 @@ class ModelConfig:
             f"model.condition_skip={self.condition_skip}: adds the condition's colours to the picture, so it needs "
             f"model.condition_planes=3, not {self.condition_planes}.",
         )
+        for name in ("condition_warp", "condition_alone"):
+            require(
+                not getattr(self, name) or self.condition_planes > 0,
+                f"model.{name}=True: needs a condition; set model.condition_planes.",
+            )
 
     def channels(self, r: int) -> int:
         """Channels of the block of resolution r."""
@@ -142,6 +154,8 @@ class DataConfig:
             require(bool(self.name), "data.name='': source 'tfds' needs the name given to `digan prepare --name`.")
         if self.source == "folder":
             require(bool(self.path), "data.path='': source 'folder' needs a folder of videos.")
+        if self.source == "pairs":
+            require(bool(self.path), "data.path='': source 'pairs' needs a folder with frames/ and labels/ in it.")
         if self.source in ("digits", "rgb_digits"):
             require(
                 bool(self.path),

@@ -109,12 +109,33 @@ def labels(
     clip_id: int, times: Sequence[float] | np.ndarray, size: int | tuple[int, int]
 ) -> UInt8[np.ndarray, "t h w"]:
     """The label of each pixel's centre: 0 for the background, 1 + an index into CLASS_NAMES for a shape. As `render`."""
+    shape = 1 + CLASS_NAMES.index(_scene(clip_id).kind)
+    return np.where(instances(clip_id, times, size) > 0, np.uint8(shape), np.uint8(0))
+
+
+def instances(
+    clip_id: int, times: Sequence[float] | np.ndarray, size: int | tuple[int, int]
+) -> UInt8[np.ndarray, "t h w"]:
+    """What each pixel's centre shows: 0 for the background, 1, 2, ... for shapes, far to near. As `render`."""
     x, y, t = _points(times, size)
     scene = _scene(clip_id)
     found = np.zeros(np.broadcast_shapes(x.shape, y.shape, t.shape), np.uint8)
-    for shape in scene.shapes:
-        found[_placed(scene, shape, x, y, t)[2] < 0] = 1 + CLASS_NAMES.index(scene.kind)
+    for number, shape in enumerate(scene.shapes, 1):
+        found[_placed(scene, shape, x, y, t)[2] < 0] = number
     return found
+
+
+def layers(
+    clip_id: int, times: Sequence[float] | np.ndarray, size: int | tuple[int, int]
+) -> Float[np.ndarray, "instances t h w 3"]:
+    """The colour, in [0, 255], that each of `instances` would have at each pixel, whether it is there or not."""
+    x, y, t = _points(times, size)
+    scene = _scene(clip_id)
+    found = [scene.ground.at(x - scene.drift[0] * t, y - scene.drift[1] * t)]
+    for shape in scene.shapes:
+        u, v, _ = _placed(scene, shape, x, y, t)
+        found.append(shape.texture.at(u, v))
+    return np.moveaxis(np.stack(found), 1, -1) * 255
 
 
 def _points(times, size: int | tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -189,3 +210,7 @@ class BouncingSource:
     def read_labels(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w"]:
         """Labels of the pixels of frames by number: indices into `label_names`."""
         return labels(self._first + int(record), np.asarray(numbers) / (self._n_frames - 1), self.size)
+
+    def read_instances(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w"]:
+        """Instances of the pixels of frames by number, from 0."""
+        return instances(self._first + int(record), np.asarray(numbers) / (self._n_frames - 1), self.size)

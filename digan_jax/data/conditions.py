@@ -7,24 +7,27 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Integer, UInt8
+from PIL import Image
 
 from digan_jax.config import RunConfig, TaskConfig
-from digan_jax.shapes import Condition
+from digan_jax.data import filling
+from digan_jax.shapes import Condition, Styles
 
 
 class Clip(NamedTuple):
     """A whole real clip."""
 
     frames: UInt8[np.ndarray, "n h w 3"]
-    labels: UInt8[np.ndarray, "n h w"] | None  # of each pixel, for sources that know them
+    labels: Integer[np.ndarray, "n h w"] | None = None  # of each pixel, for sources that know them
+    instances: Integer[np.ndarray, "n h w"] | None = None  # of each pixel, from 0; None: one for each label
 
 
 class Shown(NamedTuple):
     """Maps of a clip, and the frames that they were taken at."""
 
-    maps: Float[np.ndarray, "s H W c"]  # in [-1, 1], 0 where hidden
-    visible: Float[np.ndarray, "s H W"]  # 1 or 0
+    maps: Float[np.ndarray, "s H W c"]  # in [-1, 1]; 0 where hidden, or a first guess
+    visible: Float[np.ndarray, "s H W"]  # 1 or 0; between for frames with noise
     numbers: np.ndarray  # of the frames [s], ascending
 
 
@@ -38,14 +41,29 @@ def of_clip(clip: Clip, config: RunConfig, key: tuple[int, ...]) -> tuple[np.nda
     """
     random = np.random.default_rng((zlib.crc32(b"condition"), *key))
     shown = TASKS[config.task.name](clip, random, config.task, config.model.condition_planes)
-    maps = np.concatenate([shown.maps * shown.visible[..., None], shown.visible[..., None]], axis=-1)
-    return maps.astype(np.float32), (shown.numbers / (len(clip.frames) - 1)).astype(np.float32)
+    return with_visibility(shown), (shown.numbers / (len(clip.frames) - 1)).astype(np.float32)
+
+
+def with_visibility(shown: Shown) -> Float[np.ndarray, "s H W _"]:
+    """Maps with the visibility as their last plane, float32: what an encoder takes."""
+    return np.concatenate([shown.maps, shown.visible[..., None]], axis=-1).astype(np.float32)
 
 
 def of_clips(clips: list[Clip], config: RunConfig, keys: list[tuple[int, ...]]) -> Condition:
-    """`of_clip` of several clips, as a `Condition` without labels."""
+    """`of_clip` of several clips, and `styles_of` where the model takes them, as a `Condition` without labels."""
     maps, at = zip(*(of_clip(clip, config, key) for clip, key in zip(clips, keys, strict=True)))
-    return Condition(maps=np.stack(maps), at=np.stack(at))
+    styles = None
+    if getattr(config.model, "condition_style", 0):
+        there, frame, here = zip(*(styles_of(clip, key) for clip, key in zip(clips, keys)))
+        styles = Styles(np.stack(there), np.stack(frame), np.stack(here))
+    return Condition(maps=np.stack(maps), at=np.stack(at), styles=styles)
+
+
+def styles_of(clip: Clip, key: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Instances of a clip with labels [n h w], a frame of it drawn by the key [h w 3] in [-1, 1], and its instances."""
+    there = np.asarray(clip.labels if clip.instances is None else clip.instances, np.int32)
+    number = int(np.random.default_rng((zlib.crc32(b"style"), *key)).integers(len(there)))
+    return there, unit_range(clip.frames[number]), there[number]
 
 
 def unit_range(frames: UInt8[np.ndarray, "*axes"]) -> Float[np.ndarray, "*axes"]:
@@ -60,14 +78,28 @@ def reduced(frames: UInt8[np.ndarray, "n h w 3"], factor: int) -> UInt8[np.ndarr
     return np.rint(cells.mean((2, 4), dtype=np.float64)).astype(np.uint8)
 
 
+def enlarged(frames: UInt8[np.ndarray, "n _ _ 3"], size: tuple[int, int]) -> UInt8[np.ndarray, "n h w 3"]:
+    """Frames resized to (width, height) by Pillow's Lanczos filter."""
+    return np.stack([np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS)) for frame in frames])
+
+
 def _seen(maps: np.ndarray, numbers: np.ndarray) -> Shown:
     return Shown(maps, np.ones(maps.shape[:3], np.float32), numbers)
 
 
 def _upscale(clip: Clip, random: np.random.Generator, task: TaskConfig, planes: int) -> Shown:
-    """Every n-th frame, made smaller by the factor."""
+    """Every n-th frame, made smaller by the factor; with `task.factors` by one of these, and larger again."""
     numbers = np.arange(0, len(clip.frames), task.every)
-    return _seen(unit_range(reduced(clip.frames[numbers], task.factor)), numbers)
+    if not task.factors:
+        return _seen(unit_range(reduced(clip.frames[numbers], task.factor)), numbers)
+    small = reduced(clip.frames[numbers], task.factors[random.integers(len(task.factors))])
+    return _seen(unit_range(enlarged(small, clip.frames.shape[2:0:-1])), numbers)
+
+
+def _interpolate(clip: Clip, random: np.random.Generator, task: TaskConfig, planes: int) -> Shown:
+    """Every n-th frame."""
+    numbers = np.arange(0, len(clip.frames), task.every)
+    return _seen(unit_range(clip.frames[numbers]), numbers)
 
 
 def _complete(clip: Clip, random: np.random.Generator, task: TaskConfig, planes: int) -> Shown:
@@ -80,7 +112,30 @@ def _complete(clip: Clip, random: np.random.Generator, task: TaskConfig, planes:
     missing = random.random(n) < task.missing
     missing[random.integers(n)] = False
     visible[missing] = 0
-    return Shown(unit_range(clip.frames), visible, np.arange(n))
+    maps = unit_range(clip.frames) * visible[..., None]
+    return Shown(filling.filled(maps, visible) if task.fill else maps, visible, np.arange(n))
+
+
+def _denoise(clip: Clip, random: np.random.Generator, task: TaskConfig, planes: int) -> Shown:
+    """All frames with white noise of one deviation, uniform in [0, task.noise], rounded as a stored clip is."""
+    sigma = random.random() * task.noise
+    return noisy(add_noise(clip.frames, sigma, random), sigma, task.noise)
+
+
+def add_noise(frames: UInt8[np.ndarray, "*axes"], sigma: float, random: np.random.Generator) -> UInt8[np.ndarray, "*axes"]:
+    """Frames with white Gaussian noise of this deviation, in grey levels of 255; clipped and rounded."""
+    noise = random.standard_normal(frames.shape, np.float32) * np.float32(sigma)
+    return np.rint(np.clip(frames + noise, 0, 255)).astype(np.uint8)
+
+
+def noisy(frames: UInt8[np.ndarray, "n h w 3"], sigma: float, most: float) -> Shown:
+    """Frames with noise of a known deviation. The visibility says how far they can be trusted: 1 - sigma / most.
+
+    Args:
+      sigma, most: the deviation, and the largest that the model was trained on, in grey levels.
+    """
+    trust = np.full(frames.shape[:3], 1 - min(sigma / most, 1), np.float32)
+    return Shown(unit_range(frames), trust, np.arange(len(frames)))
 
 
 def _predict(clip: Clip, random: np.random.Generator, task: TaskConfig, planes: int) -> Shown:
@@ -94,9 +149,23 @@ def _translate(clip: Clip, random: np.random.Generator, task: TaskConfig, planes
     return _seen(np.eye(planes, dtype=np.float32)[clip.labels], np.arange(len(clip.frames)))
 
 
+def _edges(clip: Clip, random: np.random.Generator, task: TaskConfig, planes: int) -> Shown:
+    """One plane: 1 on edges, otherwise 0."""
+    return _seen((clip.labels > 0).astype(np.float32)[..., None], np.arange(len(clip.frames)))
+
+
+def _animate(clip: Clip, random: np.random.Generator, task: TaskConfig, planes: int) -> Shown:
+    """The first frame."""
+    return _seen(unit_range(clip.frames[:1]), np.arange(1))
+
+
 TASKS: dict[str, Callable] = {
     "upscale": _upscale,
+    "interpolate": _interpolate,
     "complete": _complete,
+    "denoise": _denoise,
     "predict": _predict,
     "translate": _translate,
+    "edges": _edges,
+    "animate": _animate,
 }

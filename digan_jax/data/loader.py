@@ -13,7 +13,7 @@ from absl import flags
 from jaxtyping import Int, UInt8
 
 from digan_jax.config import DataConfig, RunConfig
-from digan_jax.data import clips, conditions
+from digan_jax.data import clips, conditions, edges
 from digan_jax.data.sources import Source, check_lengths
 from digan_jax.errors import InputError
 from digan_jax.models import families
@@ -89,7 +89,7 @@ class _BatchReader:
         self._first_row = process_index * self._rows
         self._labels, self._config = source.labels, config
         self._frames = in_memory_if_small(source, cache_bytes // max(1, data.workers))
-        self._label_planes = getattr(source, "read_labels", None)
+        self._planes = pixel_planes(source, self._frames, config)
 
     def __call__(self, step: int) -> Batch:
         train = self._train
@@ -107,21 +107,33 @@ class _BatchReader:
         """What the task shows of this host's clips; random numbers by (train.seed, step, row of the global batch)."""
         whole = []
         for record, start, flip in zip(mine.record, mine.start, mine.flip):
-            clip = read_clip(self._frames, self._label_planes, int(record), int(start), self._data)
+            clip = read_clip(self._frames, self._planes, int(record), int(start), self._data)
             whole.append(conditions.Clip(*(x if x is None or not flip else x[:, :, ::-1] for x in clip)))
         keys = [(self._train.seed, step, self._first_row + row) for row in range(self._rows)]
         return conditions.of_clips(whole, self._config, keys)
 
 
-def read_clip(frames, label_planes: Callable | None, record: int, start: int, data: DataConfig) -> conditions.Clip:
-    """The whole clip of a record that begins at frame `start`, with labels of its pixels if the source has them.
+def pixel_planes(source: Source, frames, config: RunConfig) -> Sequence[Callable | None]:
+    """Functions (record, numbers) -> labels, and instances, of the pixels of frames; None for what is not known.
 
     Args:
-      frames: a source, or its cache. label_planes: the source's `read_labels`; None: it has none.
+      frames: the source, or its cache, whose edges are the labels of the task "edges".
+    """
+    if config.task.name == "edges":
+        return edges.EdgesOf(frames).read_labels, None
+    return tuple(getattr(source, name, None) for name in ("read_labels", "read_instances"))
+
+
+def read_clip(
+    frames, planes: Sequence[Callable | None], record: int, start: int, data: DataConfig
+) -> conditions.Clip:
+    """The whole clip of a record that begins at frame `start`, with what is known of its pixels.
+
+    Args:
+      frames: a source, or its cache. planes: from `pixel_planes`.
     """
     numbers = start + np.arange(data.frames) * data.stride
-    labels = label_planes and label_planes(record, numbers)
-    return conditions.Clip(frames.read_frames(record, numbers), labels)
+    return conditions.Clip(frames.read_frames(record, numbers), *(of and of(record, numbers) for of in planes))
 
 
 def in_memory_if_small(source: Source, limit_bytes: int = CACHE_BYTES) -> Source | InMemory:
@@ -180,7 +192,7 @@ def sample_conditions(source: Source, config: RunConfig, count: int, seed: int =
     """What the run's task shows of the clips of `sample_clips`; None without a task."""
     if config.task.name == "none":
         return None
-    planes = getattr(source, "read_labels", None)
+    planes = pixel_planes(source, source, config)
     chosen = zip(*_spaced(source, config.data, count, seed))
     whole = [read_clip(source, planes, int(record), int(start), config.data) for record, start in chosen]
     return conditions.of_clips(whole, config, [(seed, row) for row in range(count)])

@@ -14,6 +14,8 @@ from digan_jax.config import DataConfig, FamilyConfig, RunConfig
 from digan_jax.data import builder, clips, pieces
 from digan_jax.data.bouncing import BouncingSource
 from digan_jax.data.digits import DigitsSource
+from digan_jax.data.figures import FiguresSource
+from digan_jax.data.paired_folders import PairedSource
 from digan_jax.data.records import Features, Records, find_set
 from digan_jax.errors import InputError
 from digan_jax.host.progress import TerminalProgress
@@ -104,7 +106,7 @@ def check_labels(source: Source, config: RunConfig) -> None:
     names, planes = getattr(source, "label_names", ()), getattr(config.model, "condition_planes", 0)
     if config.task.name == "translate" and planes != len(names):
         found = f"has {len(names)} labels of pixels; set it to {len(names)}" if names else "has no labels of pixels"
-        cure = "" if names else "; use data.source='bouncing', or another task"
+        cure = "" if names else "; use data.source='pairs' or 'bouncing', or another task"
         raise InputError(f"model.condition_planes={planes}: data.source={config.data.source!r} {found}{cure}.")
 
 
@@ -144,4 +146,15 @@ def _digits(data: DataConfig, model: FamilyConfig) -> Source:
     return DigitsSource(data.path, model.resolution, clips.span(data.frames, data.stride), data.split, digits)
 
 
-SOURCES = {"tfds": _tfds, "folder": _folder, "bouncing": _bouncing, "digits": _digits, "rgb_digits": _digits}
+def _pairs(data: DataConfig, model: FamilyConfig) -> Source:
+    return PairedSource(data.path, model.resolution, data.split)
+
+
+def _figures(data: DataConfig, model: FamilyConfig) -> Source:
+    return FiguresSource(model.resolution, clips.span(data.frames, data.stride), data.split)
+
+
+SOURCES = {
+    "tfds": _tfds, "folder": _folder, "pairs": _pairs, "bouncing": _bouncing, "figures": _figures, "digits": _digits,
+    "rgb_digits": _digits,
+}  # fmt: skip

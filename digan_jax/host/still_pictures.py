@@ -53,7 +53,12 @@ def frame_files(folder: epath.Path) -> list[epath.Path]:
 
 
 def frames_of(folder: epath.Path, size: int | None, remarks: list[str]) -> Iterator[FrameOf]:
-    """Yields the images of a folder as frames, uint8 [h w 3].
+    """Yields the images of a folder as frames. As `frames_of_files`."""
+    return frames_of_files(frame_files(folder), size, remarks)
+
+
+def frames_of_files(files: Sequence[epath.Path], size: int | None, remarks: list[str]) -> Iterator[FrameOf]:
+    """Yields images as frames, uint8 [h w 3].
 
     Args:
       size: pixels a side of the square frames; None: the images' own size.
@@ -62,7 +67,7 @@ def frames_of(folder: epath.Path, size: int | None, remarks: list[str]) -> Itera
     Raises:
       UnusableVideo: while iterating: an unreadable image, or one of another size than the first.
     """
-    files, shape, bits = frame_files(folder), None, 0
+    shape, bits = None, 0
     for file in files:
         with named(file):
             picture, view = _pixels(file)

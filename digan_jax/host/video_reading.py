@@ -77,6 +77,17 @@ def open_footage(path: str, size: int | None, threads: int = 1) -> Footage:
     return Footage(timing.fps, _frames(path, size, threads, timing, remarks), remarks)
 
 
+def read_still(path: str) -> FrameOf:
+    """A picture, or the first frame of a video or a folder of images, at its own size. Raises `UnusableVideo`."""
+    place = epath.Path(path).expanduser()
+    if place.suffix.lower() in still_pictures.IMAGE_SUFFIXES and not place.is_dir():
+        with _read_errors("cannot be opened"):
+            return next(still_pictures.frames_of_files([place], None, []))
+    for frame in open_footage(str(place), None).frames:
+        return frame
+    raise UnusableVideo("holds no frames")
+
+
 @contextlib.contextmanager
 def _read_errors(what: str) -> Iterator[None]:
     try:

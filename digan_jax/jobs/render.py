@@ -9,17 +9,19 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float
 
+from digan_jax.errors import InputError
 from digan_jax.host import files, video_files
 from digan_jax.host.progress import Progress
 from digan_jax.interop import opening
 from digan_jax.jobs import edits, render_film, render_outputs
 from digan_jax.jobs.render_outputs import Output
 from digan_jax.jobs.render_request import RenderRequest
-from digan_jax.rendering import latents, render_files, tiles
+from digan_jax.rendering import latent_files, latents, render_files, tiles
 from digan_jax.rendering.contact_sheets import check_room
 from digan_jax.rendering.directions import Directions
 from digan_jax.rendering.sampler import Sampler
 from digan_jax.rendering.walks import check_layers, mix
+from digan_jax.shapes import Latents
 
 
 def run(request: RenderRequest, progress: Progress = Progress()) -> list[epath.Path]:
@@ -72,6 +74,8 @@ class Render:
         model = opening.look(request.run, request.step)
         request = dataclasses.replace(request, step=model.step, label=render_film.labels(request, model))
         clips, sheet = request.clips(request.label)
+        if request.latents:
+            latent_files.read(request.latents, clips["ids"])  # raises before the work
         if request.label:
             latents.one_hot(clips["label"], latents.check_ids(clips["ids"]), model.config.n_classes)
         if sheet:
@@ -139,6 +143,8 @@ class Render:
         rows = [row for file in self.own for row in file.rows]
         chosen = {name: values and [values[row] for row in rows] for name, values in self.clips.items()}
         options = {"truncation": r.truncation, "seed": r.seed, "label": chosen["label"]}
+        if r.latents:
+            return self._stored(model, chosen["ids"], chosen["motion_ids"])
         if r.walk:
             content, motion = (row and row * len(r.walk) for row in (chosen["ids"], chosen["motion_ids"]))
             ids = content if r.walk_of == "motion" else r.walk
@@ -148,3 +154,19 @@ class Render:
         if r.mix:
             lat = mix(lat, model.latents(r.mix[1:], **options), r.layers)
         return lat
+
+    def _stored(self, model: Sampler, ids: list[int], motion_ids: list[int] | None):
+        """Latents of the request's file, truncated as asked for; with `motion_ids`, in other motions."""
+        r = self.request
+        content, motion = latent_files.read(r.latents, ids)
+        if not hasattr(model, "nets"):
+            raise InputError(f"latents={r.latents!r}: this family of models has no latents in files.")
+        w_avg = np.asarray(model.params["w_avg"])
+        if content.shape[-1] != len(w_avg):
+            told = f"are of another model, with content of {content.shape[-1]} numbers"
+            raise InputError(f"latents={r.latents!r}: {told}.")
+        content = w_avg + np.float32(r.truncation) * (content - w_avg)
+        if motion_ids is not None:
+            any_class = {"label": 0} if model.config.n_classes else {}
+            motion = model.latents([0] * len(ids), motion_ids, seed=r.seed, **any_class).motion
+        return Latents(content, motion)

@@ -28,6 +28,8 @@ class RenderRequest(Request):
     out: str  # the file, or the common stem of several clips' files: .mp4 .webm .gif .png (a strip) .npz
     step: int | Literal["best"] | None = None  # checkpoint of a run; None: the newest
 
+    latents: str | None = None  # a file of `digan invert`; `ids` are then its clips, from 0
+
     # clips; a single id, motion id or label applies to all clips
     ids: tuple[int, ...] = (0,)  # of contents
     motion_ids: tuple[int, ...] | None = None  # None: same as `ids`
@@ -131,6 +133,8 @@ class RenderRequest(Request):
 
     def _check_film(self) -> None:
         """`walk` and `mix` have their own ids and make one clip."""
+        if self.latents and (self.walk or self.mix or self.label is not None):
+            raise InputError("`latents`: are of one clip each; leave `walk`, `mix` and `label` out.")
         if bool(self.layers) != bool(self.mix):
             example = "`mix` 3,9 `layers` 0-4 is id 3 with layers 0 to 4 of id 9"
             raise InputError(f"`mix` and `layers` go together: {example}.")

@@ -12,9 +12,8 @@ from jaxtyping import Float
 from digan_jax.config import ModelConfig
 from digan_jax.errors import InputError
 from digan_jax.models.condition.encoder import Context, with_visibility
-from digan_jax.models.condition.times import at_times
 from digan_jax.models.digan.networks import Nets
-from digan_jax.shapes import Array, Condition, Params
+from digan_jax.shapes import Array, Condition, Params, Styles
 
 
 def of(nets: Nets, config: ModelConfig, params: Params, condition: Condition | None, clips: int) -> Context | None:
@@ -33,13 +32,37 @@ def of(nets: Nets, config: ModelConfig, params: Params, condition: Condition | N
             f"condition: this model was trained to follow maps of {planes} planes; from Python give condition=digan.Condition(maps=...)."
         )
     maps, at = _checked(condition, planes, clips)
-    context = _encode(params, with_visibility(maps, planes), at, nets)
+    context = _encode(params, with_visibility(maps, planes), at, styles_of(condition, config, maps), nets)
     return jax.tree.map(lambda x: np.broadcast_to(np.asarray(x), (clips, *x.shape[1:])), context)
 
 
 @partial(jax.jit, static_argnames="nets")
-def _encode(params: Params, maps: Float[Array, "b s H W c"], at: Float[Array, "b s"], nets: Nets) -> Context:
-    return nets.generator.encode(params, maps, at)
+def _encode(
+    params: Params, maps: Float[Array, "b s H W c"], at: Float[Array, "b s"], styles: Styles | None, nets: Nets
+) -> Context:
+    return nets.generator.encode(params, maps, at, styles)
+
+
+def styles_of(condition: Condition, config: ModelConfig, maps: Float[Array, "b s H W c"]) -> Styles | None:
+    """The styles of a condition, one row for each of its maps'; None for a model that takes none.
+
+    Raises:
+      InputError: styles that are missing, not expected, or of another shape.
+    """
+    styles = condition.styles
+    if (styles is None) == bool(config.condition_style):
+        wish = "needs the look of instances" if styles is None else "takes no styles; leave them out"
+        raise InputError(f"condition.styles: this model (model.condition_style={config.condition_style}) {wish}.")
+    if styles is None:
+        return None
+    vectors = styles.vectors if styles.frame is None else None
+    last = config.condition_style if vectors is None else np.shape(vectors)[-1]
+    if np.shape(styles.there) != maps.shape[:4] or last != config.condition_style:
+        raise InputError(
+            f"condition.styles: instances of shape {np.shape(styles.there)} and vectors of {last}; this condition takes "
+            f"{maps.shape[:4]} and {config.condition_style}."
+        )
+    return jax.tree.map(jnp.asarray, styles)
 
 
 def _checked(condition: Condition, planes: int, clips: int) -> tuple[Float[Array, "b s H W c"], Float[Array, "b s"]]:
@@ -66,5 +89,6 @@ def at_frames(context: Context | None, times: Float[Array, "b t"]) -> Context | 
         return None
     b, t = times.shape
     by_frame = lambda x: np.swapaxes(np.asarray(x), 0, 1).reshape(t * b, 1, *x.shape[2:])
-    maps = tuple(by_frame(at_times(jnp.asarray(x), jnp.asarray(context.at), jnp.asarray(times))) for x in context.maps)
+    then = jax.tree.map(jnp.asarray, context).at_times(jnp.asarray(times))
+    maps = tuple(by_frame(x) for x in then.maps)
     return Context(maps, np.tile(context.pooled, (t, 1)), by_frame(times))

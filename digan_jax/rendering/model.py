@@ -119,6 +119,15 @@ class Model(Sampler):
         label = latents.label_indices(label, self.class_names)
         return z, motion, latents.one_hot(label, ids, self.config.n_classes, seed)
 
+    def animate(
+        self, still: Float[np.ndarray, "h w 3"], ids, times, grid: Grid = None, **options
+    ) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
+        """As `Sampler.animate`, for models of the task "animate", whose condition is the first frame."""
+        if self.config.condition_planes != 3:
+            raise InputError("this model was shown no pictures; give one of the task 'animate' (--config animate).")
+        condition = Condition(maps=np.asarray(still, np.float32)[None, None], at=np.zeros(1, np.float32))
+        yield from self.stream(self.latents(ids, **options), times, grid, condition)
+
     def generate(
         self, lat: Latents | Walk, times, grid: Grid = None, condition: Condition | None = None
     ) -> Float[np.ndarray, "b t h w c"]:

@@ -68,6 +68,20 @@ class Sampler:
         """
         raise InputError("directions: this model family has none.")
 
+    def animate(
+        self, still: Float[np.ndarray, "h w 3"], ids, times, grid: Grid = None, **options
+    ) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
+        """Clips that begin with a picture, in pieces as `stream`; each id moves it in another way.
+
+        Args:
+          still: in [-1, 1], of the model's resolution.
+          times: [t], ascending from 0.
+
+        Raises:
+          InputError: this model does not begin with a picture.
+        """
+        raise InputError("this model family begins with no picture; give a model of the task 'animate'.")
+
     def generate(
         self, lat, times, grid: Grid = None, condition: Condition | None = None
     ) -> Float[np.ndarray, "b t h w c"]:

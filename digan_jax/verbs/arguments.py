@@ -46,6 +46,34 @@ def given(a: argparse.Namespace, request: type) -> dict:
     return {name: value for name, value in typed.items() if value is not None}
 
 
+def add_work(parser) -> None:
+    """The flags of a verb that makes one file: --dry-run, --continue, --again."""
+    parser.add_argument("--dry-run", action="store_true", help="show size, frames and rate; draw nothing")
+    parser.add_argument("--continue", action="store_true", dest="resume", help="keep a file that is already complete")
+    parser.add_argument("--again", metavar="FILE", help="make a file again by its metadata, to --out or in place")
+
+
+def request_of(a: argparse.Namespace, request: type, name: str):
+    """The request of the flags; with --again the one that a file's metadata hold under `name`, changed by other flags.
+
+    Raises:
+      InputError: a required flag is missing, or the file holds no request of this verb.
+    """
+    fields = {name: value for name, value in given(a, request).items() if value is not False}
+    if a.again:
+        from digan_jax.host.video_files import read_metadata
+
+        note = read_metadata(a.again)
+        if not isinstance(note, dict) or name not in note:
+            raise InputError(f"{a.again}: was not written by digan {name}; it holds no request of it.")
+        return request.from_record(note[name], **{"out": a.again} | fields)
+    missing = [field.name for field in dataclasses.fields(request) if field.default is field.default_factory]
+    for field in missing:  # both are MISSING: the field is required
+        if field not in fields:
+            raise InputError(f"`{field}` is required; see: digan {name} --help")
+    return request(**fields)
+
+
 @contextlib.contextmanager
 def about_flags(flags: Mapping[str, str]) -> Iterator[None]:
     """Rewrites errors about fields ("fps=0: must be ...", or in backticks) as errors about flags ("--fps 0: ...")."""

@@ -39,6 +39,7 @@ def _add_clips(p) -> None:
     r = RenderRequest  # has the defaults
     ids, name = arguments.whole_numbers, arguments.labels
     p.add_argument("--ids", type=ids, help=f"ids (seeds) of clips, such as 0-15 or 3,5,8-9 (default {r.ids[0]})")
+    p.add_argument("--latents", metavar="FILE", help="the clips of a file of digan invert; --ids count them, from 0")
     p.add_argument("--motion-ids", type=ids, help="ids of motions, one for all clips or one per clip (default: --ids)")
     p.add_argument("--label", type=name, help="class names or indices, one for all clips or one per clip; or all "
                    "(default: random by id)")  # fmt: skip

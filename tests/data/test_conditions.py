@@ -8,7 +8,7 @@ import pytest
 from digan_jax.data import bouncing, conditions, loader, sources
 from digan_jax.errors import InputError
 
-PLANES = {"upscale": 3, "complete": 3, "predict": 3, "translate": 4}
+PLANES = {"upscale": 3, "interpolate": 3, "complete": 3, "denoise": 3, "predict": 3, "translate": 4}
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_what_is_shown_depends_on_clip_and_key_alone(of_task, clip, name):
     np.testing.assert_array_equal(maps, again)
     assert maps.dtype == at.dtype == np.float32 and maps.shape[-1] == PLANES[name] + 1
     assert np.abs(maps).max() <= 1 and not maps[..., :-1][maps[..., -1] == 0].any() and (np.diff(at) > 0).all()
-    assert (name == "complete") != np.array_equal(maps, other)  # the one that hides at random
+    assert (name in ("complete", "denoise")) != np.array_equal(maps, other)  # these draw random numbers
 
 
 def test_upscale_shows_means_of_every_third_frame(of_task, clip):
@@ -41,6 +41,41 @@ def test_upscale_shows_means_of_every_third_frame(of_task, clip):
     np.testing.assert_array_equal(at, np.float32([0, 0.5, 1]))
     twin = clip.frames[3, 4:8, 8:12].reshape(-1, 3).astype(float).mean(0)
     np.testing.assert_allclose((maps[1, 1, 2, :3] + 1) * 127.5, twin, atol=0.51)  # rounded to 8 bits
+
+
+def test_upscale_by_random_factors_shows_frames_of_the_full_size(of_task, clip):
+    config = of_task("upscale", **{"task.factors": (2, 4)})
+    shown = {conditions.of_clip(clip, config, (0, i))[0].tobytes() for i in range(20)}
+    twins = [conditions.enlarged(conditions.reduced(clip.frames[::3], factor), (32, 32)) for factor in (2, 4)]
+    ones = np.ones((3, 32, 32, 1), np.float32)
+    assert shown == {np.concatenate([conditions.unit_range(twin), ones], -1).tobytes() for twin in twins}
+
+
+def test_interpolate_shows_every_third_frame(of_task, clip):
+    maps, at = conditions.of_clip(clip, of_task("interpolate"), (0,))
+    np.testing.assert_array_equal(np.rint((maps[..., :3] + 1) * 127.5), clip.frames[::3])
+    np.testing.assert_array_equal(at, np.float32([0, 0.5, 1]))
+
+
+def test_denoise_shows_noise_of_the_deviation_that_it_states(of_task):
+    grey = conditions.Clip(np.full((7, 32, 32, 3), 128, np.uint8), None)
+    for i in range(3):
+        maps, _ = conditions.of_clip(grey, of_task("denoise", **{"task.noise": 40.0}), (0, i))
+        sigma = 40 * (1 - maps[0, 0, 0, 3])
+        assert (maps[..., 3] == maps[0, 0, 0, 3]).all()
+        # 21,504 numbers: the deviation of an estimate is 0.5 %; rounding adds sqrt(1 / 12) grey levels
+        np.testing.assert_allclose(np.std(maps[..., :3] * 127.5), np.hypot(sigma, 12**-0.5), rtol=0.03)
+
+
+def test_complete_fills_what_it_hides_with_a_first_guess(of_task, clip):
+    fields = {"task.missing": 0.5, "task.hole": 0.9}
+    plain, filled = (conditions.of_clip(clip, of_task("complete", **fields, **{"task.fill": on}), (0, 2))[0] for on in (False, True))
+    np.testing.assert_array_equal(plain[..., 3], filled[..., 3])
+    seen = plain[..., 3] == 1
+    np.testing.assert_array_equal(plain[seen], filled[seen])
+    truth = conditions.unit_range(clip.frames)
+    error = lambda maps: np.square(maps[..., :3] - truth)[~seen].mean()
+    assert error(filled) < 0.75 * error(plain)  # hidden texture cannot be guessed
 
 
 def test_complete_hides_a_rectangle_and_some_frames(of_task, clip):
@@ -101,6 +136,11 @@ def test_batches_and_their_conditions_do_not_depend_on_where_reading_starts(of_t
         ({"task.name": "upscale", "model.condition_planes": 3, "task.factor": 5}, "task.factor=5: must divide"),
         ({"task.name": "upscale", "model.condition_planes": 3, "task.every": 4}, "task.every=4: must divide"),
         ({"task.name": "predict", "model.condition_planes": 3, "task.shown": 16}, "leaves none of data.frames=16"),
+        ({"task.name": "upscale", "model.condition_planes": 3, "task.factors": (2, 5)}, "task.factors=.2, 5.: must divide"),
+        ({"task.name": "interpolate", "model.condition_planes": 3}, "task.every=1: leaves no frame to interpolate"),
+        ({"task.noise": 0.0}, "task.noise=0.0: must be more than 0"),
+        ({"model.condition_warp": True}, "model.condition_warp=True: needs a condition"),
+        ({"model.condition_alone": True}, "model.condition_alone=True: needs a condition"),
         ({"task.name": "predict", "model.condition_planes": 3, "train.horizon": 1.0}, "train.horizon: .* set it to 0"),
         ({"task.name": "predict", "model.condition_planes": 3, "task.l1": 0.0, "task.adversarial": 0.0}, "nothing would"),
     ],

@@ -9,6 +9,7 @@ from digan_jax import cli
 from digan_jax.errors import InputError
 from digan_jax.host.video_files import read_metadata
 from digan_jax.jobs import upscale
+from digan_jax.rendering import classical
 from digan_jax.jobs.upscale import UpscaleRequest
 
 FRAMES, HEIGHT, WIDTH = 5, 6, 9
@@ -33,7 +34,7 @@ def test_resized_frames_are_pillows_and_linear_in_time(video, pictures, tmp_path
     out = str(tmp_path / "a.npz")
     upscale.run(UpscaleRequest(video, out, method=method, size=(20, 13), fps=20))
     made = np.load(out)["frames"]
-    enlarged = [np.float64(Image.fromarray(p).resize((20, 13), upscale.FILTERS[method])) for p in pictures]
+    enlarged = [np.float64(Image.fromarray(p).resize((20, 13), classical.FILTERS[method])) for p in pictures]
     assert len(made) == round(FRAMES * 20 / 8) == 12
     for k, frame in enumerate(made):
         place = min(k * 8 / 20, FRAMES - 1)

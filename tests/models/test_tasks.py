@@ -101,3 +101,26 @@ def test_the_state_of_an_unconditional_run_is_what_it_was(make_config):
     config = make_config()
     assert names(config) == names(dataclasses.replace(config, task=dataclasses.replace(config.task, l1=1.0)))
     assert "condition" not in jax.eval_shape(lambda key: init_state(key, config), jax.random.key(0)).generator
+
+
+def test_features_of_critics_are_matched(make_config, batch):
+    """0 for equal pairs; between different ones the mean over blocks of the mean absolute difference."""
+    config = make_config(FIELDS)
+    critic = networks.networks_of(config).critic
+    params, times = critic.init(jax.random.key(0)), jnp.asarray(batch.times)
+    reals = to_unit_range(jnp.asarray(batch.frames))
+    fakes = jax.random.normal(jax.random.key(1), reals.shape) * 0.3
+    planes = paired.planes(batch.condition, times, 32)[:, None]
+    delta_t = times[:, 1] - times[:, 0]
+    matched = jax.jit(lambda a, b: paired.feature_matching(critic, params, a, b, delta_t, None, planes))
+    assert matched(reals, reals) == 0 and matched(fakes, reals) > 0
+
+    @jax.jit
+    def features(frames):
+        seen = paired.beside(frames[:, None], planes)
+        return critic.features(params, networks.motion_input(seen, delta_t[:, None]), seen, None)
+
+    pairs = list(zip(features(fakes), features(reals), strict=True))
+    assert sorted(x.shape[1] for x, _ in pairs) == [4, 4, 8, 8, 16, 16]  # three blocks of each of two critics
+    twin = np.mean([np.abs(np.asarray(a) - np.asarray(b)).mean() for a, b in pairs])
+    np.testing.assert_allclose(matched(fakes, reals), twin, rtol=1e-5)  # float32

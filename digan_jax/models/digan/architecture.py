@@ -36,10 +36,16 @@ def blocks(config: ModelConfig) -> dict[int, list[Layer]]:
         names += ["extra_convs_0"] if r in EXTRA_LAYERS else []
         n_x = 0 if r == 4 else config.channels(r // 2)
         n_constants = n_out if n_fourier and config.constants else 0
-        n_condition = SCALES * config.condition_width if n_fourier and config.condition_planes else 0
+        n_condition = context_features(config) if n_fourier and config.condition_planes else 0
         first = Layer(names[0], n_x, n_fourier, n_out, n_constants, n_condition)
         layers[r] = [first, *(Layer(name, n_out, 0, n_out) for name in names[1:])]
     return layers
+
+
+def context_features(config: ModelConfig) -> int:
+    """Channels of a `Context` at the times of frames: features of all scales and, where colours move, what moved."""
+    moved = 2 * (config.condition_planes + config.condition_style + 1) + 2 if config.condition_warp else 0
+    return SCALES * config.condition_width + moved
 
 
 def blocks_on(config: ModelConfig, grid: grids.Grid) -> Iterator[tuple[int, list[Layer], grids.Level]]:

@@ -57,7 +57,9 @@ class Block(nn.Module):
         skip = Conv(self.features_out, 1, bias=False, name="skip")(kernels.downsample(x))
         x = leaky_relu(Conv(self.features_in, 3, name="conv0")(x))
         x = leaky_relu(Conv(self.features_out, 3, convolve=kernels.convolve_downsample, name="conv1")(x))
-        return (skip + x) * half
+        x = (skip + x) * half
+        self.sow("features", "out", x)  # kept where `apply` asks for the collection
+        return x
 
 
 def halve(x: Images, channels: Callable[[int], int], first: int, last: int, remat: bool) -> Images:

@@ -16,12 +16,13 @@ from jaxtyping import Float
 from digan_jax import grids, kernels
 from digan_jax.config import ModelConfig
 from digan_jax.models.condition.encoder import Context, ContextEncoder
+from digan_jax.models.condition.styles import StyleEncoder, painted
 from digan_jax.models.digan import architecture
 from digan_jax.models.digan.architecture import Layer
 from digan_jax.models.digan.constants import EPSILON, FREQUENCY_SCALE, PLACE_INIT, PLACE_WIDTH, SHIFT_INIT
 from digan_jax.models.digan.layers import Dense, Mapping, add_bias, leaky_relu, scaled_normal
 from digan_jax.models.digan.motion import MOTIONS
-from digan_jax.shapes import Array, Latents, Motion
+from digan_jax.shapes import Array, Latents, Motion, Styles
 
 Pixels = Float[Array, "b *pixels c"]  # pixels of all frames; `kernels` defines their order
 
@@ -235,6 +236,8 @@ class Synthesis(nn.Module):
     ) -> Float[Array, "b t h w 3"]:
         h = rgb = places = None
         first = 0
+        if self.config.condition_alone:
+            latents = jax.tree.map(jnp.zeros_like, latents)
         if context is not None:
             latents = latents._replace(content=latents.content + context.pooled[:, None])
             context = context.at_times(times)
@@ -251,7 +254,7 @@ class Synthesis(nn.Module):
             h, rgb = (nn.remat(run) if self.remat else run)(block, h, rgb, copies, places, context)
             first = last
         if context is not None and self.config.condition_skip:
-            rgb += context.colours(level, offset=1 / r)
+            rgb = rgb * np.float32(self.config.condition_gain) + context.colours(level, offset=1 / r)
         return kernels.frames(kernels.upsample(rgb, grid.enlarge, self.config.upsample))
 
 
@@ -259,7 +262,7 @@ class Generator(nn.Module):
     """Mapping and synthesis: noise z [b z], one-hot label or None, motion, times [b t] and a grid to frames.
 
     With `remat`, backward passes compute the activations within each block again.
-    With `config.condition_planes` also an encoder of conditions.
+    With `config.condition_planes` also an encoder of conditions, with `config.condition_style` also one of styles.
     """
 
     config: ModelConfig
@@ -271,10 +274,22 @@ class Generator(nn.Module):
         self.mapping = Mapping(self.config.w_dim, self.config.mapping_layers, fades)
         self.synthesis = Synthesis(self.config, self.dtype, self.remat)
         if self.config.condition_planes:
-            self.condition = ContextEncoder(self.config.condition_width, self.config.w_dim)
+            c = self.config
+            self.condition = ContextEncoder(
+                c.condition_width, c.w_dim, c.condition_depth, c.condition_reach, c.condition_warp
+            )
+        if self.config.condition_style:
+            self.style = StyleEncoder(self.config.condition_style)
 
-    def __call__(self, z, label, motion, times, grid, maps=None, at=None):
+    def encode(self, maps: Float[Array, "b s H W c"], at: Float[Array, "b s"], styles: Styles | None) -> Context:
+        """The context of maps; with `config.condition_style`, each instance has its style painted over it first."""
+        if self.config.condition_style:
+            vectors = self.style(styles.frame, styles.here) if styles.vectors is None else styles.vectors
+            maps = jnp.concatenate([maps[..., :-1], painted(vectors, styles.there), maps[..., -1:]], axis=-1)
+        return self.condition(maps, at)
+
+    def __call__(self, z, label, motion, times, grid, maps=None, at=None, styles=None):
         w = self.mapping(z, label)
-        context = None if maps is None else self.condition(maps, at)
+        context = None if maps is None else self.encode(maps, at, styles)
         content = jnp.broadcast_to(w[:, None], (len(w), architecture.n_layers(self.config), w.shape[-1]))
         return self.synthesis(Latents(content, motion), times, grid, context)

@@ -16,7 +16,7 @@ from digan_jax.models.condition.encoder import Context
 from digan_jax.models.digan import architecture, critics, feature_critic, generator
 from digan_jax.models.digan.constants import MOTION_CHANNELS
 from digan_jax.models.digan.critics import motion_input
-from digan_jax.shapes import Array, Latents, Pair, Params
+from digan_jax.shapes import Array, Latents, Pair, Params, Styles
 
 __all__ = ["Nets", "GeneratorNet", "CriticNet", "build", "motion_input", "repeat_content"]
 
@@ -27,7 +27,8 @@ class GeneratorNet(NamedTuple):
     init: Callable  # key -> {"mapping", "synthesis"}, and {"condition"} with model.condition_planes
     mapping: Callable  # params, z [b z], one-hot label [b classes] | None -> w [b w]
     synthesis: Callable  # params, Latents, times [b t], Grid, Context | None -> frames [b t h w 3], about [-1, 1]
-    encode: Callable  # params, maps [b s H W planes + 1], at [b s] -> Context
+    encode: Callable  # params, maps [b s H W planes + 1], at [b s], Styles | None -> Context
+    pool: Callable  # params, frame [b h w 3], here [b h w] -> style vectors [b instances styles]
     n_layers: int  # copies of w that `synthesis` takes
 
 
@@ -37,6 +38,7 @@ class CriticNet(NamedTuple):
     init: Callable  # key -> {"motion", "image"}
     apply: Callable  # params, frames [b 2 h w c], delta_t [b], label -> scores: motion [b], image [b 2]
     apply_batches: Callable  # the same for s batches: params, motion input [b s h w 7], frames [b s 2 h w 3], label
+    features: Callable  # as apply_batches; a list of the features [b * s * images ...] of each block of both critics
     judge_features: Callable  # params, `mixed_features` of n frames -> scores [n]; needs model.critic_features
 
 
@@ -77,9 +79,7 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, remat:
     @kernels.use(implementation)
     def init_generator(key) -> Params:
         inputs = zeros(b, model.z_dim), label, zeros(b, model.motion_dim), zeros(b, 1), grids.native(r, model.base)
-        if model.condition_planes:
-            inputs += zeros(b, 1, r, r, model.condition_planes + 1), zeros(b, 1)
-        return g.init(key, *inputs)["params"]
+        return g.init(key, *inputs, *_example_condition(model))["params"]
 
     @kernels.use(implementation)
     def init_critic(key) -> Params:
@@ -100,12 +100,21 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, remat:
         return g.apply({"params": params}, latents, times, grid, context, method=lambda m, *args: m.synthesis(*args))
 
     @kernels.use(implementation)
-    def encode(params: Params, maps, at) -> Context:
-        return g.apply({"params": params}, maps, at, method=lambda m, *args: m.condition(*args))
+    def encode(params: Params, maps, at, styles: Styles | None = None) -> Context:
+        return g.apply({"params": params}, maps, at, styles, method=lambda m, *args: m.encode(*args))
+
+    @kernels.use(implementation)
+    def pool(params: Params, frame, here):
+        return g.apply({"params": params}, frame, here, method=lambda m, *args: m.style(*args))
 
     @kernels.use(implementation)
     def apply_batches(params: Params, motion_inputs, frames, label=None):
         return d.apply({"params": params}, motion_inputs, frames, label)
+
+    @kernels.use(implementation)
+    def features(params: Params, motion_inputs, frames, label=None) -> list:
+        _, found = d.apply({"params": params}, motion_inputs, frames, label, mutable=["features"])
+        return jax.tree.leaves(found)
 
     @kernels.use(implementation)
     def judge_features(params: Params, mixed):
@@ -117,9 +126,20 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, remat:
         return motion[:, 0], image[:, 0]
 
     return Nets(
-        GeneratorNet(jax.jit(init_generator), mapping, synthesis, encode, architecture.n_layers(model)),
-        CriticNet(jax.jit(init_critic), apply, apply_batches, judge_features),
+        GeneratorNet(jax.jit(init_generator), mapping, synthesis, encode, pool, architecture.n_layers(model)),
+        CriticNet(jax.jit(init_critic), apply, apply_batches, features, judge_features),
     )
+
+
+def _example_condition(model: ModelConfig) -> tuple:
+    """Maps, times and styles of one clip of zeros, as far as the model takes them, to initialise its encoders."""
+    r, inputs = model.resolution, ()
+    if model.condition_planes:
+        inputs = jnp.zeros((1, 1, r, r, model.condition_planes + 1)), jnp.zeros((1, 1))
+    if model.condition_style:
+        frame, nobody = jnp.zeros((1, r, r, 3)), jnp.zeros((1, r, r), jnp.int32)
+        inputs += (Styles(nobody[:, None], frame, nobody),)
+    return inputs
 
 
 def networks_of(config: RunConfig) -> Nets:

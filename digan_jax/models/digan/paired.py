@@ -13,7 +13,8 @@ from digan_jax.config import RunConfig
 from digan_jax.models.condition.encoder import Context
 from digan_jax.models.condition.times import at_times
 from digan_jax.models.digan import augment as augmenting
-from digan_jax.models.digan.networks import GeneratorNet
+from digan_jax.models.digan.critics import motion_input
+from digan_jax.models.digan.networks import CriticNet, GeneratorNet
 from digan_jax.shapes import Array, Condition, Pair, Params
 
 Planes = Float[Array, "b *s 2 h w p"]  # a condition at the pixels and times of pairs of frames
@@ -31,7 +32,7 @@ def trains_critics(config: RunConfig) -> bool:
 
 def encoded(net: GeneratorNet, params: Params, condition: Condition | None) -> Context | None:
     """The context of a batch's condition; None without maps."""
-    return None if condition is None or condition.maps is None else net.encode(params, condition.maps, condition.at)
+    return None if condition is None or condition.maps is None else net.encode(params, *condition[1:])
 
 
 def planes(condition: Condition | None, times: Float[Array, "b k"], resolution: int) -> Float[Array, "b k r r p"] | None:
@@ -60,10 +61,45 @@ def augmented(
 
 
 def total(
-    config: RunConfig, adversarial: Float[Array, ""] | int, fakes: Pair, reals: Pair
+    config: RunConfig,
+    adversarial: Float[Array, ""] | int,
+    matching: Float[Array, ""] | None,
+    fakes: Pair,
+    reals: Pair,
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
-    """The generator's loss with the weights of the task, and metrics. `adversarial` is 0 where critics do not count."""
+    """The generator's loss with the weights of the task, and metrics. `adversarial` is 0 where critics do not count.
+
+    Args:
+      matching: from `feature_matching`; None: it does not count.
+    """
     if not is_paired(config):
         return adversarial, {}
     l1 = jnp.abs(fakes - reals).mean()
-    return config.task.adversarial * adversarial + config.task.l1 * l1, {"generator/l1": l1}
+    loss, metrics = config.task.adversarial * adversarial + config.task.l1 * l1, {"generator/l1": l1}
+    if matching is None:
+        return loss, metrics
+    return loss + config.task.feature_matching * matching, metrics | {"generator/feature_matching": matching}
+
+
+def feature_matching(
+    critic: CriticNet,
+    params: Params,
+    fakes: Pair,
+    reals: Pair,
+    delta_t: Float[Array, "b"],
+    label: Float[Array, "b 1 classes"] | None,
+    planes: Planes | None,
+) -> Float[Array, ""]:
+    """Mean absolute difference of both critics' features of generated and real pairs, over blocks (Wang et al. 2018).
+
+    Args:
+      planes: of the condition, [b 1 2 h w p]; the same for both. label: [b 1 classes], or None.
+    """
+
+    def features(frames):
+        seen = beside(frames[:, None], planes)
+        return critic.features(params, motion_input(seen, delta_t[:, None]), seen, label)
+
+    pairs = zip(features(fakes), jax.lax.stop_gradient(features(reals)), strict=True)
+    differences = [jnp.abs(fake - real).mean() for fake, real in pairs]
+    return sum(differences[1:], differences[0]) / len(differences)

@@ -61,7 +61,11 @@ def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tupl
             else:
                 each = {head: losses.generator_loss(score) for head, score in found.items()}
             adversarial = sum(weight_of(head, train) * value for head, value in each.items())
-            value, metrics = paired.total(setting.config, adversarial, fakes, to_unit_range(batch.frames))
+            reals, matching = to_unit_range(batch.frames), None
+            if setting.config.task.feature_matching:
+                critic, first = networks_of(setting.config).critic, None if planes is None else planes[:, :1]
+                matching = paired.feature_matching(critic, state.critic, fakes, reals, delta_t, stack(label), first)
+            value, metrics = paired.total(setting.config, adversarial, matching, fakes, reals)
             return value, (w_mean, metrics)
 
         return jax.value_and_grad(loss, has_aux=True)(state.generator)

@@ -78,3 +78,34 @@ def test_shown_colours_are_added_to_the_picture(tiny_config):
 def test_skipping_colours_needs_three_planes(tiny_config):
     with pytest.raises(InputError, match="model.condition_skip=True.*condition_planes=3, not 5"):
         dataclasses.replace(tiny_config, condition_planes=5, condition_skip=True)
+
+
+def test_a_reach_of_two_sees_five_maps():
+    maps = jax.random.normal(jax.random.key(1), (1, 7, 8, 8, 2))
+    encoder, at = ContextEncoder(width=4, pooled=6, depth=1, reach=2), jnp.linspace(0, 1, 7)[None]
+    params = encoder.init(jax.random.key(0), maps, at)
+    assert {name[:5] for name in params["params"]} == {"conv0", "conv1", "conv2", "conv3", "poole"}
+    of = lambda maps: encoder.apply(params, maps, at).maps[1]
+    differ = jnp.any(of(maps) != of(maps.at[:, 4].add(1)), axis=(0, 2, 3, 4))
+    assert differ.tolist() == [False, False, True, True, True, True, True]
+
+
+def test_colours_move_and_the_condition_alone_decides(tiny_config):
+    """Before training the flow is 0, so the picture is the mixed condition; noise changes nothing, not even weights."""
+    switches = dict(condition_skip=True, condition_warp=True, condition_alone=True)
+    nets = networks.build(dataclasses.replace(tiny_config, **SHOWN, **switches))
+    params = nets.generator.init(jax.random.key(0))
+    maps = jax.random.normal(jax.random.key(3), (1, 2, 32, 32, 4))
+    times, at = jnp.array([[0.25]]), jnp.array([[0.0, 1.0]])
+
+    @jax.jit
+    def drawn(params, noise):
+        context = nets.generator.encode(params, maps, at)
+        latents = Latents(noise * jnp.ones((1, nets.generator.n_layers, 16)), noise * jnp.ones((1, 16)))
+        return nets.generator.synthesis(params, latents, times, grids.native(32), context)[0, 0]
+
+    twin = 0.75 * maps[0, 0, :, :, :3] + 0.25 * maps[0, 1, :, :, :3]
+    np.testing.assert_allclose(drawn(params, 1.0), twin, atol=2e-5)  # places in float32
+    learnt = jax.tree.map(lambda x: x + 0.1, params)
+    np.testing.assert_array_equal(drawn(learnt, 1.0), drawn(learnt, -2.0))
+    assert np.abs(drawn(learnt, 1.0) - twin).max() > 0.1

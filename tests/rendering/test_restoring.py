@@ -9,7 +9,7 @@ import pytest
 
 from digan_jax.kernels import reference
 from digan_jax.models.condition.times import at_times
-from digan_jax.rendering.upscaling import Shape, Upscaler
+from digan_jax.rendering.restoring import Restorer, Shape
 
 SIDE, SHOWN = 8, 5
 
@@ -45,7 +45,7 @@ def test_pictures_of_windows_meet_in_the_picture_of_one(frames, height, width):
     given = video(frames, height, width)
     size, places = (3 * width + 1, 2 * height), np.arange(2 * frames - 1) / 2
     shape = Shape(width, height, frames, size, places)
-    made = np.stack(list(Upscaler(Interpolating(), SIDE, SHOWN).frames(given, shape)))
+    made = np.stack(list(Restorer(Interpolating(), SIDE, SHOWN).frames(given, shape)))
     assert made.shape == (len(places), *size[::-1], 3)
     y, x = (np.clip((np.arange(m) + 0.5) * n / m - 0.5, 0, n - 1) for m, n in zip(size[::-1], (height, width)))
     twin = np.stack(np.broadcast_arrays(10 * x, 8 * y[:, None], 3 * places[:, None, None, None][..., 0]), axis=-1)
@@ -66,7 +66,7 @@ def test_long_videos_are_read_as_they_are_drawn():
                 read[0] += 1
                 yield frame
 
-    made = Upscaler(Interpolating(), SIDE, SHOWN).frames(given(), shape)
+    made = Restorer(Interpolating(), SIDE, SHOWN).frames(given(), shape)
     for place, _ in zip(shape.places, made, strict=True):
         lead.append(read[0] - place)
     assert max(lead) <= SHOWN + 1

@@ -1,4 +1,4 @@
-"""A video to a larger size and another frame rate by a model of the task "upscale", in windows of space and time.
+"""A video to another one of any size and frame rate by a conditional model, in windows of space and time.
 
 A window has the size and length that the model was trained on. Neighbours overlap and are cross-faded, so memory depends
 on the size of a frame and not on the length of the video.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -21,6 +21,7 @@ from digan_jax.shapes import Condition
 
 TOGETHER = 16  # tiles that are drawn together
 Frame = UInt8[np.ndarray, "h w 3"]
+Maps = Float[np.ndarray, "s h w _"]  # what an encoder takes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,21 +42,25 @@ class Shape:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Upscaler:
-    """A model of the task "upscale".
+class Restorer:
+    """A model that is shown a video and draws it.
 
     Attributes:
       side: pixels a side of what it was shown in training.
       shown: frames of a clip that it was shown.
       id: of the latents; another id may give other details.
+      until: time of the last of these in the clip: 1, unless it saw the beginning of a clip alone.
+      seen: the given frames of a window, stacked, to maps of the same size. Default: colours alone.
     """
 
     model: Sampler
     side: int
     shown: int
     id: int = 0
+    until: float = 1.0
+    seen: Callable[[UInt8[np.ndarray, "s h w _"]], Maps] = unit_range
 
-    def frames(self, given: Iterable[Frame], shape: Shape) -> Iterator[Float[np.ndarray, "h w 3"]]:
+    def frames(self, given: Iterable[UInt8[np.ndarray, "h w _"]], shape: Shape) -> Iterator[Float[np.ndarray, "h w 3"]]:
         """The frames of the new video, float32 about in [-1, 1], in order; reads the given frames as they are needed."""
         span = self.shown - 1
         overlap = span // 2
@@ -70,18 +75,18 @@ class Upscaler:
             seen = np.flatnonzero(share[j] > 0)
             if len(seen):
                 padded = np.concatenate([seen, np.repeat(seen[-1:], most - len(seen))])  # one shape, one program
-                drawn = self._window(maps, (shape.places[padded] - begin) / span, shape)
+                drawn = self.window(maps, (shape.places[padded] - begin) / span, shape)
                 for frame, k in zip(drawn, seen):
                     unfinished[k] = unfinished.get(k, 0) + np.float32(share[j, k]) * frame
             following = share[j + 1 :].any(axis=0)
             for k in sorted(k for k in unfinished if not following[k]):
                 yield unfinished.pop(k)
 
-    def _window(self, frames: UInt8[np.ndarray, "s h w 3"], times, shape: Shape) -> Float[np.ndarray, "t _ _ 3"]:
-        """The frames at `times` in [0, 1] of a window of given frames, drawn as tiles."""
+    def window(self, frames: UInt8[np.ndarray, "s h w _"], times, shape: Shape) -> Float[np.ndarray, "t _ _ 3"]:
+        """The frames at `times`, in clips, of a window of given frames, drawn as tiles."""
         side, overlap = self.side, max(1, self.side // 4)
         more = [(0, max(0, side - n)) for n in frames.shape[1:3]]
-        maps = unit_range(np.pad(frames, ((0, 0), *more, (0, 0)), mode="edge"))
+        maps = np.pad(self.seen(frames), ((0, 0), *more, (0, 0)), mode="edge")
         rows = _Tiles.along(shape.height, shape.size[1], side, overlap)
         columns = _Tiles.along(shape.width, shape.size[0], side, overlap)
         corners = list(itertools.product(range(len(rows.starts)), range(len(columns.starts))))
@@ -102,7 +107,7 @@ class Upscaler:
         of_tile = lambda i, j: grids.at_centres(config.resolution, columns.nodes[j], -rows.nodes[i], config.base)
         grid = grids.stack([of_tile(i, j) for i, j in corners])
         lat = self.model.latents([self.id] * len(corners))
-        return self.model.generate(lat, np.asarray(times, np.float32), grid, Condition(maps=shown))
+        return self.model.generate(lat, np.asarray(times, np.float32), grid, Condition(maps=shown, at=np.linspace(0, self.until, self.shown)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,97 @@
+"""Maps (labels, edges) to a video of any length, size and rate by a model that was trained to follow them.
+
+A window has as many maps as a clip of the model's training. Maps are brought to its resolution along their shorter
+side; along the longer one, square tiles overlap. Windows and tiles are cross-faded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from digan_jax import grids
+from digan_jax.data import label_maps
+from digan_jax.rendering import windows
+from digan_jax.rendering.model import Model
+from digan_jax.shapes import Condition, Latents, Styles
+
+Read = Callable[[int], tuple[Int[np.ndarray, "h w"], Int[np.ndarray, "h w"]]]  # number -> labels, instances
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Translator:
+    """A model of the task "translate" or "edges".
+
+    Attributes:
+      shown: maps of a window.
+      latents: of one clip.
+      vectors: styles of instances; None for a model without.
+      edges: maps are 1 on edges; otherwise they are labels.
+    """
+
+    model: Model
+    shown: int
+    latents: Latents
+    vectors: Float[np.ndarray, "1 instances styles"] | None = None
+    edges: bool = False
+
+    def frames(
+        self, read: Read, count: int, places: Float[np.ndarray, "t"], size: tuple[int, int]
+    ) -> Iterator[Float[np.ndarray, "h w 3"]]:
+        """The frames at `places`, ascending, in maps; float32 about in [-1, 1]. Holds the maps of one window.
+
+        Args:
+          read: labels and instances of map 0 ... count - 1.
+          size: (width, height) of the frames.
+        """
+        span = self.shown - 1
+        overlap = span // 2
+        begins = [int(start) for start in windows.starts(max(count - 1, span), span, overlap)]
+        share = windows.shares(places, begins, span, overlap)
+        most, unfinished = int((share > 0).sum(axis=1).max()), {}
+        for j, begin in enumerate(begins):
+            seen = np.flatnonzero(share[j] > 0)
+            if len(seen):
+                padded = np.concatenate([seen, np.repeat(seen[-1:], most - len(seen))])  # one shape, one program
+                numbers = np.minimum(np.arange(begin, begin + self.shown), count - 1)
+                drawn = self._window(read, numbers, (places[padded] - begin) / span, size)
+                for frame, k in zip(drawn, seen):
+                    unfinished[k] = unfinished.get(k, 0) + np.float32(share[j, k]) * frame
+            following = share[j + 1 :].any(axis=0)
+            for k in sorted(k for k in unfinished if not following[k]):
+                yield unfinished.pop(k)
+
+    def _window(self, read: Read, numbers, times, size: tuple[int, int]) -> Float[np.ndarray, "t _ _ 3"]:
+        labels, instances = (np.stack(maps) for maps in zip(*(read(int(n)) for n in numbers)))
+        side = self.model.config.resolution
+        h, w = (max(side, round(side * n / min(labels.shape[1:]))) for n in labels.shape[1:])
+        labels, instances = (label_maps.resized(maps, h, w) for maps in (labels, instances))
+        wide = w >= h
+        long, made = (w, size[0]) if wide else (h, size[1])
+        starts = [int(start) for start in windows.starts(long, side, side // 2)]
+        centres = (np.arange(made) + 0.5) * long / made
+        share = windows.shares(centres, starts, side, side // 2)
+        done = np.zeros((len(times), *size[::-1], 3), np.float32)
+        for start, weight in zip(starts, share):
+            pixels = np.flatnonzero(weight)
+            cut = np.s_[:, :, start : start + side] if wide else np.s_[:, start : start + side]
+            along = 2 * (centres[pixels] - start) / side - 1
+            other = 2 * (np.arange(size[wide]) + 0.5) / size[wide] - 1
+            x, y = (along, -other) if wide else (other, -along)
+            grid = grids.at_centres(self.model.config.resolution, x, y, self.model.config.base)
+            condition = self._condition(labels[cut], instances[cut])
+            clip = self.model.generate(self.latents, times.astype(np.float32), grid, condition)
+            if wide:
+                done[:, :, pixels] += clip[0] * weight[pixels].astype(np.float32)[:, None]
+            else:
+                done[:, pixels] += clip[0] * weight[pixels].astype(np.float32)[:, None, None]
+        return done
+
+    def _condition(self, labels: Int[np.ndarray, "s h w"], instances: Int[np.ndarray, "s h w"]) -> Condition:
+        planes = self.model.config.condition_planes
+        shown = (labels > 0)[..., None] if self.edges else np.arange(planes) == labels[..., None]
+        styles = None if self.vectors is None else Styles(instances[None], vectors=self.vectors)
+        return Condition(maps=shown[None].astype(np.float32), styles=styles)

@@ -1,0 +1,99 @@
+"""Measures a model of `--config translate` on held-out bouncing shapes: the table of docs/tasks_translate.md.
+
+Command   python scripts/tasks/translate.py runs/translate [--clips 32] [--strip strip.png]
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from PIL import Image
+
+import digan_jax as digan
+from digan_jax.data import bouncing
+from digan_jax.host.video_files import to_uint8
+from digan_jax.interop import opening
+from digan_jax.rendering import styles
+from digan_jax.shapes import Condition, Styles
+
+FIRST = bouncing.N_CLIPS["train"]  # clips of the split "test"
+
+
+def drawn(model, labels, instances, vectors):
+    """The clip of maps, uint8."""
+    planes = np.eye(model.config.condition_planes, dtype=np.float32)[labels][None]
+    condition = Condition(maps=planes, styles=Styles(instances[None].astype(np.int32), vectors=vectors))
+    return to_uint8(model.generate(model.latents([0]), np.linspace(0, 1, len(labels)), None, condition)[0])
+
+
+def iou(clip, clip_id, times, labels):
+    """(intersections, unions) of background and shape. A pixel is given to the object whose true texture is nearest."""
+    layers = bouncing.layers(clip_id, times, clip.shape[1])
+    shape = np.square(layers - clip[None]).sum(-1).argmin(0) > 0
+    pairs = [(shape == kind, (labels > 0) == kind) for kind in (False, True)]
+    return np.array([[(a & b).sum(), (a | b).sum()] for a, b in pairs])
+
+
+def mean_colours(clip, instances):
+    """{instance: its mean colour in each frame where it has 8 pixels or more}, in [0, 1]."""
+    found = {}
+    for i in np.unique(instances):
+        where = [(t, instances[t] == i) for t in range(len(clip)) if (instances[t] == i).sum() >= 8]
+        found[i] = {t: clip[t][mask].mean(0) / 255 for t, mask in where}
+    return found
+
+
+def measure(model, times, clips, strip):
+    size, rows = model.config.resolution, []
+    totals = {name: np.zeros((2, 2)) for name in ("drawn", "truth", "wrong")}
+    errors, still, drifts, edits = [], [], [], []
+    for n in range(clips):
+        one = FIRST + n
+        truth, labels, instances = (f(one, times, size) for f in (bouncing.render, bouncing.labels, bouncing.instances))
+        label_of = np.where(np.arange(instances.max() + 1) > 0, labels.max(), 0)
+        nobody = np.zeros(len(label_of), bool)
+        here = instances[0].astype(np.int32)
+        look = lambda edited: styles.of_frame(model, truth[0], here, label_of * ~edited, edited)
+        clip = drawn(model, labels, instances, look(nobody))
+        other = FIRST + clips + n
+        other_maps = [f(other, times, size) for f in (bouncing.labels, bouncing.instances)]
+        other_maps[1] = np.minimum(other_maps[1], len(label_of) - 1)
+        wrong = drawn(model, *other_maps, look(nobody))
+        totals["drawn"] += iou(clip, one, times, labels)
+        totals["truth"] += iou(truth, one, times, labels)
+        totals["wrong"] += iou(wrong, one, times, labels)
+        errors.append(np.square(clip.astype(float) - truth).mean((1, 2, 3)))
+        still.append(np.square(truth[:1].astype(float) - truth).mean((1, 2, 3)))
+        gone = np.arange(len(label_of)) == instances.max()  # the nearest shape becomes background
+        edited = drawn(model, np.where(instances == instances.max(), 0, labels), instances, look(gone))
+        changed = np.abs(edited.astype(float) - clip).max(-1) > 16
+        nearest = instances == instances.max()
+        edits.append([(changed & nearest).sum(), (changed | nearest).sum()])
+        ours, theirs = mean_colours(clip, instances), mean_colours(truth, instances)
+        for i in ours:
+            away = [ours[i][t] - theirs[i][t] for t in sorted(ours[i])]
+            drifts += [np.abs(a - away[0]).mean() for a in away[1:]]
+        if n < 6:
+            rows += [np.concatenate(list(x), 1) for x in (truth, clip, edited)]
+    psnr = lambda e: 10 * np.log10(255**2 / np.mean(e))
+    errors, still = np.array(errors), np.array(still)
+    for name, total in totals.items():
+        print(f"mIoU, {name}: {(total[:, 0] / total[:, 1]).mean():.3f}")
+    print(f"PSNR with the look of the first frame: {psnr(errors):.2f} dB; at its time {psnr(errors[:, 0]):.2f} dB")
+    print(f"PSNR of the first frame repeated: {psnr(still[:, 1:]):.2f} dB")
+    print("PSNR by frame:", " ".join(f"{psnr(e):.1f}" for e in errors.T))
+    print(f"an edit's pixels, IoU with the object's: {np.sum(edits, 0)[0] / np.sum(edits, 0)[1]:.3f}")
+    print(f"colour drift of an object: {np.mean(drifts):.4f} of the range")
+    if strip:
+        Image.fromarray(np.concatenate(rows)).resize((len(times) * size * 3, len(rows) * size * 3), 0).save(strip)
+
+
+if __name__ == "__main__":
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("run")
+    p.add_argument("--clips", type=int, default=32)
+    p.add_argument("--strip")
+    a = p.parse_args()
+    frames = opening.read(a.run).facts["data"]["frames"]
+    measure(digan.load(a.run), np.linspace(0, 1, frames), a.clips, a.strip)

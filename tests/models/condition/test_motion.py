@@ -1,0 +1,50 @@
+"""Colours moved along a flow, against loops over pixels and against mixing."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.ndimage import map_coordinates
+
+from digan_jax.models.condition import motion
+from digan_jax.models.condition.times import at_times
+
+AT = np.array([[0, 0.1, 0.7, 1], [-0.5, 0.2, 0.25, 3]], np.float32)
+TIMES = np.array([[-1, 0, 0.05, 0.1, 0.65, 1, 2], [-0.5, 0, 0.2, 0.22, 1, 2.9, 9]], np.float32)
+
+
+def test_without_motion_maps_are_mixed():
+    maps = np.random.default_rng(0).normal(size=(2, 4, 3, 2, 5)).astype(np.float32)
+    found, parts = jax.jit(motion.moved)(maps, np.zeros((2, 4, 3, 2, 6), np.float32), AT, TIMES)
+    np.testing.assert_allclose(found, at_times(maps, AT, TIMES), atol=2e-6)  # float32 rounding of numbers near 1
+    assert parts.shape == (2, 7, 3, 2, 12)
+    clock = np.asarray(parts)[0, :, 0, 0, -2:]
+    np.testing.assert_allclose(clock[:, 0], [0, 0, 1, 0, 4 * 11 / 12 / 12, 0, 0], atol=1e-5)  # 1 in the middle
+    np.testing.assert_allclose(clock[:, 1], [10, 0, 0, 0, 0, 0, 1 / 0.3], rtol=1e-5, atol=1e-5)  # in gaps of maps
+
+
+def test_shifted_maps_are_those_of_scipy():
+    draw = np.random.default_rng(1)
+    maps, by = draw.normal(size=(1, 2, 6, 5, 3)), draw.uniform(-4, 4, (1, 2, 6, 5, 2))
+    found = jax.jit(motion.shifted)(maps.astype(np.float32), by.astype(np.float32))
+    for t, c in np.ndindex(2, 3):
+        places = np.moveaxis(np.indices((6, 5)), 0, -1) + by[0, t]
+        twin = map_coordinates(maps[0, t, :, :, c], np.moveaxis(places, -1, 0), order=1, mode="nearest")
+        np.testing.assert_allclose(found[0, t, :, :, c], twin, atol=1e-5)  # float32
+
+
+def test_a_moving_ramp_is_where_it_should_be_between_and_after_its_frames():
+    """Brightness x - 2 t: a picture that moves two pixels to the right from map to map."""
+    x = np.arange(12, dtype=np.float32)[None, :, None]
+    frames = np.stack([np.broadcast_to(x - 2 * t, (4, 12, 1)) for t in (0, 1)])[None]
+    flow = np.zeros((1, 2, 4, 12, 6), np.float32)
+    flow[..., 1], flow[..., 3] = 2, -2  # looked at from a time: to the right in the map after, to the left in the one before
+    times = np.array([[0.25, 0.5, 1.5, 2.0]], np.float32)
+    found, _ = motion.moved(jnp.asarray(frames), jnp.asarray(flow), jnp.array([[0.0, 1.0]]), jnp.asarray(times))
+    for t, picture in zip(times[0], found[0]):
+        np.testing.assert_allclose(picture[:, 4:-4], np.broadcast_to(x - 2 * t, (4, 12, 1))[:, 4:-4], atol=1e-5)
+
+
+def test_one_map_is_there_at_all_times():
+    maps = np.random.default_rng(0).normal(size=(1, 1, 2, 2, 3)).astype(np.float32)
+    found, _ = motion.moved(maps, np.zeros((1, 1, 2, 2, 6), np.float32), jnp.zeros((1, 1)), jnp.array([[-1.0, 0, 2]]))
+    np.testing.assert_allclose(found, np.repeat(maps, 3, axis=1), atol=1e-6)
