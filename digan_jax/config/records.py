@@ -6,9 +6,9 @@ import dataclasses
 import json
 
 from digan_jax.config.vidm import VidmTrainConfig
-from digan_jax.config.schema import FamilyConfig, RunConfig, parse, require
+from digan_jax.config.schema import MODELS, FamilyConfig, RunConfig, parse, require
 
-FORMAT = 4  # of config.json; increase it when a field is added, renamed or changes its meaning
+FORMAT = 5  # of config.json; increase it when a field is added, renamed or changes its meaning
 # Format -> {field added in it: value that older records imply}.
 ADDED: dict[int, dict[str, object]] = {
     2: {"family": "digan", "eval.every_kimg": 0.0, "eval.weights": ""},
@@ -53,6 +53,11 @@ ADDED: dict[int, dict[str, object]] = {
         "task.adversarial": 1.0,
         "task.l1": 10.0,
     },
+    5: {
+        "model.last_frame": False,
+        "model.sampling_guidance": 1.0,
+        "vidm.label_dropout": 0.1,
+    },
 }
 
 
@@ -93,8 +98,15 @@ def upgraded(record) -> dict:
             *group, name = field.split(".")
             if group and not isinstance(record.get(group[0], {}), dict):
                 continue  # `parse` says what it must be
+            if group == ["model"] and not _has(record.get("family", "digan"), name):
+                continue  # a field of another family's model
             (record.setdefault(group[0], {}) if group else record).setdefault(name, before)
     return record
+
+
+def _has(family, name: str) -> bool:
+    """Whether the `model` group of a family has this field. Of unknown families `parse` speaks."""
+    return not isinstance(family, str) or family not in MODELS or name in MODELS[family].__dataclass_fields__
 
 
 def flatten(config: RunConfig) -> dict[str, object]:

@@ -15,9 +15,9 @@ from digan_jax.interop import opening
 from digan_jax.jobs import render_film, render_outputs
 from digan_jax.jobs.render_outputs import Output
 from digan_jax.jobs.render_request import RenderRequest
-from digan_jax.rendering import latents, render_files, tiles
+from digan_jax.rendering import latents, refining, render_files, tiles
 from digan_jax.rendering.contact_sheets import check_room
-from digan_jax.rendering.sampler import Sampler
+from digan_jax.rendering.sampler import Sampler, Sampling
 from digan_jax.rendering.walks import check_layers, mix
 
 
@@ -68,6 +68,9 @@ class Render:
         times = render_film.times(request)
         model = opening.look(request.run, request.step)
         request = dataclasses.replace(request, step=model.step, label=render_film.labels(request, model))
+        refiner = cls._refiner(request)
+        drawing = model if refiner is None else refiner
+        config = drawing.sampler.sampled(drawing.config, Sampling(*request.sampling))
         clips, sheet = request.clips(request.label)
         if request.label:
             latents.one_hot(clips["label"], latents.check_ids(clips["ids"]), model.config.n_classes)
@@ -76,11 +79,30 @@ class Render:
         if request.layers:
             check_layers(request.layers, model.sampler.layers(model.config))
         grids = render_film.grids(request, model.config, len(times))
+        if refiner is not None:
+            config.check_frame(*render_files.size_of(grids))
         outputs = render_outputs.outputs(request, clips, sheet, times)
         share = outputs[request.process_id :: request.process_count]
         finished = [file for file in share if request.resume and render_outputs.is_whole(file)]
         own = [file for file in share if file not in finished]
         return cls(request, model, clips, times, grids, sheet, outputs, own, finished)
+
+    @staticmethod
+    def _refiner(request: RenderRequest) -> opening.Glance | None:
+        """The model that draws the clips anew; None: nobody. Raises `InputError` for one that cannot."""
+        if request.refine is None:
+            return None
+        refiner = opening.look(request.refine)
+        refining.check_refiner(refiner.sampler)
+        return refiner
+
+    def _opened(self) -> Sampler:
+        """The model that draws the frames, with its weights."""
+        r = self.request
+        model = opening.load(r.run, r.step)
+        if r.refine is None:
+            return model.sampling(*r.sampling)
+        return refining.Refined.of(model, opening.load(r.refine).sampling(*r.sampling), r.refine_noise)
 
     def run(self, progress: Progress = Progress()) -> list[epath.Path]:
         """See the function `run`."""
@@ -89,7 +111,7 @@ class Render:
             files.check_file(file.path)
         render_outputs.write_index(r, self.files)
         if self.own:
-            model = opening.load(r.run, r.step)
+            model = self._opened()
             lat, notes, paths = self._latents(model), [file.note for file in self.own], [file.path for file in self.own]
             drawn = model, lat, self.times, self.grids
             if self.sheet:
