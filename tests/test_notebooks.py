@@ -9,9 +9,17 @@ import pytest
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs(path, tiny_run, tmp_path, monkeypatch):
+SLOW = ("04_vidm",)  # many programs
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in SLOW)) for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
+def test_notebook_runs(path, tiny_run, tiny_vidm_run, tmp_path, monkeypatch):
     monkeypatch.setenv("DIGAN_RUN", str(tiny_run))
+    monkeypatch.setenv("VIDM_RUN", str(tiny_vidm_run))
     notebook = nbformat.read(path, as_version=4)
     nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
