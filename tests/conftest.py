@@ -96,6 +96,24 @@ def tiny_run(make_config, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_vidm_run(tmp_path_factory):
+    """Folder of a run of a tiny VIDM that was saved before its first step; nobody may write into it."""
+    from configs import vidm
+    from digan_jax.config import schema
+    from digan_jax.models.families import FAMILIES
+    from digan_jax.runs import checkpoint
+
+    c = vidm.get_config()
+    c.model.update({"resolution": 16, "width": 32, "multipliers": (1,), "blocks": 1, "attention": (), "head_width": 32})
+    c.model.frames = c.data.frames = 8
+    c.data.source, c.data.name = "bouncing", ""
+    config, workdir = schema.parse(c), tmp_path_factory.mktemp("runs") / "tiny_vidm"
+    begun = FAMILIES["vidm"].init(jax.random.key(0), config)
+    checkpoint.write_run(workdir, config, 0, begun, {"step": 0})
+    return workdir
+
+
+@pytest.fixture(scope="session")
 def tiny_model(tiny_config, tiny_params):
     """`Model` with the weights of `tiny_params`."""
     from digan_jax.rendering.model import Model

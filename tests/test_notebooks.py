@@ -28,8 +28,9 @@ def check_pictures(path, kinds):
     [pytest.param(path, marks=[pytest.mark.slow] * (path.stem not in QUICK)) for path in NOTEBOOKS],
     ids=lambda path: path.stem,
 )
-def test_notebook_runs(path, tiny_run, tmp_path, monkeypatch):
-    for name, value in (SMALL | {"DIGAN_RUN": str(tiny_run)}).items():
+def test_notebook_runs(path, tiny_run, tiny_vidm_run, tmp_path, monkeypatch):
+    runs = {"DIGAN_RUN": str(tiny_run), "VIDM_RUN": str(tiny_vidm_run)}
+    for name, value in (SMALL | runs).items():
         monkeypatch.setenv(name, value)
     notebook = nbformat.read(path, as_version=4)
     nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()

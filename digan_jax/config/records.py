@@ -67,6 +67,9 @@ ADDED: dict[int, dict[str, object]] = {
         "task.noise": 50.0,
         "model.condition_style": 0,
         "task.feature_matching": 0.0,
+        "model.last_frame": False,
+        "model.sampling_guidance": 1.0,
+        "vidm.label_dropout": 0.1,
     },
 }
 

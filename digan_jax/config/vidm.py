@@ -9,6 +9,9 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import numpy as np
+from jaxtyping import Float
+
 from digan_jax.config.checks import require
 from digan_jax.errors import InputError
 
@@ -32,14 +35,15 @@ class VidmConfig:
     """Architecture, diffusion process and sampling of VIDM: the `model` group."""
 
     resolution: int  # pixels a side of training frames
-    n_classes: int = 0  # guidance by classes is not built: 0
+    n_classes: int = 0  # both networks are told the class; 0: none
     width: int = 128  # channels of the first stage, M in the paper
     multipliers: tuple[int, ...] = (1, 1, 2, 2, 4, 4)  # channels of each level, in units of `width`
     blocks: int = 2  # residual blocks of a level on the way down; one more on the way up
     attention: tuple[int, ...] = (16,)  # levels with attention, as factors by which their maps are smaller
     head_width: int = 64  # channels of an attention head
     frames: int = 128  # of a clip, N: the index embedding spans 0 to N - 1
-    motion_input: str = "difference"  # previous frame minus first; "flow" or "both" need a flow network
+    last_frame: bool = True  # frame N - 1 is trained too; the release's training stops at N - 2, its clips do not
+    motion_input: str = "difference"  # previous frame minus first, "flow" between them (classical), or "both"
     diffusion_steps: int = 1000  # T
     schedule: str = "linear"  # of the noise: "linear" or "cosine"
     predict: str = "noise"  # what the networks predict: "noise" or "v" (Salimans and Ho 2022)
@@ -47,22 +51,19 @@ class VidmConfig:
     condition_noise: float = 0.0  # most deviation of noise on the previous frame in training (GameNGen: 0.7); 0: none
     encoder_step: str = "current"  # step that the encoder sees; "fixed": one pass a frame instead of one a step
     sampling_method: str = "ancestral"  # or "ddim" (Song et al. 2021), "dpm": DPM-Solver++ 2M (Lu et al. 2022)
-    sampling_steps: str = "ddim100"  # steps kept: "100", "10,15,20" by section, or "ddim100", evenly spaced from 0
+    sampling_steps: str = "ddim100"  # steps kept: see `kept_steps`
+    sampling_guidance: float = 1.0  # of classes (Ho and Salimans 2022): 1 as trained, more is nearer to the class
     sampling_eta: float = 0.0  # of "ddim": 0 is deterministic, 1 as noisy as "ancestral"
 
     def __post_init__(self):
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             require(value in choices, f"model.{name}={value!r}: choose one of {list(choices)}.")
-        require(
-            self.n_classes == 0,
-            f"model.n_classes={self.n_classes}: the family vidm is not conditioned on classes; set it to 0.",
-        )
         for name in ("resolution", "blocks", "head_width"):
             require(getattr(self, name) >= 1, f"model.{name}={getattr(self, name)}: must be 1 or more.")
         for name in ("frames", "diffusion_steps"):
             require(getattr(self, name) >= 3, f"model.{name}={getattr(self, name)}: must be 3 or more.")
-        for name in ("condition_noise", "sampling_eta"):
+        for name in ("n_classes", "condition_noise", "sampling_eta", "sampling_guidance"):
             require(getattr(self, name) >= 0, f"model.{name}={getattr(self, name)}: must be 0 (off) or more.")
         self._check_widths()
         require(
@@ -74,7 +75,7 @@ class VidmConfig:
             f"model.diffusion_steps={self.diffusion_steps}: the linear schedule would add more noise than there is room "
             "for; use more than 20, or the cosine schedule.",
         )
-        kept_steps(self.sampling_steps, self.diffusion_steps)
+        check_steps(self.sampling_steps, self.diffusion_steps)
         self.check_frame(self.resolution, self.resolution)
 
     def _check_widths(self) -> None:
@@ -102,6 +103,11 @@ class VidmConfig:
         return self.resolution
 
     @property
+    def last_trained(self) -> int:
+        """The last index that training shows to the motion model."""
+        return self.frames - 1 if self.last_frame else self.frames - 2
+
+    @property
     def motion_channels(self) -> int:
         """Channels of the motion input."""
         return MOTION_CHANNELS[self.motion_input]
@@ -127,10 +133,6 @@ class VidmConfig:
             f"data.frames={run.data.frames}, model.frames={self.frames}: the index embedding spans a clip; set both to "
             "one number.",
         )
-        require(
-            self.motion_input == "difference" or run.vidm.stage == "content",
-            f"model.motion_input={self.motion_input!r}: needs a flow network, which is not built; use 'difference'.",
-        )
         for name, off in (("microbatch", 0), ("remat", False)):
             value = getattr(run.train, name)
             require(value == off, f"train.{name}={value}: is built for the family digan alone; set it to {off}.")
@@ -146,6 +148,7 @@ class VidmTrainConfig:
     p2_gamma: float = 1.0  # weight 1 / (k + SNR)^gamma of the error (Choi et al. 2022); 0: every step alike
     p2_k: float = 1.0
     rescale: bool = False  # multiplies the variational bound by T / 1000
+    label_dropout: float = 0.1  # probability that a clip's class is hidden, of models with classes
     weight_decay: float = 0.01  # AdamW's, on every array
     clip_norm: float = 1.0  # of all gradients of a network together
     ema_decay: float = 0.999  # per step
@@ -158,6 +161,7 @@ class VidmTrainConfig:
             require(getattr(self, name) > 0, f"vidm.{name}={getattr(self, name)}: must be more than 0.")
         for name in ("p2_gamma", "weight_decay"):
             require(getattr(self, name) >= 0, f"vidm.{name}={getattr(self, name)}: must be 0 or more.")
+        require(0 <= self.label_dropout <= 1, f"vidm.label_dropout={self.label_dropout}: must lie in [0, 1].")
         require(0 <= self.ema_decay < 1, f"vidm.ema_decay={self.ema_decay}: must lie in [0, 1).")
 
     @property
@@ -166,18 +170,28 @@ class VidmTrainConfig:
         return ("content", "motion") if self.stage == "both" else (self.stage,)
 
 
-def kept_steps(respacing: str, total: int) -> list[int]:
-    """The steps that a respaced process keeps, ascending (Nichol and Dhariwal 2021).
+def check_steps(respacing: str, total: int) -> None:
+    """Raises `InputError` for a text that `kept_steps` does not take, or more steps than there are."""
+    kept_steps(respacing, total, np.linspace(1, 0, total))
+
+
+def kept_steps(respacing: str, total: int, rates: Float[np.ndarray, "T"] | None = None) -> list[int]:
+    """The steps that a respaced process keeps, ascending (Nichol and Dhariwal 2021; Lu et al. 2022).
 
     Args:
       respacing: "n1,n2,...": the process is cut into as many sections, sizes differing by at most 1, larger first, and
         n1, n2, ... steps of each are kept, evenly spaced with both ends. "ddimn": every qth step from 0, for the
-        smallest q that leaves n.
+        smallest q that leaves n. "lambdan": n steps with both ends, as evenly spaced in λ = ln √SNR as there are steps.
       total: T.
+      rates: λ of each step, descending; for "lambdan".
 
     Raises:
       InputError: another text, or more steps than there are.
     """
+    if match := re.fullmatch(r"lambda(\d+)", respacing):
+        count = int(match[1])
+        require(2 <= count <= total, f"sampling_steps={respacing!r}: keeps 2 to {total} of {total} steps.")
+        return evenly_spaced(rates, count)
     if match := re.fullmatch(r"ddim(\d+)", respacing):
         wished = int(match[1])
         for stride in range(1, total + 1):
@@ -188,8 +202,8 @@ def kept_steps(respacing: str, total: int) -> list[int]:
         )
     require(
         re.fullmatch(r"\d+(,\d+)*", respacing) is not None,
-        f"sampling_steps={respacing!r}: give a number of steps ('100'), one for each section ('10,15,20'), or "
-        "'ddim100'.",
+        f"sampling_steps={respacing!r}: give a number of steps ('100'), one for each section ('10,15,20'), 'ddim100' "
+        "or 'lambda20'.",
     )
     counts = [int(count) for count in respacing.split(",")]
     kept, start = [], 0
@@ -202,4 +216,16 @@ def kept_steps(respacing: str, total: int) -> list[int]:
         stride = (size - 1) / (count - 1) if count > 1 else 1.0
         kept += [start + round(k * stride) for k in range(count)]
         start += size
+    return kept
+
+
+def evenly_spaced(rates: Float[np.ndarray, "T"], count: int) -> list[int]:
+    """Steps from 0 to T − 1, nearest to evenly spaced rates, each later than the one before."""
+    wished = np.linspace(rates[0], rates[-1], count)
+    nearest = np.abs(rates[None] - wished[:, None]).argmin(1)
+    total = len(rates)
+    kept, last = [], -1
+    for number, step in enumerate(nearest.tolist()):
+        last = min(max(step, last + 1), total - count + number)  # leaves room for those that follow
+        kept.append(last)
     return kept

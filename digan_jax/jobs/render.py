@@ -16,10 +16,10 @@ from digan_jax.interop import opening
 from digan_jax.jobs import edits, render_film, render_outputs
 from digan_jax.jobs.render_outputs import Output
 from digan_jax.jobs.render_request import RenderRequest
-from digan_jax.rendering import latent_files, latents, render_files, tiles
+from digan_jax.rendering import latent_files, latents, refining, render_files, tiles
 from digan_jax.rendering.contact_sheets import check_room
 from digan_jax.rendering.directions import Directions
-from digan_jax.rendering.sampler import Sampler
+from digan_jax.rendering.sampler import Sampler, Sampling
 from digan_jax.rendering.walks import check_layers, mix
 from digan_jax.shapes import Latents
 
@@ -73,6 +73,9 @@ class Render:
         times = render_film.times(request)
         model = opening.look(request.run, request.step)
         request = dataclasses.replace(request, step=model.step, label=render_film.labels(request, model))
+        refiner = cls._refiner(request)
+        drawing = model if refiner is None else refiner
+        config = drawing.sampler.sampled(drawing.config, Sampling(*request.sampling))
         clips, sheet = request.clips(request.label)
         if request.latents:
             latent_files.read(request.latents, clips["ids"])  # raises before the work
@@ -84,11 +87,30 @@ class Render:
             check_layers(request.layers, model.sampler.layers(model.config))
         directions = edits.opened(request.directions, request.edit, model)
         grids = render_film.grids(request, model.config, len(times))
+        if refiner is not None:
+            config.check_frame(*render_files.size_of(grids))
         outputs = render_outputs.outputs(request, clips, sheet, times)
         share = outputs[request.process_id :: request.process_count]
         finished = [file for file in share if request.resume and render_outputs.is_whole(file)]
         own = [file for file in share if file not in finished]
         return cls(request, model, clips, times, grids, sheet, directions, outputs, own, finished)
+
+    @staticmethod
+    def _refiner(request: RenderRequest) -> opening.Glance | None:
+        """The model that draws the clips anew; None: nobody. Raises `InputError` for one that cannot."""
+        if request.refine is None:
+            return None
+        refiner = opening.look(request.refine)
+        refining.check_refiner(refiner.sampler)
+        return refiner
+
+    def _opened(self) -> Sampler:
+        """The model that draws the frames, with its weights."""
+        r = self.request
+        model = opening.load(r.run, r.step)
+        if r.refine is None:
+            return model.sampling(*r.sampling)
+        return refining.Refined.of(model, opening.load(r.refine).sampling(*r.sampling), r.refine_noise)
 
     def run(self, progress: Progress = Progress()) -> list[epath.Path]:
         """See the function `run`."""
@@ -97,7 +119,7 @@ class Render:
             files.check_file(file.path)
         render_outputs.write_index(r, self.files)
         if self.own:
-            model = opening.load(r.run, r.step)
+            model = self._opened()
             lat, notes, paths = self._latents(model), [file.note for file in self.own], [file.path for file in self.own]
             drawn = model, lat, self.times, self.grids
             if self.sheet:

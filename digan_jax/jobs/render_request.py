@@ -64,6 +64,14 @@ class RenderRequest(Request):
     levels: int | None = None  # resolution of the last pyramid level to draw; None: all
     quality: Literal["standard", "10-bit", "lossless"] = "standard"  # of .mp4 and .webm
 
+    # diffusion models; None: as trained
+    sampler: Literal["ancestral", "ddim", "dpm"] | None = None
+    sampling_steps: str | None = None  # of the reverse process: "20", "10,15,20" by section, "ddim100" or "lambda20"
+    eta: float | None = None  # of "ddim": 0 is deterministic, 1 as noisy as "ancestral"
+    guidance: float | None = None  # of classes: 1 as trained, more is nearer to the class
+    refine: str | None = None  # a path for `digan.load`: this vidm model draws the clips of `run` anew
+    refine_noise: float = 0.5  # how noisy they become before, a share of the diffusion steps
+
     # processes
     resume: bool = False  # keep files that are complete
     process_id: int = 0  # of this process, which renders its share of the files
@@ -99,6 +107,11 @@ class RenderRequest(Request):
         return clips, self.sheet or sheet
 
     @property
+    def sampling(self) -> tuple[str | None, str | None, float | None, float | None]:
+        """(method, steps, eta, guidance), as `Sampler.sampling` takes them."""
+        return self.sampler, self.sampling_steps, self.eta, self.guidance
+
+    @property
     def walk_steps(self) -> int:
         """Frames from one id of the walk to the next."""
         return max(1, round(self.seconds * self.fps)) * self.slow
@@ -117,6 +130,12 @@ class RenderRequest(Request):
         for name in ("fps", "seconds", "duration", "scale"):
             if (value := getattr(self, name)) is not None and not 0 < value < math.inf:
                 raise InputError(f"{name}={value:g}: must be a number above 0.")
+        if self.guidance is not None and not 0 <= self.guidance < math.inf:
+            raise InputError(f"guidance={self.guidance:g}: must be a number of 0 or more; 1 is as trained.")
+        if self.eta is not None and not 0 <= self.eta <= 1:
+            raise InputError(f"eta={self.eta:g}: must lie in [0, 1].")
+        if not 0 < self.refine_noise <= 1:
+            raise InputError(f"refine_noise={self.refine_noise:g}: must lie in (0, 1], a share of the diffusion steps.")
         if not math.isfinite(self.truncation):
             raise InputError(f"truncation={self.truncation}: must be a number; 1 leaves the model as it is.")
         if not 0 <= self.seed < 2**32:
@@ -144,6 +163,8 @@ class RenderRequest(Request):
             raise InputError("`walk` and `mix` both name the ids; give one of them.")
         if not self.walk and not self.mix:
             return
+        if self.refine:
+            raise InputError("`refine`: draws clips of ids anew; leave `walk` and `mix` out.")
         several = any(len(row or ()) > 1 for row in (self.ids, self.motion_ids, self.label))
         if self.cross or self.sheet or self.label == "all" or several:
             what = "`walk`" if self.walk else "`mix`"

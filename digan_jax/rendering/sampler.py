@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -16,6 +17,15 @@ from digan_jax.shapes import Condition, Params
 
 OneGrid = tiles.GridRequest | grids.Grid
 Grid = OneGrid | Sequence[OneGrid] | None  # a sequence has one grid per frame; None is the trained grid
+
+
+class Sampling(NamedTuple):
+    """How a diffusion model draws; None: as its configuration says."""
+
+    method: str | None = None  # "ancestral", "ddim" or "dpm"
+    steps: str | None = None  # kept steps: "20", "10,15,20" by section, "ddim100" or "lambda20"
+    eta: float | None = None  # of "ddim": 0 is deterministic, 1 as noisy as "ancestral"
+    guidance: float | None = None  # of classes: 1 as trained, more is nearer to the class
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,6 +53,31 @@ class Sampler:
     def estimate(config: FamilyConfig, grid: grids.Grid, clips: int, frames: int, devices: int, by_frame: bool):
         """The cost of a render as an `estimate.Estimate`; None if unknown."""
         return None
+
+    @staticmethod
+    def sampled(config: FamilyConfig, given: Sampling) -> FamilyConfig:
+        """The configuration with another sampler.
+
+        Raises:
+          InputError: this family has none to choose, or there is no such sampler.
+        """
+        if given != Sampling():
+            raise InputError("`sampler`: this model draws a clip in one pass; leave sampler, steps, eta and guidance out.")
+        return config
+
+    def sampling(
+        self,
+        method: str | None = None,
+        steps: str | None = None,
+        eta: float | None = None,
+        guidance: float | None = None,
+    ) -> Sampler:
+        """The same weights, drawn from in another way: see `Sampling`.
+
+        Raises:
+          InputError: an unknown method, or steps that the process does not have.
+        """
+        return dataclasses.replace(self, config=self.sampled(self.config, Sampling(method, steps, eta, guidance)))
 
     def latents(self, ids, **options):
         """Latents of these ids: a tree of arrays [b ...]. Row i depends on id i alone."""

@@ -5,33 +5,27 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, Int, UInt32
 
-from digan_jax import grids, rng
+from digan_jax import grids
 from digan_jax.config import VidmConfig
 from digan_jax.errors import InputError
 from digan_jax.host.notes import say_once
-from digan_jax.kernels import map_rows
-from digan_jax.models.vidm import sampling
 from digan_jax.models.vidm.networks import Nets, build
 from digan_jax.rendering import latents as latents_lib
-from digan_jax.rendering.generate import one_by_one
 from digan_jax.rendering.model import check_finite, check_times
-from digan_jax.rendering.sampler import Grid, OneGrid, Sampler
+from digan_jax.rendering.sampler import Grid, OneGrid, Sampler, Sampling
 from digan_jax.rendering.tiles import GridRequest, even
-from digan_jax.shapes import Array, Params
+from digan_jax.rendering.vidm_drawing import Groups, draw_first, draw_next
+from digan_jax.shapes import Params
 
 FRAMES = 16  # most frames of a piece
-CLIPS = 16  # most clips that a device draws together
-
-Images = Float[Array, "b h w 3"]
 
 
 class VidmLatents(NamedTuple):
@@ -41,6 +35,7 @@ class VidmLatents(NamedTuple):
     motion: Int[np.ndarray, "b"]  # of all later frames' noise
     seed: UInt32[np.ndarray, "b"]
     first: Float[np.ndarray, "b h w 3"] | None = None  # in [−1, 1]; None: drawn by the content model
+    label: Float[np.ndarray, "b classes"] | None = None  # one-hot; None in models without classes
 
 
 class VidmModel(Sampler):
@@ -61,12 +56,12 @@ class VidmModel(Sampler):
           ids: whole numbers in [0, 2**31); the same id gives the same first frame.
           motion_ids: one for all clips or one per clip: the noise of the later frames. None: `ids`.
           truncation: 1; a diffusion model has none.
-          label: None; the family is not conditioned on classes.
+          label: class index or name, one for all clips or one per clip; None: random by id. Models without classes: None.
           seed: with another seed the same ids give other clips.
           first: given first frames [b h w 3] in [−1, 1], or one [h w 3] for all; None: the content model draws them.
 
         Raises:
-          InputError: invalid ids, seed or first frames, a truncation other than 1, a label.
+          InputError: invalid ids, seed, label or first frames, a truncation other than 1.
         """
         ids = latents_lib.check_ids(ids)
         motion_ids = ids if motion_ids is None else latents_lib.check_ids(motion_ids, "motion_ids")
@@ -76,26 +71,32 @@ class VidmModel(Sampler):
             raise InputError(f"truncation={truncation:g}: a diffusion model has no average clip; leave it at 1.")
         if not 0 <= seed < 2**32:
             raise InputError(f"seed={seed}: must lie in [0, 2**32).")
-        latents_lib.one_hot(latents_lib.label_indices(label, self.class_names), ids, self.config.n_classes)
+        label = latents_lib.label_indices(label, self.class_names)
+        label = latents_lib.one_hot(label, ids, self.config.n_classes, seed)
         if first is not None:
             first = self._check_first(first, len(ids))
         motion_ids = np.array(np.broadcast_to(motion_ids, ids.shape))
-        return VidmLatents(ids, motion_ids, np.full(len(ids), seed, np.uint32), first)
+        return VidmLatents(ids, motion_ids, np.full(len(ids), seed, np.uint32), first, label)
 
-    def sampling(self, method: str | None = None, steps: str | None = None, eta: float | None = None) -> VidmModel:
-        """The same weights, sampled in another way.
+    @staticmethod
+    def sampled(config: VidmConfig, given: Sampling) -> VidmConfig:
+        """The configuration with another sampler. Raises `InputError` as `sampling`."""
+        fields = {f"sampling_{name}": value for name, value in given._asdict().items() if value is not None}
+        if (given.guidance or 1) != 1 and not config.n_classes:
+            raise InputError(f"guidance={given.guidance:g}: this model knows no classes (model.n_classes=0); leave it out.")
+        return dataclasses.replace(config, **fields)
 
-        Args:
-          method: "ancestral", "ddim" or "dpm".
-          steps: kept steps: "20", "10,15,20" by section, or "ddim100".
-          eta: of "ddim", 0 to 1.
+    def animate(
+        self, still: Float[np.ndarray, "h w 3"], ids, times, grid: Grid = None, **options
+    ) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
+        """As `Sampler.animate`: the motion model goes on from the picture. It is drawn at its own size.
 
         Raises:
-          InputError: an unknown method, or steps that the process does not have.
+          InputError: sides that are no multiples of 2^(levels − 1); a grid of another size; no motion model.
         """
-        given = {"sampling_method": method, "sampling_steps": steps, "sampling_eta": eta}
-        given = {name: value for name, value in given.items() if value is not None}
-        return dataclasses.replace(self, config=dataclasses.replace(self.config, **given))
+        if "motion" not in self.params:
+            raise InputError("these weights hold a content model alone; give a run with a motion model.")
+        yield from self.stream(self.latents(ids, first=still, **options), times, grid)
 
     def _check_first(self, first, clips: int) -> Float[np.ndarray, "b h w 3"]:
         first = np.asarray(first)
@@ -135,7 +136,7 @@ class VidmModel(Sampler):
             say_once(f"times lie between the model's frames, {n - 1} steps a clip; the nearest frames are shown.")
         if index.max() > n - 1:
             say_once(
-                f"frames up to {index.max()}: the model was trained on frames 1 to {n - 2}; its index is continuous, "
+                f"frames up to {index.max()}: the model was trained on frames 1 to {self.config.last_trained}; its index is continuous, "
                 "so it draws on, and may drift."
             )
         return index
@@ -186,34 +187,31 @@ class VidmModel(Sampler):
         self, lat: VidmLatents, last: int, size: tuple[int, int]
     ) -> Iterator[Float[np.ndarray, "b n h w 3"]]:
         """Frames 0 … last in pieces; the first piece is the first frame alone."""
-        b, devices = len(lat.content), jax.local_devices()
-        mesh_size = min(b, len(devices))
-        mesh = jax.make_mesh((mesh_size,), ("data",), axis_types=(AxisType.Auto,), devices=devices[:mesh_size])
-        group = min(b, CLIPS * mesh_size)
-        parts = [np.arange(start, start + -(-group // mesh_size) * mesh_size) for start in range(0, b, group)]
-        rows = [np.minimum(part, min(part[0] + group, b) - 1) for part in parts]  # padded by the group's last clip
-        counts = [min(group, b - part[0]) for part in parts]
-        joined = lambda found: np.concatenate([np.asarray(x)[:n] for x, n in zip(found, counts)])
-        static = {"nets": self.nets, "model": self.config, "size": size, "mesh": mesh}
-        params = self._on_devices(mesh)
+        groups = Groups.of(len(lat.content))
+        params, static = self.placed(groups, size)
+        ids, motion_ids, seed, label = map(groups.parted, (lat.content, lat.motion, lat.seed, lat.label))
         if lat.first is None:
-            first = [_draw_first(params["content"], lat.content[r], lat.seed[r], **static) for r in rows]
+            first = [draw_first(params["content"], *given, **static) for given in zip(ids, seed, label)]
         else:
-            first = [jnp.asarray(lat.first[r]) for r in rows]
-        yield joined(first)[:, None]
+            first = [jnp.asarray(given) for given in groups.parted(lat.first)]
+        yield groups.joined(first)[:, None]
         if last and "motion" not in self.params:
             say_once("these weights hold a content model alone, stage content; its first frames are shown still.")
-            yield np.repeat(joined(first)[:, None], last, axis=1)
+            yield np.repeat(groups.joined(first)[:, None], last, axis=1)
             return
         before, step = first, even(last, FRAMES) if last else 1
         for start in range(1, last + 1, step):
             indices = np.arange(start, start + step, dtype=np.int32)  # the last piece may go on: one shape, one program
-            drawn = [
-                _draw_next(params["motion"], f, x, lat.motion[r], lat.seed[r], indices, **static)
-                for f, x, r in zip(first, before, rows)
-            ]
+            given = zip(first, before, motion_ids, seed, label)
+            drawn = [draw_next(params["motion"], *one, indices, **static) for one in given]
             before = [x[:, -1] for x in drawn]
-            yield joined(drawn)[:, : last + 1 - start]
+            yield groups.joined(drawn)[:, : last + 1 - start]
+
+    def placed(self, groups: Groups, size: tuple[int, int]) -> tuple[Params, dict]:
+        """The parameters on every device of the groups, and what `draw_first` and `draw_next` need beside arrays."""
+        return self._on_devices(groups.mesh), {
+            "nets": self.nets, "model": self.config, "size": size, "mesh": groups.mesh,
+        }  # fmt: skip
 
     @functools.cached_property
     def nets(self) -> Nets:
@@ -225,61 +223,3 @@ class VidmModel(Sampler):
         """mesh -> the parameters on every device of it, put there once."""
         put = lambda mesh: jax.device_put(self.params, NamedSharding(mesh, PartitionSpec()))
         return functools.lru_cache(maxsize=2)(put)
-
-
-def noises(name: str, seed: UInt32[Array, "b"], ids: Int[Array, "b"], size: tuple[int, int]) -> sampling.Noises:
-    """The noise of each clip's frames: a function of (seed, name, id, frame, kept step), whatever the batch."""
-
-    def normal(i, number):
-        def of_clip(seed, clip):
-            key = jax.random.fold_in(rng.stream(jax.random.key(seed), name), clip)
-            return jax.random.normal(jax.random.fold_in(jax.random.fold_in(key, i), number), (*size, 3))
-
-        return jax.vmap(of_clip)(seed, ids)
-
-    return sampling.Noises(lambda i: normal(i, 0), lambda i, j: normal(i, j + 1))
-
-
-def _by_clip(draw: Callable, rows: tuple, mesh: Mesh) -> Array:
-    """draw(*rows), clips shared by the devices; on CPU one at a time, so that a clip does not depend on the batch."""
-
-    def part(params, *rows):
-        if not one_by_one():
-            return draw(params, *rows)
-        return map_rows(lambda row: draw(params, *row), rows, finite=rows[-1][:, None].astype(jnp.float32))
-
-    params, *by_clip = rows
-    specs = PartitionSpec(), *(PartitionSpec("data") for _ in by_clip)
-    run = jax.shard_map(part, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("data"), check_vma=False)
-    return run(params, *by_clip)
-
-
-@partial(jax.jit, static_argnames=("nets", "model", "size", "mesh"))
-def _draw_first(params: Params, ids, seed, *, nets: Nets, model: VidmConfig, size, mesh: Mesh) -> Images:
-    method = sampling.method_of(model)
-    draw = lambda params, ids, seed: sampling.draw_first(nets, method, params, noises("content", seed, ids, size))
-    return _by_clip(draw, (params, ids, seed), mesh)
-
-
-@partial(jax.jit, static_argnames=("nets", "model", "size", "mesh"))
-def _draw_next(
-    params: Params,
-    first: Images,
-    before: Images,
-    ids,
-    seed,
-    indices,
-    *,
-    nets: Nets,
-    model: VidmConfig,
-    size,
-    mesh: Mesh,
-) -> Float[Array, "b n h w 3"]:
-    method = sampling.method_of(model)
-
-    def draw(params, first, before, ids, seed):
-        source = noises("motion", seed, ids, size)
-        frames = sampling.draw_next(nets, model, method, params, first, before, indices, source)
-        return jnp.moveaxis(frames, 0, 1)
-
-    return _by_clip(draw, (params, first, before, ids, seed), mesh)

@@ -31,6 +31,7 @@ def add(verbs) -> None:
     _add_clips(p.add_argument_group("clips"))
     _add_times(p.add_argument_group("times"))
     _add_picture(p.add_argument_group("frames"))
+    _add_diffusion(p.add_argument_group("diffusion models"))
     _add_work(p.add_argument_group("processes and files"))
     p.set_defaults(run_verb=run)
 
@@ -103,6 +104,25 @@ def _add_picture(p) -> None:
         "--quality",
         choices=QUALITIES,
         help="of .mp4 and .webm; 10-bit: .mp4 only; lossless: exact pixels, not playable in all browsers",
+    )
+
+
+def _add_diffusion(p) -> None:
+    r = RenderRequest
+    p.add_argument("--sampler", choices=["ancestral", "ddim", "dpm"], help="how frames are drawn (default: as trained)")
+    p.add_argument(
+        "--sampling-steps",
+        metavar="STEPS",
+        help="steps of each frame: 20; 10,15,20 by section; ddim100; or lambda20, evenly spaced in the logarithm of SNR",
+    )
+    p.add_argument("--eta", type=float, help="of --sampler ddim: 0 is deterministic, 1 as noisy as ancestral")
+    p.add_argument("--guidance", type=float, help="of classes: 1 as trained, more is nearer to the class")
+    p.add_argument("--refine", metavar="RUN", help="draw the clips of --run anew by this model of the family vidm")
+    p.add_argument(
+        "--refine-noise",
+        type=float,
+        metavar="SHARE",
+        help=f"noise that --refine adds first, as a share of the diffusion steps (default {r.refine_noise:g})",
     )
 
 

@@ -14,6 +14,9 @@ from digan_jax import cli
 from digan_jax.config import schema
 from digan_jax.evaluation import protocols
 from digan_jax.interop import model_folder, opening
+from digan_jax.models.families import FAMILIES
+from digan_jax.rendering import samplers
+from digan_jax.rendering.refining import Refined
 from digan_jax.runs import reading
 from digan_jax.training import loop
 
@@ -88,6 +91,76 @@ def test_a_given_first_frame_is_continued(run):
         model.generate(model.latents([0], first=first), [0], digan.grid(16, 16))
     with pytest.raises(digan.InputError, match="bytes"):
         model.latents([0], first=np.zeros((16, 16, 3), np.uint8))
+
+
+def test_a_picture_is_animated(run):
+    model, still = digan.load(run), np.random.default_rng(0).uniform(-1, 1, (16, 16, 3)).astype(np.float32)
+    clips = np.concatenate(list(model.animate(still, [0, 1], [0, 1 / 3, 2 / 3])), axis=1)
+    np.testing.assert_array_equal(clips, model.generate(model.latents([0, 1], first=still), [0, 1 / 3, 2 / 3]))
+    assert (clips[0, 1] != clips[1, 1]).any()
+    alone = dataclasses.replace(model, params={"content": model.params["content"]})
+    with pytest.raises(digan.InputError, match="hold a content model alone"):
+        list(alone.animate(still, [0], [0]))
+
+
+def test_the_sampler_is_chosen_by_flags(run, tiny_run, tmp_path, capsys):
+    out = tmp_path / "a.npz"
+    words = ["render", "--run", str(run), "--out", str(out), "--frames", "2", "--times", "0:0.34"]
+    model, times = digan.load(run), np.linspace(0, 0.34, 2, dtype=np.float32)
+    assert cli.main([*words, "--sampler", "dpm", "--sampling-steps", "lambda4"]) == 0
+    ours = model.sampling("dpm", "lambda4").sample([0], times)[0]
+    np.testing.assert_allclose(np.load(out)["frames"], np.clip(ours * 127.5 + 127.5, 0, 255), atol=1)
+    for wrong, message in (
+        (["--sampling-steps", "400"], "section 1 has 40 steps"),
+        (["--guidance", "2"], "guidance=2: this model knows no classes"),
+        (["--eta", "2"], r"--eta=2: must lie in [0, 1]"),
+    ):
+        assert cli.main([*words, *wrong]) == 2
+        assert message in capsys.readouterr().err
+    assert cli.main(["render", "--run", str(tiny_run), "--out", str(out), "--sampler", "dpm"]) == 2
+    assert "draws a clip in one pass" in capsys.readouterr().err
+
+
+def test_clips_of_another_model_are_drawn_anew(run, content_run, tiny_run, tmp_path, capsys):
+    """With next to no noise they are the proposals; with more they are not; a GAN's times and sizes are free."""
+    out = tmp_path / "a.npz"
+    words = ["render", "--run", str(tiny_run), "--out", str(out), "--frames", "3", "--times", "0.1:0.9", "--size", "18x16"]
+    assert cli.main(words) == 0
+    plain = np.load(out)["frames"].astype(np.float32)
+    assert cli.main([*words, "--refine", str(run), "--refine-noise", "0.01"]) == 0
+    near = np.load(out)["frames"].astype(np.float32)
+    assert cli.main([*words, "--refine", str(run), "--refine-noise", "0.8"]) == 0
+    far = np.load(out)["frames"].astype(np.float32)
+    assert plain.shape == near.shape == (3, 16, 18, 3)
+    # a step of 40 has noise of deviation 0.05, in bytes 6, which four steps of training do not take away
+    assert np.abs(near - plain).mean() < 10 < np.abs(far - plain).mean()
+    refined = Refined.of(digan.load(tiny_run), digan.load(run), 0.5)
+    a, b = refined.sample([3, 5], [0, 0.5], motion_ids=[1, 1]), refined.sample([5], [0, 0.5], motion_ids=[1])
+    np.testing.assert_array_equal(a[1:], b)  # to the bit, whatever the batch
+    for wrong, message in (
+        (["--refine", str(tiny_run)], "is no model of the family vidm"),
+        (["--refine", str(content_run)], "hold a content model alone"),
+        (["--refine", str(run), "--refine-noise", "0"], "--refine-noise=0: must lie in (0, 1]"),
+        (["--refine", str(run), "--walk", "0,1"], "leave --walk and --mix out"),
+    ):
+        assert cli.main([*words, *wrong]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_model_with_classes():
+    """Drawn with and without guidance. Both networks are moved from their start, where classes are not heard."""
+    config = config_of(**{"model.n_classes": 3, "model.motion_input": "both"})
+    state = FAMILIES["vidm"].init(jax.random.key(0), config)
+    moved = jax.tree_util.tree_map_with_path(
+        lambda path, x: x + 0.1 if "['label']" in jax.tree_util.keystr(path) or "out_2" in jax.tree_util.keystr(path) else x,
+        state.ema,
+    )
+    model = samplers.of_run(config, moved)
+    a, b, a2 = (model.sample([0], [0, 1 / 3], label=label) for label in (0, 1, [0]))
+    np.testing.assert_array_equal(a, a2)
+    assert (a != b).any() and (model.sampling(guidance=3.0).sample([0], [0, 1 / 3], label=0) != a).any()
+    with pytest.raises(digan.InputError, match="classes of this model are whole numbers from 0 to 2"):
+        model.latents([0], label=3)
 
 
 def test_rendered_and_evaluated_by_the_verbs(run, tmp_path, quick_networks, monkeypatch, capsys):

@@ -20,6 +20,7 @@ Images = Float[Array, "b h w c"]
 Outputs = Float[Array, "b h w c2"]  # of a network: what it predicts, then ω, the interpolation of the variance
 Steps = Int[Array, "b"]
 LOG2 = float(np.log(2))
+TINY = 1e-12  # ᾱ of a last step without signal, so that its logarithm and its quotients are finite
 BYTE = 1 / 255  # half the distance of two levels of a byte, in [−1, 1]
 
 
@@ -47,6 +48,12 @@ class Process:
         betas = 1 - signal / np.append(1.0, signal[:-1])
         return Process(self.timesteps[kept], betas, np.cumprod(1 - betas))
 
+    def begun_at(self, share: float) -> Process:
+        """The part of the process up to a share of T, one step or more: where a given picture gets its noise."""
+        last = share * (self.timesteps[-1] + 1)
+        count = max(1, int(np.searchsorted(self.timesteps, last)))
+        return Process(self.timesteps[:count], self.betas[:count], self.signal[:count])
+
     def __len__(self) -> int:
         return len(self.betas)
 
@@ -58,6 +65,11 @@ class Process:
     @property
     def snr(self) -> Float[np.ndarray, "S"]:
         return self.signal / (1 - self.signal)
+
+    @property
+    def rate(self) -> Float[np.ndarray, "S"]:
+        """λ = ln √SNR, half the logarithm of the signal-to-noise ratio; descending."""
+        return rate_of(self.signal)
 
     @property
     def posterior_variance(self) -> Float[np.ndarray, "S"]:
@@ -86,6 +98,12 @@ class Process:
         return 1 / (k + self.snr) ** gamma
 
 
+def rate_of(signal: Float[np.ndarray, "S"]) -> Float[np.ndarray, "S"]:
+    """λ = ln √SNR of ᾱ, infinite without noise."""
+    with np.errstate(divide="ignore"):
+        return 0.5 * (np.log(np.maximum(signal, TINY)) - np.log1p(-signal))
+
+
 def betas(schedule: str, steps: int) -> Float[np.ndarray, "T"]:
     """β of the "linear" (Ho et al. 2020, for 1000 steps) or "cosine" schedule (Nichol and Dhariwal 2021)."""
     if schedule == "linear":
@@ -111,10 +129,14 @@ def process_of(model: VidmConfig) -> Process:
 
 def sampling_process(model: VidmConfig) -> Process:
     """The respaced process by which a model samples. Without signal in the last step, that step is kept."""
-    kept = kept_steps(model.sampling_steps, model.diffusion_steps)
+    process = process_of(model)
+    rates = process.rate
+    if model.zero_terminal_snr:  # the last step's is infinitely far
+        rates[-1] = 2 * rates[-2] - rates[-3]
+    kept = kept_steps(model.sampling_steps, model.diffusion_steps, rates)
     if model.zero_terminal_snr:
         kept[-1] = model.diffusion_steps - 1
-    return process_of(model).respaced(kept)
+    return process.respaced(kept)
 
 
 def at(table: Float[np.ndarray, "S"], t: Steps) -> Float[Array, "b 1 1 1"]:
@@ -240,9 +262,6 @@ def ddim_step(process: Process, found: Back, x_t: Images, j: Steps, noise: Image
     return x + (j > 0)[:, None, None, None] * at(sigma, j) * noise
 
 
-TINY = 1e-12  # ᾱ of a last step without signal, so that its logarithm and its quotients are finite
-
-
 def dpm_step(process: Process, found: Back, x_t: Images, j: Steps, previous: Images) -> Images:
     """A step of DPM-Solver++ 2M (Lu et al. 2022, algorithm 2) from kept step j to the one before.
 
@@ -253,9 +272,7 @@ def dpm_step(process: Process, found: Back, x_t: Images, j: Steps, previous: Ima
       previous: x̂ of the step before this one, at kept step j + 1; anything in the first.
     """
     now, target = np.maximum(process.signal, TINY), process.signal_before
-    with np.errstate(divide="ignore"):
-        rate = lambda signal: 0.5 * (np.log(signal) - np.log1p(-signal))
-        h = rate(target) - rate(now)  # infinite for j = 0, whose target has no noise
+    h = rate_of(target) - rate_of(now)  # infinite for j = 0, whose target has no noise
     last = np.append(h[1:], np.inf)  # H of the step before; there is none before the first
     blend = np.where(np.isfinite(h) & np.isfinite(last), h / (2 * np.where(np.isfinite(last), last, 1)), 0.0)
     blend = np.nan_to_num(blend)

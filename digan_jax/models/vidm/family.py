@@ -60,11 +60,11 @@ class Vidm:
     def frames(
         self, config: RunConfig, random: np.random.Generator, clip_frames: int, clips: int
     ) -> tuple[Int[np.ndarray, "clips k"], Float[np.ndarray, "clips k"]]:
-        """The first frame of each clip for stage "content", otherwise triples (0, i − 1, i), i uniform in 1 … N − 2."""
+        """The first frame of each clip for stage "content", otherwise triples (0, i − 1, i), i uniform from 1 on."""
         if config.vidm.stage == "content":
             number = np.zeros((clips, 1), np.int64)
         else:
-            i = random.integers(1, clip_frames - 1, clips)
+            i = random.integers(1, config.model.last_trained + 1, clips)
             number = np.stack([np.zeros_like(i), i - 1, i], axis=1)
         return number, (number / (clip_frames - 1)).astype(np.float32)
 

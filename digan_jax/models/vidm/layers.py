@@ -26,6 +26,14 @@ class Place(NamedTuple):
     step: Float[Array, "b"]  # 2t / (T − 1) − 1
     index: Float[Array, "b"]  # 2i / (N − 1) − 1
     noise: Float[Array, "b"] | None = None  # deviation of the noise on the previous frame, of models trained with it
+    label: Float[Array, "b e"] | None = None  # embedded class, of models with classes
+
+
+class Told(NamedTuple):
+    """What the blocks of the content model are told."""
+
+    step: Float[Array, "b e"]  # embedded
+    label: Float[Array, "b e"] | None = None  # embedded class, of models with classes
 
 
 def uniform(fan_in: int):
@@ -127,7 +135,8 @@ class Waves(nn.Module):
 class Positional(nn.Module):
     """Second half of a residual block: conv⁰(silu(PosGN(u))).
 
-    PosGN is a group norm whose scale and shift are a function of the pixel's (t̂, î, ŷ, x̂), of any map size.
+    PosGN is a group norm whose scale and shift are a function of the pixel's (t̂, î, ŷ, x̂), of any map size; those of
+    the class are added.
     """
 
     @nn.compact
@@ -135,28 +144,34 @@ class Positional(nn.Module):
         c = u.shape[-1]
         f = Waves(c, name="linear_0")(coordinates(place, *u.shape[1:3])).astype(u.dtype)
         scale_shift = Dense(2 * c, name="linear_1_2")(nn.silu(Dense(2 * c, name="linear_1_0")(f)))
+        scale_shift += of_class(place, 2 * c, u.dtype)
         u = nn.silu(modulated(GroupNorm(name="out_norm")(u), scale_shift))
         return Conv(c, 3, zeros=True, name="out_rest_1")(u)
 
 
-class ResBlock(nn.Module):
-    """Residual block; resamples before its first convolution.
+def of_class(told: Place | Told, features: int, dtype) -> Float[Array, "#b 1 1 c2"]:
+    """Scale and shift of the class, 0 at first: a part of the block that calls it. 0 without classes."""
+    if told.label is None:
+        return jnp.zeros((1, 1, 1, features), dtype)
+    return Dense(features, zeros=True, name="label")(told.label.astype(dtype))[:, None, None]
 
-    It is told where it stands by a `Place` (motion model) or by an embedding of the step [b e] (content model).
-    """
+
+class ResBlock(nn.Module):
+    """Residual block; resamples before its first convolution. A `Place` goes with the motion model."""
 
     features: int
     resample: str = "none"  # or "down": 2×2 mean, "up": nearest ×2
 
     @nn.compact
-    def __call__(self, x: Maps, place: Place | Float[Array, "b e"]) -> Maps:
+    def __call__(self, x: Maps, place: Place | Told) -> Maps:
         u = resampled(nn.silu(GroupNorm(name="in_layers_0")(x)), self.resample)
         u = Conv(self.features, 3, name="in_layers_2")(u)
         if isinstance(place, Place):
             u = Positional(name="emb_layers")(u, place)
         else:
-            scale_shift = Dense(2 * self.features, name="emb_layers_1")(nn.silu(place).astype(u.dtype))
-            u = nn.silu(modulated(GroupNorm(name="out_layers_0")(u), scale_shift[:, None, None]))
+            scale_shift = Dense(2 * self.features, name="emb_layers_1")(nn.silu(place.step).astype(u.dtype))
+            scale_shift = scale_shift[:, None, None] + of_class(place, 2 * self.features, u.dtype)
+            u = nn.silu(modulated(GroupNorm(name="out_layers_0")(u), scale_shift))
             u = Conv(self.features, 3, zeros=True, name="out_layers_3")(u)
         x = resampled(x, self.resample)
         if x.shape[-1] != self.features:

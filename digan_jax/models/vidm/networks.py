@@ -26,7 +26,7 @@ class ContentNet(NamedTuple):
     """Pure functions of the content model."""
 
     init: Callable  # key -> params
-    apply: Callable  # params, x_t [b h w 3], t [b] -> outputs [b h w 6]
+    apply: Callable  # params, x_t [b h w 3], t [b], class [b classes] or None -> outputs [b h w 6]
 
 
 class MotionNet(NamedTuple):
@@ -46,19 +46,24 @@ class Nets(NamedTuple):
 
 
 def place_of(
-    model: VidmConfig, t: Real[Array, "b"], i: Real[Array, "b"], noise: Float[Array, "b"] | None = None
+    model: VidmConfig,
+    t: Real[Array, "b"],
+    i: Real[Array, "b"],
+    noise: Float[Array, "b"] | None = None,
+    label: Float[Array, "b classes"] | None = None,
 ) -> Place:
     """Coordinates of step t in 0 … T − 1 and frame i in 0 … N − 1, any real numbers: t̂ = 2t/(T−1) − 1, î alike.
 
     Args:
       noise: deviation of the noise on the previous frame; None: none. Models not trained with noise have no such
         coordinate.
+      label: one-hot class; all 0: none. None in models without classes.
     """
     scaled = lambda v, n: 2 * v.astype(jnp.float32) / (n - 1) - 1
     told = None
     if model.condition_noise:
         told = jnp.zeros(len(i)) if noise is None else noise
-    return Place(scaled(t, model.diffusion_steps), scaled(i, model.frames), told)
+    return Place(scaled(t, model.diffusion_steps), scaled(i, model.frames), told, label)
 
 
 def build(model: VidmConfig, compute_dtype: str = "float32") -> Nets:
@@ -77,19 +82,20 @@ def _build(model: VidmConfig, compute_dtype: str, implementation: str) -> Nets:
     zeros = lambda channels: jnp.zeros((1, side, side, channels))
     on_kernels = kernels.use(implementation)
     t = jnp.zeros((1,))
+    label = jnp.zeros((1, model.n_classes)) if model.n_classes else None
 
     @on_kernels
     def init_content(key) -> Params:
-        return content.init(key, zeros(3), t)["params"]
+        return content.init(key, zeros(3), t, label)["params"]
 
     @on_kernels
     def init_motion(key) -> Params:
-        inputs = zeros(3), zeros(model.motion_channels), zeros(3), place_of(model, t, t)
+        inputs = zeros(3), zeros(model.motion_channels), zeros(3), place_of(model, t, t, label=label)
         return motion.init(key, *inputs)["params"]
 
     @on_kernels
-    def apply_content(params: Params, x_t: Images, t) -> Outputs:
-        return content.apply({"params": params}, x_t, t.astype(jnp.float32))
+    def apply_content(params: Params, x_t: Images, t, label=None) -> Outputs:
+        return content.apply({"params": params}, x_t, t.astype(jnp.float32), label)
 
     @on_kernels
     def apply_motion(params: Params, x_t: Images, motion_input: Told, first: Images, place: Place) -> Outputs:

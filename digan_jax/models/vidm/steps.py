@@ -24,8 +24,8 @@ Losses = dict[str, Float[Array, ""]]
 
 def content_losses(setting: Setting, params: Params, batch: Batch, key: Key[Array, ""]) -> Losses:
     """{"mse", "vb"} of the content model on the first frames of a batch, means over the batch."""
-    x = to_unit_range(batch.frames[:, 0])
-    network = lambda x_t, t: networks_of(setting.config).content.apply(params, x_t, t)
+    x, label = to_unit_range(batch.frames[:, 0]), shown_label(setting, batch, key)
+    network = lambda x_t, t: networks_of(setting.config).content.apply(params, x_t, t, label)
     return _losses(setting, network, x, key)
 
 
@@ -42,12 +42,21 @@ def motion_losses(setting: Setting, params: Params, batch: Batch, key: Key[Array
         noise = setting.split(model.condition_noise * jax.random.uniform(rng.stream(key, "deviation"), (len(x),)))
         normal = setting.split(jax.random.normal(rng.stream(key, "condition"), x.shape))
         before = before + noise[:, None, None, None] * normal
-    told = motion_input(model, first, before)
+    told, label = motion_input(model, first, before), shown_label(setting, batch, key)
 
     def network(x_t, t):
-        return networks_of(setting.config).motion.apply(params, x_t, told, first, place_of(model, t, i, noise))
+        return networks_of(setting.config).motion.apply(params, x_t, told, first, place_of(model, t, i, noise, label))
 
     return _losses(setting, network, x, key)
+
+
+def shown_label(setting: Setting, batch: Batch, key: Key[Array, ""]) -> Float[Array, "b classes"] | None:
+    """The classes of a batch, some dropped (all 0) for guidance (Ho and Salimans 2022); None without classes."""
+    if not setting.config.model.n_classes:
+        return None
+    label = batch.condition.label
+    kept = jax.random.uniform(rng.stream(key, "label"), (len(label), 1)) >= setting.config.vidm.label_dropout
+    return label * setting.split(kept.astype(label.dtype))
 
 
 def _losses(setting: Setting, network, x: Float[Array, "b h w c"], key: Key[Array, ""]) -> Losses:

@@ -15,7 +15,7 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from digan_jax.config.vidm import VidmConfig
-from digan_jax.models.vidm.layers import Attention, Conv, Dense, GroupNorm, Maps, Place, ResBlock
+from digan_jax.models.vidm.layers import Attention, Conv, Dense, GroupNorm, Maps, Place, ResBlock, Told
 from digan_jax.shapes import Array
 
 CONDITION_SHARE = 0.2  # h_k = e_k + 0.2 · U_k(h_{k−1})
@@ -98,7 +98,7 @@ class UNet(nn.Module):
     model: VidmConfig
 
     @nn.compact
-    def __call__(self, x: Maps, place: Place | Float[Array, "b e"], condition: list[Maps] | None = None) -> Maps:
+    def __call__(self, x: Maps, place: Place | Told, condition: list[Maps] | None = None) -> Maps:
         """`condition`: e_k, which every stage of the way down is added to; None in the content model."""
         stages = stages_of(self.model)
         stage = lambda parts, name: Stage(parts, self.model.head_width, name=name)
@@ -116,13 +116,19 @@ class UNet(nn.Module):
 
 
 class Motion(nn.Module):
-    """Frame i, denoised, from the first frame (through the encoder) and the motion input."""
+    """Frame i, denoised, from the first frame (through the encoder) and the motion input.
+
+    `place.label` is the class as one-hot numbers, all 0 for none; None in a model without classes. The encoder, which
+    sees a frame of it, is not told the class.
+    """
 
     model: VidmConfig
     dtype: jnp.dtype
 
     def setup(self):
         self.encoder, self.unet = Encoder(self.model), UNet(self.model)
+        if self.model.n_classes:
+            self.label_embed = Dense(4 * self.model.width)
 
     def __call__(self, x_t: Maps, motion: Maps, first: Maps, place: Place) -> Maps:
         return self.denoise(x_t, motion, self.encode(first, place), place)
@@ -130,9 +136,11 @@ class Motion(nn.Module):
     def encode(self, first: Maps, place: Place) -> list[Maps]:
         if self.model.encoder_step == "fixed":
             place = place._replace(step=jnp.zeros_like(place.step))
-        return self.encoder(first.astype(self.dtype), place)
+        return self.encoder(first.astype(self.dtype), place._replace(label=None))
 
     def denoise(self, x_t: Maps, motion: Maps, condition: list[Maps], place: Place) -> Maps:
+        if place.label is not None:
+            place = place._replace(label=self.label_embed(place.label))
         return self.unet(jnp.concatenate([x_t, motion], axis=-1).astype(self.dtype), place, condition)
 
 
@@ -170,7 +178,7 @@ class StepEmbedding(nn.Module):
 
 
 class Content(nn.Module):
-    """First frames, denoised: a U-Net on concat(x_t, κ) whose blocks know the step by an embedding."""
+    """First frames, denoised: a U-Net on concat(x_t, κ) whose blocks know the step, and the class, by embeddings."""
 
     model: VidmConfig
     dtype: jnp.dtype
@@ -178,8 +186,11 @@ class Content(nn.Module):
     def setup(self):
         self.dt_embed, self.input = StepEmbedding(self.model.width), Learned(self.model.resolution)
         self.unet = UNet(self.model)
+        if self.model.n_classes:
+            self.label_embed = Dense(4 * self.model.width)
 
-    def __call__(self, x_t: Maps, t: Float[Array, "b"]) -> Maps:
+    def __call__(self, x_t: Maps, t: Float[Array, "b"], label: Float[Array, "b classes"] | None = None) -> Maps:
         b, h, w, _ = x_t.shape
         learned = jnp.broadcast_to(self.input(h, w)[None], (b, h, w, 3))
-        return self.unet(jnp.concatenate([x_t, learned], axis=-1).astype(self.dtype), self.dt_embed(t))
+        told = Told(self.dt_embed(t), None if label is None else self.label_embed(label))
+        return self.unet(jnp.concatenate([x_t, learned], axis=-1).astype(self.dtype), told)

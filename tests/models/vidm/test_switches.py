@@ -222,7 +222,7 @@ BASE = {"resolution": 32, "multipliers": (1, 2), "attention": (2,)}
         ({"resolution": 33}, "size 33x33: this model halves its maps 1 times, .* multiples of 2; 32x32 is"),
         ({"attention": (4,)}, r"model.attention=\(4,\): the levels of this model are \[1, 2\] times smaller"),
         ({"head_width": 48}, "model.head_width=48: does not divide the 256 channels"),
-        ({"n_classes": 3}, "model.n_classes=3: the family vidm is not conditioned on classes"),
+        ({"n_classes": -3}, "model.n_classes=-3: must be 0"),
         ({"zero_terminal_snr": True}, "set model.predict to 'v'"),
         ({"predict": "x"}, r"model.predict='x': choose one of \['noise', 'v'\]"),
         ({"sampling_steps": "ddim999"}, "no whole stride leaves 999 of 1000 steps"),

@@ -13,7 +13,8 @@ from digan_jax.config import schema
 from digan_jax.models.families import FAMILIES
 from digan_jax.models.interface import Setting
 from digan_jax.models.vidm import networks, state, steps
-from digan_jax.shapes import Batch
+from digan_jax.models.vidm.flow import flow
+from digan_jax.shapes import Batch, Condition
 
 
 def config_of(**changes):
@@ -48,13 +49,14 @@ def test_adamw_and_clipping_by_hand():
             np.testing.assert_allclose(ours[name], p[name], atol=5e-6)  # bias corrections in float32, rate 0.1
 
 
-def test_frames_are_triples_or_first_frames():
+@pytest.mark.parametrize(("last_frame", "trained"), [(True, 4), (False, 3)])
+def test_frames_are_triples_or_first_frames(last_frame, trained):
     family, random = FAMILIES["vidm"], np.random.default_rng(0)
-    number, times = family.frames(config_of(), random, 5, 3000)
+    number, times = family.frames(config_of(**{"model.last_frame": last_frame}), random, 5, 3000)
     assert (number[:, 0] == 0).all() and (number[:, 2] == number[:, 1] + 1).all()
     counts = np.bincount(number[:, 2], minlength=5)
-    assert counts[0] == counts[4] == 0  # i is 1 … N − 2
-    assert np.abs(counts[1:4] - 1000).max() < 110  # four deviations of a third of 3000
+    assert set(np.flatnonzero(counts)) == set(range(1, trained + 1))
+    assert np.abs(counts[1 : trained + 1] - 3000 / trained).max() < 110  # four deviations
     np.testing.assert_allclose(times, number / 4)
     number, _ = family.frames(config_of(**{"vidm.stage": "content"}), random, 5, 7)
     assert number.shape == (7, 1) and not number.any()
@@ -91,6 +93,31 @@ def test_the_motion_model_is_told_the_difference_and_the_index(seen):
     assert seen["place"].noise is None
 
 
+@pytest.mark.parametrize(("motion_input", "channels"), [("flow", 2), ("both", 5)])
+def test_the_motion_model_is_told_the_flow(seen, motion_input, channels):
+    """From the first frame to the one before, as at sampling: (dx, dy) in pixels, after the difference if both are told."""
+    batch = triples([1, 3])
+    steps.motion_losses(Setting(config_of(**{"model.motion_input": motion_input})), {}, batch, jax.random.key(0))
+    x = batch.frames / np.float32(127.5) - 1
+    assert seen["told"].shape == (2, 8, 8, channels)
+    np.testing.assert_allclose(seen["told"][..., -2:], flow(x[:, 0], x[:, 1]), atol=1e-4)
+    assert not np.asarray(seen["told"][0]).any() and np.asarray(seen["told"][1]).any()
+
+
+def test_classes_are_shown_and_sometimes_hidden(seen):
+    batch = triples([1, 3])._replace(condition=Condition(jnp.eye(3)[np.array([2, 0])]))
+    config = config_of(**{"model.n_classes": 3, "vidm.label_dropout": 0.5})
+    found = []
+    for seed in range(12):
+        steps.motion_losses(Setting(config), {}, batch, jax.random.key(seed))
+        found.append(np.asarray(seen["place"].label))
+    kept = np.stack(found).sum(-1)
+    assert set(np.unique(kept)) == {0, 1} and 4 < kept.sum() < 20  # of 24, half: three deviations
+    assert (np.stack(found).max(0) == np.asarray(batch.condition.label)).all()
+    steps.motion_losses(Setting(config_of()), {}, batch, jax.random.key(0))
+    assert seen["place"].label is None
+
+
 def test_noise_on_the_previous_frame_is_as_strong_as_told(seen):
     batch = triples([1, 3])
     config = config_of(**{"model.condition_noise": 0.7})
@@ -122,6 +149,6 @@ def test_fields_of_several_groups_fit(make_config):
 
     with pytest.raises(InputError, match="data.frames=16, model.frames=5: the index embedding spans a clip"):
         config_of(**{"data.frames": 16})
-    with pytest.raises(InputError, match="model.motion_input='flow': needs a flow network"):
-        config_of(**{"model.motion_input": "flow"})
+    with pytest.raises(InputError, match=r"vidm.label_dropout=2: must lie in \[0, 1\]"):
+        config_of(**{"vidm.label_dropout": 2.0})
     assert dataclasses.asdict(make_config().vidm) == dataclasses.asdict(config_of().vidm)
