@@ -153,15 +153,18 @@ def prepare(
     root = records.data_folder(data_dir)
     folder = root / name / VERSION
     records.check_allowed(root / name)
-    if folder.exists() and not overwrite:  # complete, as it was renamed into place: needs no lock
+    if _is_there(folder) and not overwrite:  # complete, as it was renamed into place: needs no lock
         return _reuse(name, folder, made, stock)
     files.check_folder(root)
     with _disk_errors(root), _locked(root, name):
-        if folder.exists() and not overwrite:
+        if _is_there(folder) and not overwrite:
             return _reuse(name, folder, made, stock)
         _check_replaceable(folder)
         made |= {"source_stamp": stock.stamp, "source_fingerprint": stock.fingerprint}
-        with _staging(root / f".{name}.incomplete") as staging:
+        local = files.in_bucket(root) and beam_options is None  # ArrayRecord writes to disks alone
+        with contextlib.ExitStack() as stack:
+            place = epath.Path(stack.enter_context(files.scratch_folder())) if local else root
+            staging = stack.enter_context(_staging(place / f".{name}.incomplete"))
             found = _build(name, recipe, stock, staging, workers, strict, beam_options, progress)
             report = _finish(name, folder, stock, found, staging / name / VERSION, made)
     return dataclasses.replace(report, seconds=time.monotonic() - started)
@@ -186,6 +189,10 @@ def _finish(name, folder, stock, found, built, made) -> PreparedSet:
     remarks = (*stock.remarks, *stock.without_videos(found.skipped), *found.remarks)
     report = PreparedSet(name, str(folder), splits, stock.class_names, skipped, False, 0.0, remarks)
     (built / PREPARED_FILE).write_text(json.dumps({"made": made, "report": dataclasses.asdict(report)}, indent=1))
+    if files.in_bucket(folder) and not files.in_bucket(built):
+        _remove(folder)
+        files.upload(built, folder, last=PREPARED_FILE)
+        return report
     folder.parent.mkdir(exist_ok=True)
     old = folder.parent / f".{folder.name}.old"
     if folder.exists():
@@ -275,6 +282,11 @@ def prepared_size(folder: epath.Path) -> int | None:
     if type(size) is not int:
         raise records.damaged(file, "it does not say the size")
     return size
+
+
+def _is_there(folder: epath.Path) -> bool:
+    """Whether there is a whole dataset; in a bucket, where folders cannot be renamed, PREPARED_FILE comes last."""
+    return (folder / PREPARED_FILE if files.in_bucket(folder) else folder).exists()
 
 
 def _check_replaceable(folder: epath.Path) -> None:

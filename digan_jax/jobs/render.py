@@ -76,6 +76,9 @@ class Render:
         if request.layers:
             check_layers(request.layers, model.sampler.layers(model.config))
         grids = render_film.grids(request, model.config, len(times))
+        if request.mesh > 1:
+            one = grids if isinstance(grids, tiles.GridRequest) else grids[0]
+            model.sampler.check_bands(model.config, one.resolve(model.config), request.mesh)
         outputs = render_outputs.outputs(request, clips, sheet, times)
         share = outputs[request.process_id :: request.process_count]
         finished = [file for file in share if request.resume and render_outputs.is_whole(file)]
@@ -89,7 +92,7 @@ class Render:
             files.check_file(file.path)
         render_outputs.write_index(r, self.files)
         if self.own:
-            model = opening.load(r.run, r.step)
+            model = dataclasses.replace(opening.load(r.run, r.step), bands=r.mesh)
             lat, notes, paths = self._latents(model), [file.note for file in self.own], [file.path for file in self.own]
             drawn = model, lat, self.times, self.grids
             if self.sheet:
