@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from digan_jax import devices, grids
-from digan_jax.benchmark.timing import Timing, Work, compiled, timed
+from digan_jax.benchmark.timing import Timing, Unavailable, Work, compiled, timed
 from digan_jax.config import RunConfig, files
 from digan_jax.models import families
 from digan_jax.rendering import samplers
@@ -35,6 +35,13 @@ def training(
     fields = dict(resolution=resolution, channel_base=channel_base, channel_max=channel_max)
     fields = {f"model.{name}": value for name, value in fields.items()}
     return iteration(base_config(fields | {"train.batch_size": batch_size, "compute_dtype": dtype}))
+
+
+def full_batch() -> Work:
+    """A training iteration of the full model as on a pod: R 128, 64 clips, bfloat16."""
+    if jax.default_backend() == "cpu":
+        raise Unavailable("it takes an accelerator")
+    return training(128, 32768, 512, 64, "bfloat16")
 
 
 def iteration(config: RunConfig) -> Work:

@@ -36,9 +36,7 @@ ROWS = {
     "train_32_1024": Row("iteration, R 32, 1024/64, batch 16", partial(networks.training, 32, 1024, 64, 16), 15, 8.0),
     "train_64_2048": Row("iteration, R 64, 2048/128, batch 8", partial(networks.training, 64, 2048, 128, 8), 8, 20.7),
     "train_128_full": Row("iteration, R 128, full, batch 2", partial(networks.training, 128, 32768, 512, 2), 2, 372.0),
-    "train_128_bf16": Row(
-        "iteration, R 128, full, batch 64, bfloat16", partial(networks.training, 128, 32768, 512, 64, "bfloat16"), 8
-    ),
+    "train_128_bf16": Row("iteration, R 128, full, 64, bfloat16", networks.full_batch, 8),
     "sample_128": Row("16 frames at 128², full model", networks.sampling, 5, 90.0),
     "smooth_128": Row("one frame at 128², full model, smooth", partial(networks.sampling, (128, 128), 1), 5),
     "smooth_256": Row("one frame at 256², full model, smooth", partial(networks.sampling, (256, 256), 1), 3),
