@@ -1,7 +1,7 @@
 """Counts a function's floating-point operations from its trace, and knows what devices can do at most.
 
-A compiler's own count depends on the compiler: XLA counts the body of a loop once, and nothing of what a vendor's library
-does. A trace has every product, as often as it is computed.
+A compiler's own count depends on the compiler: XLA counts the body of a loop once, and nothing of what a vendor's
+library does. A trace has every product, as often as it is computed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Work(NamedTuple):
     more: tuple[float, ...]  # of each `lax.cond`, in order: what its costlier branch adds
 
     def mean(self, every: Sequence[int]) -> float:
-        """FLOPs of a call on average, where the i-th `lax.cond` takes its costlier branch in one of `every[i]` calls."""
+        """FLOPs of a call on average: the i-th `lax.cond` takes its costlier branch in one of `every[i]` calls."""
         return self.always + sum(more / n for more, n in zip(self.more, every, strict=True))
 
     def most(self) -> float:

@@ -21,8 +21,8 @@ from tests.data.conftest import scene, write
 from tests.training.conftest import metrics, quick_steps  # noqa: F401  a fixture
 
 FIELDS = {f"model.{name}": value for name, value in TINY.items()} | {
-    "train.batch_size": 8, "data.frames": 4, "log.every_kimg": 0.008, "log.samples_every_kimg": 0.016, "log.sample_clips": 2,
-    "checkpoint.every_kimg": 0.016, "checkpoint.keep_every_kimg": 0.0, "data.name": "sky",
+    "train.batch_size": 8, "data.frames": 4, "data.name": "sky", "log.every_kimg": 0.008, "log.samples_every_kimg": 0.016,
+    "log.sample_clips": 2, "checkpoint.every_kimg": 0.016, "checkpoint.keep_every_kimg": 0.0,
 }  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def test_loops_branches_and_platforms():
 
 
 def test_the_gradient_of_a_convolution_costs_what_it_does():
-    """Of stride 2: both transposes have a product for each of the convolution's, and none with a zero between pixels."""
+    """Of stride 2: both transposes have a product for each of the convolution's, and none with a zero in between."""
     gradient = jax.grad(lambda x, w: convolution(x, w).sum(), argnums=(0, 1))
     forward = counted(convolution, X, W).always
     # Forward and twice back; at the border of 9×9 pixels the transpose meets pixels that are not there, a quarter more.
@@ -66,6 +66,7 @@ def test_peaks_are_those_of_the_device_with_the_longest_name():
     assert (least(197e12, 0.0), least(0.0, 1.638e12)) == (1.0, 2.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields", [{"train.penalty": "finite_differences"}, {}, {"train.path_length_weight": 2.0}], ids=str
 )

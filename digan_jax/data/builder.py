@@ -161,10 +161,7 @@ def prepare(
             return _reuse(name, folder, made, stock)
         _check_replaceable(folder)
         made |= {"source_stamp": stock.stamp, "source_fingerprint": stock.fingerprint}
-        local = files.in_bucket(root) and beam_options is None  # ArrayRecord writes to disks alone
-        with contextlib.ExitStack() as stack:
-            place = epath.Path(stack.enter_context(files.scratch_folder())) if local else root
-            staging = stack.enter_context(_staging(place / f".{name}.incomplete"))
+        with _staging(root, f".{name}.incomplete", on_disk=beam_options is None) as staging:
             found = _build(name, recipe, stock, staging, workers, strict, beam_options, progress)
             report = _finish(name, folder, stock, found, staging / name / VERSION, made)
     return dataclasses.replace(report, seconds=time.monotonic() - started)
@@ -297,8 +294,17 @@ def _check_replaceable(folder: epath.Path) -> None:
 
 
 @contextlib.contextmanager
-def _staging(folder: epath.Path) -> Iterator[epath.Path]:
-    """Gives an empty folder, removed after the block. First removes what a killed `prepare` left in it."""
+def _staging(root: epath.Path, name: str, on_disk: bool) -> Iterator[epath.Path]:
+    """Gives an empty folder, removed after the block. First removes what a killed `prepare` left in it.
+
+    Args:
+      on_disk: give a folder of this machine where `root` is in a bucket: ArrayRecord writes to disks alone.
+    """
+    if on_disk and files.in_bucket(root):
+        with files.scratch_folder() as folder:
+            yield epath.Path(folder)
+        return
+    folder = root / name
     _remove(folder)
     folder.mkdir(parents=True)
     try:

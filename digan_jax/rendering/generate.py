@@ -104,8 +104,8 @@ def stream(
     The result does not depend on the pieces. On CPU frames are bitwise independent of the numbers of clips and frames;
     other tile sizes change the order of sums, by about 1e-5.
 
-    Clips are sharded over devices, or frames if there are fewer clips than devices. With `bands`, so many devices share a
-    picture: a band of its rows is drawn as a clip with its own nodes, and clips and bands are sharded. The next piece is drawn while the
+    Clips are sharded over devices, or frames if there are fewer clips than devices. With `bands`, so many devices
+    share a picture: a band of its rows is drawn as a clip with its own nodes. The next piece is drawn while the
     caller uses one. A device holds `workspace` bytes and two pieces, the host one piece of all clips.
 
     Args:
@@ -144,17 +144,21 @@ def stream(
                     places = [place for _, *place in drawn]
                     yield start, row, places, draw(params, part, when, nodes, nets, by_clip, seen)
 
-    width, height = grid.size
-    ahead = pieces()
-    upcoming = next(ahead)
+    yield from _gathered(pieces(), (b, t, *grid.size[::-1]), (clips, frames, bands))
+
+
+def _gathered(pieces: Iterator, of_all: tuple[int, int, int, int], of_piece: tuple[int, int, int]):
+    """Whole frames [b t_piece h w c] from pieces (first frame, first clip, places of its bands, drawn)."""
+    (b, t, height, width), (clips, frames, bands) = of_all, of_piece
+    upcoming = next(pieces)
     for start in range(0, t, frames):
         done = np.empty((b, min(frames, t - start), height, width, 3), np.float32)
         while upcoming is not None and upcoming[0] == start:
-            (_, row, places, piece), upcoming = upcoming, next(ahead, None)
-            piece = np.asarray(piece).reshape(clips, bands, *piece.shape[1:])
+            (_, row, places, drawn), upcoming = upcoming, next(pieces, None)
+            drawn = np.asarray(drawn).reshape(clips, bands, *drawn.shape[1:])
             for band, (place, inside) in enumerate(places):
                 part = done[row : row + clips, :, place[0], place[1]]
-                part[:] = piece[: part.shape[0], band, : part.shape[1], inside[0], inside[1]]
+                part[:] = drawn[: part.shape[0], band, : part.shape[1], inside[0], inside[1]]
         yield done
 
 

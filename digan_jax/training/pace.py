@@ -34,15 +34,17 @@ class Pace:
         done = step - self._first
         if done == 1:
             self._compiled = time.monotonic()
-            self._writer.write_text(step, "note", f"compiled in {in_words(self._compiled - self._began)}")
+            taken = in_words(self._compiled - self._began)
+            self._writer.write_text(step, "note", f"compiled in {taken}")
         elif done == STEPS:
             seconds = (time.monotonic() - self._compiled) / (done - 1)
             rest, whole = (seconds * steps for steps in (self._total - step, self._total))
             self._writer.write_text(
                 step,
                 "note",
-                f"{self._train.batch_size / seconds:.1f} clips/s over the first {STEPS} steps: the {self._train.total_kimg:g} "
-                f"kimg of this run take {in_words(whole)} on this machine, of which {in_words(rest)} are left.",
+                f"{self._train.batch_size / seconds:.1f} clips/s over the first {STEPS} steps: the "
+                f"{self._train.total_kimg:g} kimg of this run take {in_words(whole)} on this machine, of which "
+                f"{in_words(rest)} are left.",
             )
 
 

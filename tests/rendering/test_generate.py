@@ -121,7 +121,8 @@ def test_a_long_clip_is_handed_out_in_parts(model):
 
 @pytest.mark.parametrize(
     "bands, clips, grid, workspace",
-    [(8, 1, SMOOTH, generate.WORKSPACE), (4, 3, SCALED, generate.WORKSPACE), (2, 5, SMOOTH, 600_000), (8, 1, SCALED, 30_000)],
+    [(8, 1, SMOOTH, generate.WORKSPACE), (4, 3, SCALED, generate.WORKSPACE), (2, 5, SMOOTH, 600_000),
+     (8, 1, SCALED, 30_000)],
 )
 def test_devices_share_the_rows_of_a_picture(model, bands, clips, grid, workspace):
     lat, times = model.latents(range(clips)), np.linspace(0, 1, 3, dtype=np.float32)[None].repeat(clips, 0)

@@ -33,7 +33,8 @@ def test_it_says_compiling_how_long_that_took_and_how_long_the_run_will(monkeypa
 
 @pytest.mark.parametrize(
     "seconds, words",
-    [(0.04, "0.0 seconds"), (34, "34 seconds"), (119, "119 seconds"), (600, "10 minutes"), (7200, "2.0 hours"), (5e5, "5.8 days")],
+    [(0.04, "0.0 seconds"), (34, "34 seconds"), (119, "119 seconds"), (600, "10 minutes"), (7200, "2.0 hours"),
+     (5e5, "5.8 days")],
 )
 def test_durations_have_the_unit_that_a_person_would_use(seconds, words):
     assert pace.in_words(seconds) == words
