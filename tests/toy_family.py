@@ -39,6 +39,9 @@ class Toy:
         colour = state.ema["colour"] + 0.5 * (mean - state.ema["colour"]) + noise
         return ToyState(state.step + 1, {"colour": colour}), {"toy/loss": jnp.square(mean - colour).mean()}
 
+    def lazy(self, config):
+        return ()
+
     def frames(self, config, random, clip_frames, clips):
         number = random.integers(clip_frames, size=(clips, 3))  # three frames of each clip
         return number, (number / (clip_frames - 1)).astype(np.float32)

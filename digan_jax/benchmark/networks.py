@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from digan_jax import devices, grids
-from digan_jax.benchmark.timing import Timing, Work, compiled, timed
+from digan_jax.benchmark.timing import Timing, Unavailable, Work, compiled, timed
 from digan_jax.config import RunConfig, files
 from digan_jax.models import families
 from digan_jax.rendering import samplers
@@ -25,13 +25,23 @@ def base_config(fields: dict, name: str = "base") -> RunConfig:
     return files.load(name, [f"--config.{field}={value}" for field, value in fields.items()])
 
 
-def training(resolution: int, channel_base: int, channel_max: int, batch_size: int) -> Work:
+def training(
+    resolution: int, channel_base: int, channel_max: int, batch_size: int, dtype: str = "float32"
+) -> Work:
     """A training iteration: generator and critic steps, Adam, EMA, and the cost of R1 divided by its interval.
 
-    FLOPs and bytes are those of an iteration with R1.
+    Bytes are those of an iteration with R1.
     """
     fields = dict(resolution=resolution, channel_base=channel_base, channel_max=channel_max)
-    return iteration(base_config({f"model.{k}": v for k, v in fields.items()} | {"train.batch_size": batch_size}))
+    fields = {f"model.{name}": value for name, value in fields.items()}
+    return iteration(base_config(fields | {"train.batch_size": batch_size, "compute_dtype": dtype}))
+
+
+def full_batch() -> Work:
+    """A training iteration of the full model as on a pod: R 128, 64 clips, bfloat16."""
+    if jax.default_backend() == "cpu":
+        raise Unavailable("it takes an accelerator")
+    return training(128, 32768, 512, 64, "bfloat16")
 
 
 def iteration(config: RunConfig) -> Work:
@@ -45,7 +55,8 @@ def iteration(config: RunConfig) -> Work:
     batch = devices.place_batch(Batch(frames, times), mesh)
     state = start.fresh(config, mesh)
     sharding = state.step.sharding
-    program, known = compiled(compile_iteration(config, mesh), state, batch)
+    every = families.of(config).lazy(config)
+    program, known = compiled(compile_iteration(config, mesh), state, batch, every=every)
 
     def from_step(step: int):
         def call():
@@ -62,7 +73,7 @@ def iteration(config: RunConfig) -> Work:
         added = (with_r1.median - without.median) / config.train.r1_every
         return Timing(without.median + added, without.spread)
 
-    return Work(seconds, amount=(batch_size, "clips"), **known)
+    return Work(seconds, amount=(batch_size, "clips"), dtype=config.compute_dtype, **known)
 
 
 def vidm_training() -> Work:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import jax
 
+from digan_jax import flops
 from digan_jax.benchmark import networks, pipeline
 from digan_jax.benchmark.timing import SIDE, Unavailable, Work, unit
 from digan_jax.errors import InputError
 
 SAMPLING_GFLOP = 237.0  # for 16 frames at 128² with the full model and the fast kernels
-# Peak dense bfloat16 FLOP/s and memory bandwidth in bytes/s, from the vendors' data sheets.
-ACCELERATORS = {"H100 SXM": (989e12, 3.35e12), "TPU v5e": (197e12, 0.82e12)}
+SHOWN = ("NVIDIA H100", "TPU v5 lite")  # accelerators whose bounds are stated on a CPU
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +36,7 @@ ROWS = {
     "train_32_1024": Row("iteration, R 32, 1024/64, batch 16", partial(networks.training, 32, 1024, 64, 16), 15, 8.0),
     "train_64_2048": Row("iteration, R 64, 2048/128, batch 8", partial(networks.training, 64, 2048, 128, 8), 8, 20.7),
     "train_128_full": Row("iteration, R 128, full, batch 2", partial(networks.training, 128, 32768, 512, 2), 2, 372.0),
+    "train_128_bf16": Row("iteration, R 128, full, 64, bfloat16", networks.full_batch, 8),
     "sample_128": Row("16 frames at 128², full model", networks.sampling, 5, 90.0),
     "smooth_128": Row("one frame at 128², full model, smooth", partial(networks.sampling, (128, 128), 1), 5),
     "smooth_256": Row("one frame at 256², full model, smooth", partial(networks.sampling, (256, 256), 1), 3),
@@ -96,9 +97,20 @@ def _measure(name: str, row: Row) -> dict:
         entry["per_second"], entry["of"] = work.amount[0] / taken.median, work.amount[1]
     if name == "sample_128":
         entry["share_of_matrix_product_rate"] = SAMPLING_GFLOP / (2e-9 * SIDE**3) * u / taken.median
-    if work.flops and work.bytes_moved:
-        entry["bounds"] = {n: max(work.flops / f, work.bytes_moved / b) for n, (f, b) in ACCELERATORS.items()}
+    if work.flops:
+        entry["bounds"] = _bounds(work)
+    if own := entry.get("bounds", {}).get(jax.devices()[0].device_kind):
+        entry["share_of_bound"] = own / taken.median
     return entry
+
+
+def _bounds(work: Work) -> dict[str, float]:
+    """Least seconds on these devices if they are known, otherwise, from FLOPs alone, on those of `SHOWN`."""
+    kind = jax.devices()[0].device_kind
+    own = {kind: flops.peak(kind)} if flops.peak(kind) else {name: flops.PEAKS[name] for name in SHOWN}
+    count = jax.device_count() if flops.peak(kind) else 1
+    of_one = work.flops / count, work.bytes_moved or 0.0  # a compiled program is that of one device
+    return {name: peak.least(*of_one, work.dtype) for name, peak in own.items()}
 
 
 def compare(before_file: str, after: dict) -> str:
@@ -129,5 +141,8 @@ def _line(entry: dict) -> str:
         line += f", {entry['share_of_matrix_product_rate']:.2f} of the rate of the matrix product"
     if "bounds" in entry:
         bounds = ", ".join(f"{name} {seconds * 1e3:.2f} ms" for name, seconds in entry["bounds"].items())
-        line += f"\n{'':4}{entry['flops'] / 1e9:,.1f} GFLOP, {entry['bytes_moved'] / 1e9:,.1f} GB; at best on {bounds}"
+        moved = f", {entry['bytes_moved'] / 1e9:,.1f} GB" if entry["bytes_moved"] else ""
+        line += f"\n{'':4}{entry['flops'] / 1e9:,.1f} GFLOP{moved}; at best on {bounds}"
+    if "share_of_bound" in entry:
+        line += f", {entry['share_of_bound']:.0%} of that"
     return line

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from digan_jax import flops
+
 SIDE = 2048  # of the unit's matrices
+ACCELERATOR = "cuda"  # any other platform than the CPU has the same kernels
 
 
 class Timing(NamedTuple):
@@ -24,11 +27,12 @@ class Work(NamedTuple):
     """A benchmark, ready to be timed."""
 
     seconds: Callable[[int], Timing]  # number of repeats -> time of one
-    compile_seconds: float | None = None
+    compile_seconds: float | None = None  # from the trace to the program
     scratch_bytes: int | None = None  # temporary memory of the compiled program
     peak_bytes: int | None = None  # temporary memory, arguments and results; donated arguments count once
-    flops: float | None = None  # of the program before compilation
-    bytes_moved: float | None = None  # memory traffic of the compiled program
+    flops: float | None = None  # of the program that an accelerator gets, on average over calls
+    bytes_moved: float | None = None  # memory traffic of the compiled program; None on CPU, whose kernels are others
+    dtype: str = "float32"  # of the activations
     amount: tuple[float, str] | None = None  # output of one repeat, such as (16, "pairs")
 
 
@@ -59,15 +63,21 @@ def unit(repeats: int = 15) -> Timing:
     return timed(lambda: _square(a), repeats)
 
 
-def compiled(function, *arguments) -> tuple[Callable, dict]:
-    """The compiled program, and the fields of `Work` that the compiler reports."""
+def compiled(function, *arguments, every: Sequence[int] = ()) -> tuple[Callable, dict]:
+    """The compiled program, and the fields of `Work` that are known of it.
+
+    Args:
+      every: of how many calls one takes the costlier branch of each `lax.cond`.
+    """
     start = time.perf_counter()
-    lowered = function.lower(*arguments)
-    program = lowered.compile()
+    traced = function.trace(*arguments)
+    program = traced.lower().compile()
     known = {"compile_seconds": time.perf_counter() - start}
     if (memory := program.memory_analysis()) is not None:
         known["scratch_bytes"] = memory.temp_size_in_bytes
         held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
         known["peak_bytes"] = held + memory.temp_size_in_bytes
-    written, built = lowered.cost_analysis() or {}, program.cost_analysis() or {}
-    return program, known | {"flops": written.get("flops"), "bytes_moved": built.get("bytes accessed")}
+    known["flops"] = flops.count(traced.jaxpr, ACCELERATOR).mean(every)
+    if jax.default_backend() != "cpu":
+        known["bytes_moved"] = (program.cost_analysis() or {}).get("bytes accessed")
+    return program, known

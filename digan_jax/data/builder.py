@@ -153,15 +153,15 @@ def prepare(
     root = records.data_folder(data_dir)
     folder = root / name / VERSION
     records.check_allowed(root / name)
-    if folder.exists() and not overwrite:  # complete, as it was renamed into place: needs no lock
+    if _is_there(folder) and not overwrite:  # complete, as it was renamed into place: needs no lock
         return _reuse(name, folder, made, stock)
     files.check_folder(root)
     with _disk_errors(root), _locked(root, name):
-        if folder.exists() and not overwrite:
+        if _is_there(folder) and not overwrite:
             return _reuse(name, folder, made, stock)
         _check_replaceable(folder)
         made |= {"source_stamp": stock.stamp, "source_fingerprint": stock.fingerprint}
-        with _staging(root / f".{name}.incomplete") as staging:
+        with _staging(root, f".{name}.incomplete", on_disk=beam_options is None) as staging:
             found = _build(name, recipe, stock, staging, workers, strict, beam_options, progress)
             report = _finish(name, folder, stock, found, staging / name / VERSION, made)
     return dataclasses.replace(report, seconds=time.monotonic() - started)
@@ -186,6 +186,10 @@ def _finish(name, folder, stock, found, built, made) -> PreparedSet:
     remarks = (*stock.remarks, *stock.without_videos(found.skipped), *found.remarks)
     report = PreparedSet(name, str(folder), splits, stock.class_names, skipped, False, 0.0, remarks)
     (built / PREPARED_FILE).write_text(json.dumps({"made": made, "report": dataclasses.asdict(report)}, indent=1))
+    if files.in_bucket(folder) and not files.in_bucket(built):
+        _remove(folder)
+        files.upload(built, folder, last=PREPARED_FILE)
+        return report
     folder.parent.mkdir(exist_ok=True)
     old = folder.parent / f".{folder.name}.old"
     if folder.exists():
@@ -277,6 +281,11 @@ def prepared_size(folder: epath.Path) -> int | None:
     return size
 
 
+def _is_there(folder: epath.Path) -> bool:
+    """Whether there is a whole dataset; in a bucket, where folders cannot be renamed, PREPARED_FILE comes last."""
+    return (folder / PREPARED_FILE if files.in_bucket(folder) else folder).exists()
+
+
 def _check_replaceable(folder: epath.Path) -> None:
     """Raises `InputError`, before the work, when the dataset in `folder` may not be replaced."""
     for place in (folder, folder.parent):
@@ -285,8 +294,17 @@ def _check_replaceable(folder: epath.Path) -> None:
 
 
 @contextlib.contextmanager
-def _staging(folder: epath.Path) -> Iterator[epath.Path]:
-    """Gives an empty folder, removed after the block. First removes what a killed `prepare` left in it."""
+def _staging(root: epath.Path, name: str, on_disk: bool) -> Iterator[epath.Path]:
+    """Gives an empty folder, removed after the block. First removes what a killed `prepare` left in it.
+
+    Args:
+      on_disk: give a folder of this machine where `root` is in a bucket: ArrayRecord writes to disks alone.
+    """
+    if on_disk and files.in_bucket(root):
+        with files.scratch_folder() as folder:
+            yield epath.Path(folder)
+        return
+    folder = root / name
     _remove(folder)
     folder.mkdir(parents=True)
     try:

@@ -136,6 +136,8 @@ class Records:
 
     def __init__(self, folder: epath.Path, split: str, features: Features = Features()):
         self.folder, self.features = folder, features
+        if str(folder).startswith("s3://"):
+            raise InputError(f"{folder}: sets are read from disks and from gs:// alone; copy it, or mount the bucket.")
         info, splits = _splits(folder)
         try:
             instructions = splits[split].file_instructions

@@ -202,7 +202,7 @@ def folder_moved_in(path: epath.PathLike) -> Iterator[epath.Path]:
     if in_bucket(path):  # buckets cannot rename folders
         with tempfile.TemporaryDirectory() as local:
             yield epath.Path(local)
-            _upload(epath.Path(local), path)
+            upload(epath.Path(local), path, last="config.json")
         return
     path = path.expanduser().resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -223,10 +223,10 @@ def folder_moved_in(path: epath.PathLike) -> Iterator[epath.Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _upload(local: epath.Path, path: epath.Path) -> None:
-    """Uploads config.json last: a folder without it does not count as a model."""
+def upload(local: epath.Path, path: epath.Path, last: str) -> None:
+    """Copies a folder into a bucket, the file of name `last` as the last one: without it the folder does not count."""
     files = [epath.Path(folder) / name for folder, _, names in os.walk(local) for name in names]
-    for file in sorted(files, key=lambda file: file.name == "config.json"):
+    for file in sorted(files, key=lambda file: file.name == last):
         target = path / os.path.relpath(file, local)
         target.parent.mkdir(parents=True, exist_ok=True)
         file.copy(target, overwrite=True)
@@ -262,13 +262,14 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
 def append(path: epath.PathLike, text: str) -> None:
     """Appends all of `text` to a file or nothing: if the disk fills up, truncates the file to its old length.
 
+    Objects of a bucket cannot grow: the whole one is written again.
+
     Raises:
       OSError: the file cannot be written.
     """
     path = expanded(path)
     if in_bucket(path):
-        with path.open("a") as file:
-            file.write(text)
+        path.write_text((path.read_text() if path.exists() else "") + text)
         return
     with open(path, "ab", buffering=0) as file:
         end, rest = file.tell(), memoryview(text.encode())

@@ -89,6 +89,9 @@ class Render:
         grids = render_film.grids(request, model.config, len(times))
         if refiner is not None:
             config.check_frame(*render_files.size_of(grids))
+        if request.mesh > 1:
+            one = grids if isinstance(grids, tiles.GridRequest) else grids[0]
+            model.sampler.check_bands(model.config, one.resolve(model.config), request.mesh)
         outputs = render_outputs.outputs(request, clips, sheet, times)
         share = outputs[request.process_id :: request.process_count]
         finished = [file for file in share if request.resume and render_outputs.is_whole(file)]
@@ -107,7 +110,7 @@ class Render:
     def _opened(self) -> Sampler:
         """The model that draws the frames, with its weights."""
         r = self.request
-        model = opening.load(r.run, r.step)
+        model = dataclasses.replace(opening.load(r.run, r.step), bands=r.mesh)
         if r.refine is None:
             return model.sampling(*r.sampling)
         return refining.Refined.of(model, opening.load(r.refine).sampling(*r.sampling), r.refine_noise)

@@ -13,7 +13,7 @@ from digan_jax.host.video_formats import DEFAULT_FPS, check_quality, check_suffi
 from digan_jax.jobs.requests import Request
 
 Region = tuple[float, float, float, float]  # (x0, y0, x1, y1); the trained frame is (-1, -1, 1, 1), x right, y up
-MADE_ANEW = ("out", "resume", "process_id", "process_count")  # fields that do not affect a file's content
+MADE_ANEW = ("out", "resume", "mesh", "process_id", "process_count")  # fields that do not affect a file's content
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +72,9 @@ class RenderRequest(Request):
     refine: str | None = None  # a path for `digan.load`: this vidm model draws the clips of `run` anew
     refine_noise: float = 0.5  # how noisy they become before, a share of the diffusion steps
 
-    # processes
+    # devices and processes
     resume: bool = False  # keep files that are complete
+    mesh: int = 1  # devices of a process that share a picture, each with a band of its rows
     process_id: int = 0  # of this process, which renders its share of the files
     process_count: int = 1
 
@@ -147,6 +148,8 @@ class RenderRequest(Request):
         for name in ("sheet", "size"):
             if min(getattr(self, name) or (1,)) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: must be two whole numbers above 0.")
+        if self.mesh < 1:
+            raise InputError(f"mesh={self.mesh}: must be 1 or more devices.")
         if self.process_count < 1 or not 0 <= self.process_id < self.process_count:
             raise InputError(f"process_id={self.process_id}: must lie in [0, {self.process_count}), `process_count`.")
 

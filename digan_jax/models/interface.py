@@ -72,6 +72,9 @@ class Family(Protocol):
     def iteration(self, setting: Setting, state: State, batch: Batch) -> tuple[State, Metrics]:
         """One training iteration: a pure function, compiled by `training`. Keys depend on (train.seed, name, step)."""
 
+    def lazy(self, config: RunConfig) -> tuple[int, ...]:
+        """For each `lax.cond` of `iteration`, in order: of how many steps one takes the costlier branch."""
+
     def frames(
         self, config: RunConfig, random: np.random.Generator, clip_frames: int, clips: int
     ) -> tuple[Int[np.ndarray, "clips k"], Float[np.ndarray, "clips k"]]:

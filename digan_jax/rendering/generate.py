@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from digan_jax import grids as coords
 from digan_jax.config import ModelConfig
 from digan_jax.devices import local_mesh
+from digan_jax.errors import InputError
 from digan_jax.kernels import map_rows
 from digan_jax.models.condition.encoder import Context
 from digan_jax.models.digan.networks import Nets
@@ -96,13 +97,15 @@ def stream(
     grid: coords.Grid,
     workspace: int = WORKSPACE,
     context: Context | None = None,
+    bands: int = 1,
 ) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
     """Yields all frames of all clips in order of time, in pieces [b t_piece h w c]: float32, about in [-1, 1].
 
     The result does not depend on the pieces. On CPU frames are bitwise independent of the numbers of clips and frames;
     other tile sizes change the order of sums, by about 1e-5.
 
-    Clips are sharded over devices, or frames if there are fewer clips than devices. The next piece is drawn while the
+    Clips are sharded over devices, or frames if there are fewer clips than devices. With `bands`, so many devices
+    share a picture: a band of its rows is drawn as a clip with its own nodes. The next piece is drawn while the
     caller uses one. A device holds `workspace` bytes and two pieces, the host one piece of all clips.
 
     Args:
@@ -110,12 +113,18 @@ def stream(
       grid: with a leading axis, each clip has its own nodes.
       workspace: bytes of activations per device.
       context: of a conditional model, one row per clip.
+      bands: devices that share a picture; divides their number.
+
+    Raises:
+      InputError: `bands` does not divide the number of devices, or the picture has too few rows.
     """
     mesh = local_mesh()
     b, t = times.shape
-    n_clips, n_frames = shares(b, mesh.size)
+    n_clips, n_frames = shares(b, mesh.size) if bands == 1 else (devices_by(bands, mesh.size), 1)
     by_clip = n_frames == 1
     plan = tiles.plan(config, grid, -(-b // n_clips), -(-t // n_frames), workspace, one_by_one())
+    if bands > 1:
+        plan = tiles.in_bands(config, grid, plan, bands)
     clips, frames = plan.clips * n_clips, plan.frames * n_frames
     of_clips = NamedSharding(mesh, PartitionSpec("data" if by_clip else None))
     of_both = NamedSharding(mesh, shared(by_clip))
@@ -123,25 +132,53 @@ def stream(
     def pieces():
         for start in range(0, t, frames):
             for row in range(0, b, clips):
-                part = jax.device_put(Latents(*(_rows(x, row, clips) for x in latents)), of_clips)
-                seen = jax.device_put(jax.tree.map(lambda x: _rows(x, row, clips), context), of_clips)
-                when = jax.device_put(_rows(_rows(times, row, clips).T, start, frames).T, of_both)
-                for corner in tiles.corners(grid, plan):
-                    tile, *places = tiles.tile(grid, *corner, plan)
-                    if grid.levels[0].x.ndim > 1:
-                        tile = jax.tree.map(lambda nodes: jax.device_put(_rows(nodes, row, clips), of_clips), tile)
-                    yield start, row, places, draw(params, part, when, tile, nets, by_clip, seen)
+                own = lambda x: np.repeat(_rows(x, row, clips), bands, axis=0)
+                part = jax.device_put(Latents(*map(own, latents)), of_clips)
+                seen = jax.device_put(jax.tree.map(own, context), of_clips)
+                when = jax.device_put(_rows(own(times).T, start, frames).T, of_both)
+                for corners in tiles.together(grid, plan, bands):
+                    drawn = [tiles.tile(grid, *corner, plan) for corner in corners]
+                    nodes = drawn[0][0]
+                    if bands > 1 or grid.levels[0].x.ndim > 1:
+                        nodes = jax.device_put(_nodes([tile for tile, *_ in drawn], row, clips), of_clips)
+                    places = [place for _, *place in drawn]
+                    yield start, row, places, draw(params, part, when, nodes, nets, by_clip, seen)
 
-    width, height = grid.size
-    ahead = pieces()
-    upcoming = next(ahead)
+    yield from _gathered(pieces(), (b, t, *grid.size[::-1]), (clips, frames, bands))
+
+
+def _gathered(pieces: Iterator, of_all: tuple[int, int, int, int], of_piece: tuple[int, int, int]):
+    """Whole frames [b t_piece h w c] from pieces (first frame, first clip, places of its bands, drawn)."""
+    (b, t, height, width), (clips, frames, bands) = of_all, of_piece
+    upcoming = next(pieces)
     for start in range(0, t, frames):
         done = np.empty((b, min(frames, t - start), height, width, 3), np.float32)
         while upcoming is not None and upcoming[0] == start:
-            (_, row, (place, inside), piece), upcoming = upcoming, next(ahead, None)
-            part = done[row : row + clips, :, place[0], place[1]]
-            part[:] = np.asarray(piece)[: part.shape[0], : part.shape[1], inside[0], inside[1]]
+            (_, row, places, drawn), upcoming = upcoming, next(pieces, None)
+            drawn = np.asarray(drawn).reshape(clips, bands, *drawn.shape[1:])
+            for band, (place, inside) in enumerate(places):
+                part = done[row : row + clips, :, place[0], place[1]]
+                part[:] = drawn[: part.shape[0], band, : part.shape[1], inside[0], inside[1]]
         yield done
+
+
+def devices_by(bands: int, devices: int) -> int:
+    """Groups of `bands` devices.
+
+    Raises:
+      InputError: they are not whole.
+    """
+    if devices % bands:
+        fitting = max(n for n in range(1, devices + 1) if devices % n == 0 and n <= bands)
+        raise InputError(f"mesh={bands}: does not divide the {devices} devices of this process; use {fitting}.")
+    return devices // bands
+
+
+def _nodes(bands: Sequence[coords.Grid], row: int, clips: int) -> coords.Grid:
+    """A grid whose nodes have a leading axis [clips * bands]: of each clip from `row` on, those of every band."""
+    of_clips = lambda x: _rows(x, row, clips) if x.ndim > 1 else np.broadcast_to(x, (clips, *x.shape))
+    stack = lambda *x: np.stack([of_clips(nodes) for nodes in x], axis=1).reshape(-1, x[0].shape[-1])
+    return jax.tree.map(stack, *bands)
 
 
 def stream_by_frame(
@@ -153,6 +190,7 @@ def stream_by_frame(
     grids: coords.Grid | Sequence[coords.Grid],
     context: Context | None = None,
     workspace: int = WORKSPACE,
+    bands: int = 1,
 ) -> Iterator[Float[np.ndarray, "b t_piece h w c"]]:
     """`stream` for clips whose latents or grid change from frame to frame: each frame is drawn as a clip.
 
@@ -169,7 +207,7 @@ def stream_by_frame(
         grid = first if first is grids else coords.stack([grids[i] for i in frames for _ in range(b)])
         when = np.asarray(times)[:, frames].T.reshape(-1, 1)
         seen = contexts.at_frames(context, np.asarray(times)[:, frames])
-        drawn = [*stream(nets, config, params, latents(frames), when, grid, workspace, seen)][0][:, 0]
+        drawn = [*stream(nets, config, params, latents(frames), when, grid, workspace, seen, bands)][0][:, 0]
         yield drawn.reshape(count, b, *drawn.shape[1:]).swapaxes(0, 1)[:, : t - start]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -31,6 +32,11 @@ class Model(Sampler):
     @staticmethod
     def estimate(config: ModelConfig, grid: grids.Grid, clips: int, frames: int, devices: int, by_frame: bool):
         return estimate.estimate(config, grid, clips, frames, devices, by_frame)
+
+    @staticmethod
+    def check_bands(config: ModelConfig, grid: grids.Grid, bands: int) -> None:
+        generate.devices_by(bands, jax.local_device_count())
+        tiles.in_bands(config, grid, tiles.plan(config, grid, 1, 1, generate.WORKSPACE), bands)
 
     @functools.cached_property
     def nets(self) -> networks.Nets:
@@ -161,12 +167,13 @@ class Model(Sampler):
         resolved = self._resolve([grid] if one_grid else grid, times.shape[1])
         draw = self.nets, self.config, self._on_devices
         if one_grid and not isinstance(lat, Walk):
-            return generate.stream(*draw, lat, times, resolved[0], context=context)
+            return generate.stream(*draw, lat, times, resolved[0], context=context, bands=self.bands)
         if isinstance(lat, Walk):
             rows = lat.latents
         else:
             rows = lambda frames: Latents(*(np.tile(x, (len(frames), *[1] * (x.ndim - 1))) for x in lat))
-        return generate.stream_by_frame(*draw, rows, times, resolved[0] if one_grid else resolved, context)
+        found = resolved[0] if one_grid else resolved
+        return generate.stream_by_frame(*draw, rows, times, found, context, bands=self.bands)
 
     def _resolve(self, requests, frames: int) -> list[grids.Grid]:
         c = self.config

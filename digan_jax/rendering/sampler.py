@@ -37,12 +37,14 @@ class Sampler:
       params: nested dict of arrays, as `Family.inference` returns; DIGAN's is {"mapping", "synthesis", "w_avg"}.
       compute_dtype: type of activations, "float32" or "bfloat16"; frames are always float32.
       class_names: class names of a conditional model; empty if unknown.
+      bands: devices that share a picture, each with a band of its rows, in families that can.
     """
 
     config: FamilyConfig
     params: Params
     compute_dtype: str = "float32"
     class_names: tuple[str, ...] = ()
+    bands: int = 1
 
     @staticmethod
     def layers(config: FamilyConfig) -> int:
@@ -78,6 +80,11 @@ class Sampler:
           InputError: an unknown method, or steps that the process does not have.
         """
         return dataclasses.replace(self, config=self.sampled(self.config, Sampling(method, steps, eta, guidance)))
+
+    @staticmethod
+    def check_bands(config: FamilyConfig, grid: grids.Grid, bands: int) -> None:
+        """Raises `InputError` if so many devices of this process cannot share a picture."""
+        raise InputError(f"mesh={bands}: this model family draws a picture on one device; leave it out.")
 
     def latents(self, ids, **options):
         """Latents of these ids: a tree of arrays [b ...]. Row i depends on id i alone."""

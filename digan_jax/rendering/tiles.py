@@ -119,6 +119,20 @@ def plan(
     return Plan(even(clips, workspace / each), frames, rows, columns)
 
 
+def in_bands(config: ModelConfig, grid: grids.Grid, plan: Plan, bands: int) -> Plan:
+    """`plan` with tiles low enough that so many devices have one each in every column of tiles.
+
+    Raises:
+      InputError: the picture has too few rows.
+    """
+    total, multiple, around = grid.levels[0].y.shape[-1], kernels.row_multiple(), margin(config, grid)
+    if total < bands * multiple:
+        raise InputError(f"mesh={bands}: the first level has {total} rows; use {max(1, total // multiple)} or less.")
+    inner = -(-(total - 2 * around) // bands)
+    rows = 2 * around + -(-inner // multiple) * multiple
+    return dataclasses.replace(plan, rows=min(plan.rows, rows), margin=around)
+
+
 def even(total: int, limit: float) -> int:
     """Size of the fewest equal pieces that cover `total`, each of at most max(1, limit)."""
     return math.ceil(total / math.ceil(total / max(1, int(limit))))
@@ -178,3 +192,10 @@ def corners(grid: grids.Grid, plan: Plan) -> list[tuple[int, int]]:
     starts = lambda total, size: [min(first, total - size) for first in range(0, max(1, total - twice), size - twice)]
     first = grid.levels[0]
     return list(itertools.product(starts(first.y.shape[-1], plan.rows), starts(first.x.shape[-1], plan.columns)))
+
+
+def together(grid: grids.Grid, plan: Plan, bands: int) -> list[list[tuple[int, int]]]:
+    """`corners` in groups of `bands`, which are drawn at once; the last one is filled up by repeating its last tile."""
+    starts = corners(grid, plan)
+    groups = [starts[i : i + bands] for i in range(0, len(starts), bands)]
+    return [group + group[-1:] * (bands - len(group)) for group in groups]

@@ -83,8 +83,14 @@ def check_workdir(workdir: epath.PathLike, config: RunConfig) -> None:
     Fields in FREE may differ. A workdir without a finished checkpoint may be used with any configuration.
 
     Raises:
-      InputError: `workdir` holds checkpoints of a run with another configuration; lists the differences.
+      InputError: `workdir` holds checkpoints of a run with another configuration; lists the differences. Or it is in a
+        bucket to which Orbax cannot write.
     """
+    if str(workdir).startswith("s3://"):
+        raise InputError(
+            f"{workdir}: checkpoints are saved on disks and to gs:// alone; choose another --workdir, or mount this bucket "
+            "and give its folder."
+        )
     changed = _changes(workdir, config)
     if changed and finished_steps(workdir):
         raise InputError(

@@ -7,7 +7,7 @@ from functools import partial
 
 import jax
 
-from digan_jax import devices, kernels
+from digan_jax import devices, flops, kernels
 from digan_jax.config import RunConfig
 from digan_jax.models import families
 from digan_jax.models.interface import Metrics, Setting, State
@@ -29,3 +29,15 @@ def compile_iteration(config: RunConfig, mesh: jax.sharding.Mesh) -> Callable[[S
     options = devices.compiler_options(mesh.devices.flat[0].platform)
     program = kernels.shared_by(mesh.shape["data"])(partial(family.iteration, setting))
     return jax.jit(program, donate_argnums=0, compiler_options=options, **shardings)
+
+
+def work(config: RunConfig, iteration: Callable, state: State, batch: Batch) -> float:
+    """FLOPs of an iteration on all devices together, on average over steps with and without lazy regularisers.
+
+    Args:
+      iteration: from `compile_iteration`. Its trace is kept: calling it with these arguments does not trace again.
+    """
+    [platform] = {device.platform for device in jax.tree.leaves(state)[0].sharding.device_set}
+    platform = "cuda" if platform == "gpu" else platform
+    counted = flops.count(iteration.trace(state, batch).jaxpr, platform)
+    return counted.mean(families.of(config).lazy(config))

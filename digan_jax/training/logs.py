@@ -117,6 +117,8 @@ class ConsoleWriter(Writer):
             line += [rate, f"{scalars['rate/seconds_per_kimg']:.1f} s/kimg"]
             if scalars.get("rate/input_share", 0) >= WORTH_SAYING:
                 line.append(f"{scalars['rate/input_share']:.0%} of the time waiting for data")
+            if "rate/mfu" in scalars:
+                line.append(f"{scalars['rate/mfu']:.0%} of the peak")
         line += [f"{key} {value:+.3f}" for key, value in scalars.items() if key.endswith("/loss") or "/sign_" in key]
         if "memory/peak_gib" in scalars:
             line.append(f"{scalars['memory/peak_gib']:.2f} GiB")
@@ -237,8 +239,12 @@ class Meter:
     """Means of the metrics since the last line of the log, with rates, step times and memory."""
 
     def __init__(self, train: TrainConfig):
-        self._train = train
+        self._train, self._least = train, None
         self._began, self._last, self._waited, self._times, self._sums = None, 0.0, 0.0, [], {}
+
+    def expect(self, seconds: float | None) -> None:
+        """Says what a step would take if every device did all the FLOPs that it can; None: not known."""
+        self._least = seconds
 
     def wait(self, seconds: float) -> None:
         """Adds time that the loop waited for a batch."""
@@ -260,7 +266,8 @@ class Meter:
         """The means since the last call, "progress/kimg", "rate/…" and "memory/peak_gib".
 
         Rates are clips per second, seconds per kimg, the share [0, 1] of the time spent waiting for a batch, and the 50th
-        and 95th percentile of the time from one step's end to the next, in seconds, hooks included.
+        and 95th percentile of the time from one step's end to the next, in seconds, hooks included. Where the devices'
+        peak is known, also model FLOPs utilisation [0, 1]: the share of it that went into products (`flops.count`).
         """
         now, clips = time.monotonic(), len(self._times) * self._train.batch_size
         summary = {"progress/kimg": self._train.kimg(step), "memory/peak_gib": peak_memory_gib()}
@@ -270,6 +277,8 @@ class Meter:
             median, slow = np.percentile(self._times, [50, 95])
             summary |= {"rate/step_seconds_p50": float(median), "rate/step_seconds_p95": float(slow)}
             summary["rate/input_share"] = min(self._waited / seconds, 1.0)
+            if self._least is not None:
+                summary["rate/mfu"] = self._least * len(self._times) / seconds
         summary |= {key: total / count for key, (total, count) in self._sums.items()}
         self._began, self._waited, self._times, self._sums = now, 0.0, [], {}
         return summary

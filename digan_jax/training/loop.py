@@ -8,13 +8,13 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from digan_jax import devices
+from digan_jax import devices, flops
 from digan_jax.config import LogConfig, RunConfig, TrainConfig
 from digan_jax.data import loader, sources
 from digan_jax.host import locks
@@ -26,6 +26,7 @@ from digan_jax.shapes import Batch
 from digan_jax.training import compile as compiling
 from digan_jax.training import logs
 from digan_jax.training.hooks import Hook, MeasureFvd, SaveCheckpoint, WriteSamples
+from digan_jax.training.pace import Pace
 from digan_jax.training.profile import Profile
 from digan_jax.training.start import fresh, restored
 
@@ -110,7 +111,7 @@ def _train_on(run: Run, step: int, state: State, profile: Profile) -> int:
     config = run.config
     processes = {"process_index": jax.process_index(), "process_count": jax.process_count()}
     batches = loader.make_loader(run.source, config, start_step=step, **processes)
-    report = Metering(config.train, config.log, run.saved, run.writer)
+    report, pace = Metering(config.train, config.log, run.saved, run.writer), Pace(config.train, run.writer, step)
     save = SaveCheckpoint(config, run.workdir, run.saved, run.position, report.settle, run.held)
     hooks: list[Hook] = [
         save,
@@ -121,14 +122,27 @@ def _train_on(run: Run, step: int, state: State, profile: Profile) -> int:
     with StopSignal() as stop:
         while step < run.total and not agreed(stop, config.train.due(step, config.log.every_kimg)):
             profile.at(step)
-            batch = report.waiting(batches)
-            state, metrics = iteration(state, devices.place_batch(batch, run.mesh))
+            batch = devices.place_batch(report.waiting(batches), run.mesh)
+            if not pace.begun:
+                pace.compiling()
+                report.expect(_least_seconds(run, iteration, state, batch))
+            state, metrics = iteration(state, batch)
             step += 1
             report.add(step, metrics)
+            pace.ended(step)
             for hook in hooks:
                 hook(step, state)
         save.last(step, state)
     return step
+
+
+def _least_seconds(run: Run, iteration: Callable, state: State, batch: Batch) -> float | None:
+    """What a step would take if the devices did all the FLOPs that they can; None if their peak is not known."""
+    peak = flops.peak(run.mesh.devices.flat[0].device_kind)
+    if peak is None:
+        return None
+    work = compiling.work(run.config, iteration, state, batch)
+    return work / (getattr(peak, run.config.compute_dtype) * run.mesh.size)
 
 
 def _held(workdir: str) -> contextlib.AbstractContextManager[locks.Held]:
@@ -161,6 +175,10 @@ class Metering:
         """Keeps the metrics of `step` on the device, and settles those of the previous step. Raises as `settle`."""
         self.settle()
         self._pending = step, metrics
+
+    def expect(self, seconds: float | None) -> None:
+        """See `logs.Meter.expect`."""
+        self._meter.expect(seconds)
 
     def waiting(self, batches: Iterator[Batch]) -> Batch:
         """The next batch; counts the time that it takes to come."""

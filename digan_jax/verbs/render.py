@@ -130,6 +130,9 @@ def _add_work(p) -> None:
     p.add_argument("--dry-run", action="store_true", help="show files, frames, tiles, memory and cost; draw nothing")
     p.add_argument("--continue", action="store_true", dest="resume", help="skip files that are already complete")
     p.add_argument("--again", metavar="FILE", help="render a file again from its metadata, to --out or in place")
+    p.add_argument(
+        "--mesh", type=int, metavar="N", help="so many devices of this process share a picture, each a part of its rows"
+    )
     p.add_argument("--process-id", type=int, help="index of this process, from 0; each renders its share of the files")
     p.add_argument("--process-count", type=int, help="number of processes that render these files")
     p.add_argument("--distributed", action="store_true", help="on each host of a TPU pod: sets the two above")

@@ -1,5 +1,6 @@
 import json
 
+import jax
 import pytest
 
 from digan_jax import benchmark, cli
@@ -36,3 +37,18 @@ def test_bad_words_are_refused_before_measuring(tiny_rows, tmp_path, capsys):
         assert cli.main(["benchmark", "--compare", str(tmp_path / file)]) == 2
         captured = capsys.readouterr()
         assert "is no report of digan benchmark" in captured.err and captured.out == ""
+
+
+def test_the_bound_on_a_cpu_is_from_an_accelerators_flops_alone(monkeypatch):
+    work = benchmark.Work(None, flops=989.4e9, bytes_moved=None, dtype="bfloat16")
+    assert report._bounds(work)["NVIDIA H100"] == 1e-3
+    kind = type("Device", (), {"device_kind": "NVIDIA H100 80GB HBM3"})
+    monkeypatch.setattr(jax, "devices", lambda: [kind, kind])
+    monkeypatch.setattr(jax, "device_count", lambda: 2)
+    of_two = report._bounds(work._replace(flops=2 * 989.4e9, bytes_moved=6.7e9))
+    assert of_two == {"NVIDIA H100 80GB HBM3": 2e-3}  # half of the FLOPs each; memory takes longer
+
+
+def test_a_row_for_accelerators_is_left_out_on_a_cpu(capsys):
+    assert benchmark.run(["train_128_bf16"])["rows"] == {}
+    assert "left out: it takes an accelerator" in capsys.readouterr().out

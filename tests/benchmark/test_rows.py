@@ -20,7 +20,7 @@ def test_time_is_the_median_and_grows_with_the_work():
 def test_training_row_measures_the_real_iteration(monkeypatch):
     """Both kinds of iteration run, each from the state that the one before gave back; on one device, to compile sooner."""
 
-    def compiled_lightly(function, *arguments):
+    def compiled_lightly(function, *arguments, every):
         options = {"xla_backend_optimization_level": 0}  # compiling is what takes time
         return function.lower(*arguments).compile(compiler_options=options), {}
 
@@ -35,7 +35,7 @@ def test_compiler_tells_memory_and_work():
     np.testing.assert_array_equal(program(jnp.ones((64, 64))), 64.0**2)
     assert known["compile_seconds"] > 0 and known["scratch_bytes"] >= 64 * 64 * 4  # the inner product at least
     assert known["peak_bytes"] >= known["scratch_bytes"] + 2 * 64 * 64 * 4
-    assert known["flops"] >= 2 * 2 * 64**3 and known["bytes_moved"] >= 2 * 64 * 64 * 4
+    assert known["flops"] == 2 * 2 * 64**3 and "bytes_moved" not in known  # a CPU's traffic is not an accelerator's
 
 
 def test_a_batch_that_devices_cannot_share_is_refused():

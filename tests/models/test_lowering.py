@@ -39,6 +39,12 @@ def test_no_float64_and_no_call_to_the_host(program):
     assert "callback" not in program and "infeed" not in program and "outfeed" not in program
 
 
+def test_accelerators_get_the_plain_kernels(program):
+    """No loop over images: those of Winograd's algorithm and of im2col are the CPU's. Weight gradients are convolutions."""
+    assert "stablehlo.while" not in program
+    assert program.count("stablehlo.convolution") > 100
+
+
 def shape(text: str) -> tuple[list[int], str]:
     sizes, dtype = TENSOR.fullmatch(text).groups()
     return [int(size) for size in sizes.split("x") if size], dtype

@@ -1,5 +1,7 @@
 """However a clip is cut into pieces and shared among devices, it is the one that the networks draw in one go."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -115,3 +117,23 @@ def test_a_long_clip_is_handed_out_in_parts(model):
     pieces = list(model.stream(model.latents([0]), times))
     assert [p.shape[1] for p in pieces] == [104, 104, 92]  # 38 frames for each of eight devices: thirteen at a time
     assert all(p.shape[2:] == (64, 64, 3) for p in pieces)
+
+
+@pytest.mark.parametrize(
+    "bands, clips, grid, workspace",
+    [(8, 1, SMOOTH, generate.WORKSPACE), (4, 3, SCALED, generate.WORKSPACE), (2, 5, SMOOTH, 600_000),
+     (8, 1, SCALED, 30_000)],
+)
+def test_devices_share_the_rows_of_a_picture(model, bands, clips, grid, workspace):
+    lat, times = model.latents(range(clips)), np.linspace(0, 1, 3, dtype=np.float32)[None].repeat(clips, 0)
+    draw = model.nets, model.config, model._on_devices, lat, times, grid, workspace
+    drawn = np.concatenate(list(generate.stream(*draw, bands=bands)), axis=1)
+    np.testing.assert_allclose(drawn, in_one_go(model, lat, times, grid), **TOLERANCE)
+
+
+def test_devices_share_the_pictures_of_a_moving_camera(model):
+    """Each frame has a grid of its own, and each device a band of it."""
+    views = [grids.smooth(64, 50, 37, (-1 - i / 4, -1, 1, 1)) for i in range(3)]
+    shared = dataclasses.replace(model, bands=4)
+    drawn, alone = (m.generate(m.latents([2]), np.linspace(0, 1, 3), views) for m in (shared, model))
+    np.testing.assert_allclose(drawn, alone, **TOLERANCE)

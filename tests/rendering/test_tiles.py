@@ -1,5 +1,7 @@
 """Grids on request, and pieces that cover a picture exactly."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -99,3 +101,26 @@ def test_frames_drawn_one_by_one_share_the_workspace_of_one(workspace, clips, fr
 @pytest.mark.parametrize(("total", "limit", "size"), [(16, 16, 16), (16, 15, 8), (10, 4, 4), (9, 4, 3), (5, 0, 1)])
 def test_pieces_are_even(total, limit, size):
     assert tiles.even(total, limit) == size
+
+
+@pytest.mark.parametrize("upsample", ["nearest", "bilinear"])
+@pytest.mark.parametrize("grid", [grids.smooth(64, 30, 26), grids.scaled(64, 1), grids.smooth(64, 30, 64).up_to(32)])
+@pytest.mark.parametrize("bands", [2, 3, 8])
+def test_bands_are_one_for_each_device_and_cover_the_picture(tiny_config, upsample, grid, bands):
+    config = dataclasses.replace(tiny_config, resolution=64, upsample=upsample)
+    plan = tiles.in_bands(config, grid, tiles.plan(config, grid, 1, 1, 1 << 30), bands)
+    groups = tiles.together(grid, plan, bands)
+    assert len(groups) == 1 and len(groups[0]) == bands
+    width, height = grid.size
+    drawn = np.zeros((height, width), int)
+    for corner in set(groups[0]):
+        _, place, inside = tiles.tile(grid, *corner, plan)
+        drawn[place] += 1
+        assert inside[0].stop - inside[0].start == place[0].stop - place[0].start
+    assert drawn.min() == 1
+
+
+def test_too_many_bands_are_refused(tiny_config):
+    grid = grids.smooth(32, 40, 6)
+    with pytest.raises(InputError, match="mesh=8: the first level has 6 rows; use 3 or less"):
+        tiles.in_bands(tiny_config, grid, tiles.plan(tiny_config, grid, 1, 1, 1 << 30), 8)

@@ -180,6 +180,20 @@ def test_the_bar_says_compiling_until_the_first_step_has_ended(train):
     assert "0.1/10 kimg" in shown[begun:]
 
 
+def test_utilisation_is_said_where_the_peak_is_known(monkeypatch, train):
+    clock = iter([100.0, 102.0, 104.0, 104.0])  # ends of three steps, the summary
+    monkeypatch.setattr(logs.time, "monotonic", lambda: next(clock))
+    meter = logs.Meter(train(8))
+    meter.expect(0.5)  # seconds a step at the peak; steps take two
+    for _ in range(3):
+        meter.add({})
+    summary = meter.summary(step=3)
+    assert summary["rate/mfu"] == 0.25
+    out = console(terminal=False)
+    logs.ConsoleWriter(train(8), console=out).write_scalars(3, summary)
+    assert "25% of the peak" in out.file.getvalue()
+
+
 @pytest.mark.parametrize("share, said", [(0.05, False), (0.25, True)])
 def test_the_console_says_when_data_are_late(train, share, said):
     out = console(terminal=False)

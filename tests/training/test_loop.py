@@ -265,20 +265,20 @@ def test_killed_and_continued_equals_uninterrupted_bit_for_bit(tmp_path, make_co
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fsdp", [False, True])
-def test_two_processes_train_as_one(tmp_path, make_config, start, fsdp):
-    """The real iteration, R1 in the first of two steps: two processes of two devices, and one of four."""
+@pytest.mark.parametrize("count, fsdp", [(2, False), (2, True), (4, False)])
+def test_processes_train_as_one(tmp_path, make_config, start, count, fsdp):
+    """The real iteration, R1 in the first of two steps: processes of two devices each, and one with all of them."""
     config_file = tmp_path / "config.json"
     config_file.write_text(config_lib.to_json(make_config(RUN | {"train.total_kimg": 0.016, "mesh.fsdp": fsdp})))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     one, two = tmp_path / "one", tmp_path / "two"
-    processes = [start(config_file, one, devices=4)]
-    processes += [start(config_file, two, port, 2, index, devices=2) for index in (0, 1)]
-    outputs = [process.communicate(timeout=600)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0]
-    assert "complete at" in outputs[1] and "kimg" not in outputs[2]  # the first process speaks for all
+    processes = [start(config_file, one, devices=2 * count)]
+    processes += [start(config_file, two, port, count, index, devices=2) for index in range(count)]
+    outputs = [process.communicate(timeout=900)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * (count + 1)
+    assert "complete at" in outputs[1] and not any("kimg" in text for text in outputs[2:])  # the first speaks for all
     ours, theirs = metrics(one), metrics(two)
     assert [line["step"] for line in theirs] == [1, 2]
     for name, value in ours[0].items():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from digan_jax.runs import reading
@@ -40,13 +41,13 @@ def coordinator():
 
 @pytest.fixture
 def start(request, tmp_path, coordinator):
-    """start(id, *words, count, devices): one process of the run at tmp_path/run; none outlives the test."""
+    """start(id, *words, count, devices): one process of the run at tmp_path/name; none outlives the test."""
     started = []
 
-    def popen(number, *words, count=2, devices=1, steps=10000, fields={}):
+    def popen(number, *words, count=2, devices=1, steps=10000, fields={}, name="run"):
         flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
         env = os.environ | {"XLA_FLAGS": flags, "GLIBC_TUNABLES": "", "PYTHONPATH": str(request.config.rootpath)}
-        command = [sys.executable, "-c", PROGRAM, "train", "--config", "base", "--workdir", str(tmp_path / "run")]
+        command = [sys.executable, "-c", PROGRAM, "train", "--config", "base", "--workdir", str(tmp_path / name)]
         if count > 1:
             command += ["--coordinator", coordinator, "--process-id", str(number), "--process-count", str(count)]
         command += [
@@ -100,12 +101,15 @@ def test_who_was_killed_is_named_and_the_run_goes_on(start, tmp_path, victims):
     assert time.monotonic() - killed < 30
     step = reading.newest_step(tmp_path / "run")
     assert step >= 8
-    # One process with as many devices goes on where they stopped.
-    alone = start(0, count=1, devices=count, steps=step + 10)
-    out, err = alone.communicate(timeout=60)
-    assert alone.returncode == 0 and "complete at" in out, err
-    steps = [line["step"] for line in metrics(tmp_path / "run")]
-    assert steps == list(range(1, step + 11))
+    # One process with another number of devices goes on where they stopped, with the batches of a run that never stopped.
+    for name, devices in (("run", 2 * count), ("whole", 1)):
+        alone = start(0, count=1, devices=devices, steps=step + 10, name=name)
+        out, err = alone.communicate(timeout=120)
+        assert alone.returncode == 0 and "complete at" in out, err
+    lines = metrics(tmp_path / "run")
+    assert [line["step"] for line in lines] == list(range(1, step + 11))
+    for ours, theirs in zip(lines, metrics(tmp_path / "whole"), strict=True):
+        np.testing.assert_allclose(ours["generator/loss"], theirs["generator/loss"], rtol=1e-5)  # a mean over the batch
 
 
 @pytest.mark.slow

@@ -50,6 +50,9 @@ class Digan:
     def iteration(self, setting: Setting, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
         return steps.iteration(setting, state, batch)
 
+    def lazy(self, config: RunConfig) -> tuple[int, ...]:
+        return steps.intervals(config)
+
     def frames(
         self, config: RunConfig, random: np.random.Generator, clip_frames: int, clips: int
     ) -> tuple[Int[np.ndarray, "clips 2"], Float[np.ndarray, "clips 2"]]:

@@ -356,16 +356,34 @@ def iteration(setting: Setting, state: GanState, batch: Batch) -> tuple[GanState
     batch = fade_classes(setting, batch, step)
 
     state, generator_metrics = generator_step(setting, state, batch, key("generator"))
-    if train.path_length_weight > 0:
+    if penalises_path_length(train):
         regularise = lambda s: path_length_step(setting, s, batch, key("path_length"))
         state = jax.lax.cond(step % train.path_length_every == 0, regularise, keep, state)
     critic_metrics: Metrics = {}
     if paired.trains_critics(setting.config):
         state, critic_metrics = critic_step(setting, state, batch, key("critic"))
-        if (train.r1_gamma > 0 or train.r2_gamma > 0) and train.penalty == "lazy":
+        if penalises_lazily(train):
             regularise = lambda s: r1_step(setting, s, batch, key("r1"))
             state = jax.lax.cond(step % train.r1_every == 0, regularise, keep, state)
         if train.penalty == "lazy":
             critic_metrics |= {"critic/r1_motion": state.r1[0], "critic/r1_image": state.r1[1]}
     ema = follow(state.ema, state.generator, ema_decay(step, train))
     return dataclasses.replace(state, step=step + 1, ema=ema), {**generator_metrics, **critic_metrics}
+
+
+def penalises_path_length(train: TrainConfig) -> bool:
+    """Whether some iterations have a `path_length_step`."""
+    return train.path_length_weight > 0
+
+
+def penalises_lazily(train: TrainConfig) -> bool:
+    """Whether some iterations have an `r1_step`."""
+    return (train.r1_gamma > 0 or train.r2_gamma > 0) and train.penalty == "lazy"
+
+
+def intervals(config: RunConfig) -> tuple[int, ...]:
+    """The intervals of the lazy regularisers of `iteration`, in its order."""
+    train = config.train
+    path_length = (train.path_length_every,) if penalises_path_length(train) else ()
+    lazy = paired.trains_critics(config) and penalises_lazily(train)
+    return path_length + ((train.r1_every,) if lazy else ())

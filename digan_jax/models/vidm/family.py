@@ -57,6 +57,9 @@ class Vidm:
     def iteration(self, setting: Setting, state: VidmState, batch: Batch) -> tuple[VidmState, Metrics]:
         return steps.iteration(setting, state, batch)
 
+    def lazy(self, config: RunConfig) -> tuple[int, ...]:
+        return ()
+
     def frames(
         self, config: RunConfig, random: np.random.Generator, clip_frames: int, clips: int
     ) -> tuple[Int[np.ndarray, "clips k"], Float[np.ndarray, "clips k"]]:
