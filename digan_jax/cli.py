@@ -19,6 +19,7 @@ from digan_jax.verbs import (
     import_,
     prepare,
     render,
+    studio,
     study,
     train,
     upscale,
@@ -40,7 +41,7 @@ Look inside a model, and change what it draws:
   digan render --run digan://quickstart --edit 0:+3,m0:-2 --directions dirs.npz --out edited.mp4
 
 All commands: digan --help. If something does not work: digan doctor."""
-VERBS = (prepare, train, render, directions, upscale, evaluate, study, export, import_, config, benchmark, doctor)
+VERBS = (prepare, train, render, directions, upscale, studio, evaluate, study, export, import_, config, benchmark, doctor)
 NAMES = [verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS]
 
 
