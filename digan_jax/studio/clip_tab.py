@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import gradio as gr
 
 from digan_jax.errors import InputError
+from digan_jax.host.number_lists import whole_numbers
 from digan_jax.host.progress import Cancelled
-from digan_jax.studio import commands, given, widgets, work
+from digan_jax.studio import commands, given, programs, widgets, work
 from digan_jax.studio.controls import FORMATS
 from digan_jax.studio.services import Services
 from digan_jax.studio.shelf import NEWEST
@@ -32,8 +33,8 @@ def build(tool: Tool, services: Services) -> None:
             message = widgets.status(elem_id=mark("message"))
         with gr.Column(scale=3, min_width=320):
             film = widgets.result(elem_id=mark("film"))
-            command = gr.Textbox(label="Command line", buttons=["copy"], interactive=False, elem_id=mark("command"))
-            python = gr.Textbox(label="Python", buttons=["copy"], interactive=False, elem_id=mark("python"), lines=4)
+            command = widgets.code("Command line", elem_id=mark("command"))
+            python = widgets.code("Python", elem_id=mark("python"))
 
     def make(data, request: gr.Request, progress=gr.Progress()):
         values = {name: data[part] for name, part in parts.items()}
@@ -45,6 +46,8 @@ def build(tool: Tool, services: Services) -> None:
         return widgets.note("cancelled; nothing was kept.")
 
     inputs, outputs = {run, step, suffix, *parts.values()}, [film, command, python, message]
+    waiting = lambda: widgets.note("waiting for its turn …")
+    draw.click(waiting, None, message, queue=False, show_progress="hidden")
     drawing = draw.click(make, inputs, outputs, concurrency_id="work", concurrency_limit=1, show_progress_on=[film])
     cancel.click(stop, None, message, queue=False, cancels=[drawing])
     steps = lambda name: gr.update(choices=services.shelf.steps(name), value=NEWEST)
@@ -61,10 +64,12 @@ def _control(each: Input, mark: str, services: Services, run: str):
         return widgets.sketch(each.label, config.resolution, config.resolution, names, elem_id=mark)
     if each.kind == "check":
         return gr.Checkbox(bool(each.value), **known)
+    if each.kind == "numbers":
+        return gr.Textbox(each.value, max_length=200, **known)
     if each.kind == "choice":
         return gr.Radio(list(each.choices), value=each.value, **known)
     precision = 0 if each.kind == "whole" else None
-    return gr.Number(each.value, minimum=each.low, maximum=each.high, precision=precision, **known)
+    return gr.Number(each.value, precision=precision, **known)
 
 
 def film_of(tool: Tool, services: Services, values: Mapping, asked: tuple, session: str | None, progress):
@@ -72,7 +77,9 @@ def film_of(tool: Tool, services: Services, values: Mapping, asked: tuple, sessi
     try:
         with services.desk.progress(session, lambda share, what: progress(share, desc=what)) as steps:
             request, shown = request_of(tool, services, values, *asked)
-            services.limits.check_film(*tool.shape(request))
+            shape = tool.shape(request)
+            services.limits.check_film(*shape)
+            programs.note(tool.verb, request.run, shape)
             suffix = "." + asked[2]
             job = lambda path: tool.run(type(request)(**vars(request) | {"out": str(path)}), steps)
             film = work.made(services.store, suffix, request.out, job, f"the result of {tool.verb}")
@@ -84,7 +91,7 @@ def film_of(tool: Tool, services: Services, values: Mapping, asked: tuple, sessi
     return film, line, commands.python(tool.verb, shown), widgets.note("made.")
 
 
-def request_of(tool: Tool, services: Services, values: Mapping, run: str, step: str, suffix: str):
+def request_of(tool: Tool, services: Services, values: Mapping, run: object, step: object, suffix: object):
     """(request, the same with the client's own names of files in place of the store's).
 
     Raises:
@@ -103,7 +110,9 @@ def request_of(tool: Tool, services: Services, values: Mapping, run: str, step: 
             labels = services.shelf.config(run).condition_planes
             fields[each.field] = str(given.drawn(services.store, value, each.label, labels))
             names[each.field] = "labels/"
-        elif value is not None:
+        elif each.kind == "numbers" and value:
+            fields[each.field] = tuple(whole_numbers(value))
+        elif value is not None and each.kind != "numbers":
             fields[each.field] = float(value) if each.kind == "number" else value
     if fields.get("method") not in tool.free:
         fields |= {"run": services.shelf.entry(run).name, "step": services.shelf.step(run, step)}

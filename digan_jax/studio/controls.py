@@ -23,7 +23,9 @@ def edits_of(values: Mapping) -> tuple[tuple[str, float], ...] | None:
     return tuple((name, amount) for name, amount in found if amount) or None
 
 
-def of_clip(values: Mapping, run: str, step: int | None, directions: str | None = None, out: str = "a.png") -> RenderRequest:
+def of_clip(
+    values: Mapping, run: str, step: int | None, directions: str | None = None, out: str = "a.png"
+) -> RenderRequest:
     """The clip and the picture that the controls name, with the default times.
 
     Args:
@@ -59,7 +61,7 @@ def of_film(
     """The film that the controls name, within the limits. Arguments and errors as `of_clip`."""
     clip = of_clip(values, run, step, directions, out)
     fields = vars(clip) | {"fps": number(values, "fps"), "span": (number(values, "first"), number(values, "last"))}
-    clips = 1
+    clips, sheet = 1, (1, 1)
     if values.get("film") == WALK:
         fields |= _walk(values)
         if values.get("walk_of") == "motion":
@@ -68,16 +70,16 @@ def of_film(
         rows, columns = (whole(values, name) for name in ("contents", "motions"))
         if min(rows, columns) < 1 or columns < 2:
             raise InputError("contents and motions: a grid needs one content and two motions, or more.")
-        clips = rows * columns
+        clips, sheet = rows * columns, (columns, rows)
         limits.check_film(*clip.size, 1, clips)
         fields |= {"cross": True, "ids": _from(clip.ids[0], rows), "motion_ids": _from(clip.motion_ids[0], columns)}
     fields["frames"] = whole(values, "frames")
     request = RenderRequest(**fields)
     frames = request.walk_frames if request.walk else request.frames
-    side = math.isqrt(clips - 1) + 1 if clips > 1 else 1  # a sheet is larger than a clip, but about as wide as high
     limits.check_film(*request.size, frames, clips)
-    if max(request.size) * side > 2 * limits.side:
-        raise InputError(f"{clips} clips of {request.size[0]}x{request.size[1]} pixels: choose a smaller size or fewer.")
+    whole = [pixels * count for pixels, count in zip(request.size, sheet, strict=True)]
+    if max(whole) > 2 * limits.side:
+        raise InputError(f"a grid of {whole[0]}x{whole[1]} pixels: choose a smaller size, or fewer clips.")
     return request
 
 

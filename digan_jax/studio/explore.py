@@ -87,6 +87,7 @@ def _connect_film(services: Services, parts: Parts, named, inputs) -> None:
         services.desk.cancel(request.session_hash)
         return widgets.note("cancelled; nothing was kept.")
 
+    parts.buttons["draw"].click(lambda: widgets.note("waiting for its turn …"), None, parts.message, **LIVE)
     outputs = [parts.film_left, parts.film_right, parts.command, parts.python, parts.message]
     drawing = parts.buttons["draw"].click(
         draw, inputs, outputs, concurrency_id="work", concurrency_limit=1, show_progress_on=[parts.film_left]
@@ -94,7 +95,7 @@ def _connect_film(services: Services, parts: Parts, named, inputs) -> None:
     parts.buttons["cancel"].click(cancel, None, parts.message, queue=False, cancels=[drawing])
 
 
-def of_run(services: Services, name: str):
+def of_run(services: Services, name: object):
     """Updates of the controls that depend on the run: steps, classes, sliders of edits."""
     try:
         model = services.shelf.open(name, None)
@@ -113,7 +114,7 @@ def of_run(services: Services, name: str):
     ]
 
 
-def steps_of(services: Services, name: str, alone: bool = True):
+def steps_of(services: Services, name: object, alone: bool = True):
     """The update of a step control for a run."""
     known = [] if name in (None, NONE) else services.shelf.steps(name)
     update = gr.update(choices=known or [NEWEST], value=NEWEST, visible=bool(known))
@@ -133,7 +134,7 @@ def pictures(services: Services, values: Mapping):
     return *shown, {}
 
 
-def picture(services: Services, values: Mapping, name: str, chosen_step: str) -> dict:
+def picture(services: Services, values: Mapping, name: object, chosen_step: object) -> dict:
     """The live frame of one model."""
     step = services.shelf.step(name, chosen_step)
     model = services.shelf.open(name, step)
@@ -185,5 +186,3 @@ def draws(request, progress):
 
 def _words(values: Mapping) -> str:
     return f"{values['film']}: content {values['content']}, motion {values['motion']}"
-
-

@@ -42,7 +42,7 @@ def check_video(path: Path, name: str, limits: Limits) -> None:
     """
     count = 0
     try:
-        for frame in open_footage(path, None).frames:
+        for frame in open_footage(str(path), None).frames:
             count += 1
             if max(frame.shape[:2]) > limits.side or count > limits.frames:
                 most = f"{limits.frames} frames of {limits.side} pixels a side"

@@ -46,9 +46,7 @@ class Guard:
       uploads: whether any tab takes files.
     """
 
-    def __init__(
-        self, app, hosts: Collection[str], login: tuple[str, str] | None, upload_bytes: int, uploads: bool
-    ):
+    def __init__(self, app, hosts: Collection[str], login: tuple[str, str] | None, upload_bytes: int, uploads: bool):
         self._app, self._hosts, self._upload_bytes, self._uploads = app, frozenset(hosts), upload_bytes, uploads
         self._login = login and base64.b64encode(":".join(login).encode())
 

@@ -33,12 +33,13 @@ class Limits(Request):
         """Raises `InputError` for a film that this studio does not draw."""
         if max(width, height) > self.side:
             raise InputError(
-                f"{width}x{height} pixels: this studio draws frames of at most {self.side} pixels a side; choose a smaller "
-                "size, or start it with --max-side."
+                f"{width}x{height} pixels: this studio draws frames of at most {self.side} pixels a side; choose a "
+                "smaller size, or start it with --max-side."
             )
         if frames > self.frames:
             raise InputError(
-                f"{frames} frames: this studio draws at most {self.frames}; choose fewer, or start it with --max-frames."
+                f"{frames} frames: this studio draws at most {self.frames}; choose fewer, or start it with "
+                "--max-frames."
             )
         if clips > self.clips:
             raise InputError(f"{clips} clips: this studio draws at most {self.clips} in one film; choose fewer.")

@@ -35,7 +35,9 @@ def grid_of(request: RenderRequest, config: FamilyConfig) -> tiles.GridRequest:
     return tiles.grid(even(width), even(height), request.region or grids.FULL)
 
 
-def frame(model: Sampler, request: RenderRequest, when: float, directions: Directions | None) -> UInt8[np.ndarray, "h w 3"]:
+def frame(
+    model: Sampler, request: RenderRequest, when: float, directions: Directions | None
+) -> UInt8[np.ndarray, "h w 3"]:
     """The frame at a time, in clips.
 
     Raises:
@@ -60,4 +62,8 @@ def shown(model: Sampler, request: RenderRequest, when: float, directions: Direc
     content, motion = request.ids[0], request.motion_ids[0]
     height, width = picture.shape[:2]
     what = f"content {content}, motion {motion}, time {when:.2f}"
-    return {"src": as_url(picture), "alt": f"frame of {what}", "caption": f"{what}; {width}×{height} pixels, {took:.0f} ms"}
+    return {
+        "src": as_url(picture),
+        "alt": f"frame of {what}",
+        "caption": f"{what}; {width}×{height} pixels, {took:.0f} ms",
+    }

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,7 +130,9 @@ def _add_upload(app: FastAPI, services: Services) -> None:
         name = Path(request.query_params.get("name", "")).name[:80]
         suffix = Path(name).suffix.lower()
         if suffix not in given.SUFFIXES:
-            return JSONResponse({"error": f"{suffix or 'this'} files are not taken; send one of {', '.join(given.SUFFIXES)}."}, 415)
+            return JSONResponse(
+                {"error": f"{suffix or 'this'} files are not taken; send one of {', '.join(given.SUFFIXES)}."}, 415
+            )
         if not AT_ONCE.acquire(blocking=False):
             return JSONResponse({"error": "others are sending files; try again in a moment."}, 429)
         path = services.store.place(suffix)
@@ -140,7 +143,9 @@ def _add_upload(app: FastAPI, services: Services) -> None:
             return {"token": services.store.keep(path, name), "name": name}
         except TooLarge:
             remove(path)
-            return JSONResponse({"error": f"larger than the {services.limits.upload_mb} MB that this studio takes."}, 413)
+            return JSONResponse(
+                {"error": f"larger than the {services.limits.upload_mb} MB that this studio takes."}, 413
+            )
         except BaseException:
             remove(path)
             raise
@@ -162,11 +167,13 @@ def bound(request: StudioRequest) -> socket.socket:
     except OSError as error:
         found.close()
         reason = (error.strerror or str(error)).lower()
-        raise InputError(f"port={request.port}: {request.host} cannot be listened on ({reason}); choose another.") from None
+        raise InputError(
+            f"port={request.port}: {request.host} cannot be listened on ({reason}); choose another."
+        ) from None
     return found
 
 
-def _bound_programs() -> None:
+def bound_programs() -> None:
     """Gives this process its own folder of compiled programs on disk, with a largest size."""
     if cache := jax.config.jax_compilation_cache_dir:
         jax.config.update("jax_compilation_cache_dir", os.path.join(cache, "studio"))
@@ -177,15 +184,18 @@ def _bound_programs() -> None:
 def serving(request: StudioRequest, login: tuple[str, str] | None = None) -> Iterator[str]:
     """Serves the studio in a thread while the block lasts; gives its address. Raises as `app_of` and `bound`."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is told to anybody
-    _bound_programs()
     listening = bound(request)
     with contextlib.closing(listening), scratch_folder() as folder:
         app = app_of(request, login, folder)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, limit_concurrency=CONNECTIONS, lifespan="on")
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, limit_concurrency=CONNECTIONS, lifespan="on"
+        )
         config.timeout_graceful_shutdown = 2
         server = uvicorn.Server(config)  # in a thread it leaves signals alone
         thread = threading.Thread(target=server.run, args=([listening],), name="studio", daemon=True)
         thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.02)
         try:
             host, port = listening.getsockname()[:2]
             yield f"http://{f'[{host}]' if ':' in host else host}:{port}/"
@@ -195,7 +205,7 @@ def serving(request: StudioRequest, login: tuple[str, str] | None = None) -> Ite
 
 
 def login_of(text: str | None) -> tuple[str, str] | None:
-    """"user:password" as a pair; of an environment variable ("env:NAME") or a file ("file:PATH"), which no list of
+    """ "user:password" as a pair; of an environment variable ("env:NAME") or a file ("file:PATH"), which no list of
     processes shows.
 
     Raises:
@@ -215,5 +225,3 @@ def login_of(text: str | None) -> tuple[str, str] | None:
     if not (user and colon and password):
         raise InputError("login: write user:password, env:NAME or file:PATH with user:password in it.")
     return user, password
-
-

@@ -69,13 +69,13 @@ class Shelf:
             raise InputError("this studio does not offer that run; choose one of its list.")
         return found
 
-    def steps(self, name: str) -> list[str]:
+    def steps(self, name: object) -> list[str]:
         """What a client may choose for the step of a run: "newest" and the steps of its checkpoints, newest first."""
         name = self.entry(name).name
         found = reading.finished_steps(name) if reading.is_run(name) else []
         return [NEWEST, *map(str, reversed(found))]
 
-    def step(self, name: str, chosen: object) -> int | None:
+    def step(self, name: object, chosen: object) -> int | None:
         """The step that a choice of `steps` names; None: the newest, or a model without steps.
 
         Raises:
@@ -87,7 +87,7 @@ class Shelf:
             raise InputError("the run has no such checkpoint any more; choose another step.")
         return int(chosen)
 
-    def open(self, name: str, step: int | None) -> Sampler:
+    def open(self, name: object, step: int | None) -> Sampler:
         """The model, from memory if it was used lately. Raises as `digan.load`."""
         name = self.entry(name).name
         if step is None and reading.is_run(name):
@@ -100,16 +100,16 @@ class Shelf:
                 self._open.popitem(last=False)
             return self._open[name, step]
 
-
-    def config(self, name: str) -> FamilyConfig:
+    def config(self, name: object) -> FamilyConfig:
         """The architecture of a model. Raises as `open`."""
         return self.open(name, None).config
 
-    def directions(self, name: str, model: Sampler) -> tuple[str, Directions] | None:
+    def directions(self, name: object, model: Sampler) -> tuple[str, Directions] | None:
         """(file, its directions) for a model of the shelf; None without a file that fits it."""
         if not isinstance(model, Model) or model.config.condition_planes:
             return None
-        own = epath.Path(self.entry(name).name) / DIRECTIONS_FILE
+        name = self.entry(name).name
+        own = epath.Path(name) / DIRECTIONS_FILE
         found = self._directions
         if found is None and "://" not in name and own.exists():
             with contextlib.suppress(InputError):  # damaged: there are none

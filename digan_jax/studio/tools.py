@@ -18,17 +18,14 @@ class Input(NamedTuple):
 
     Attributes:
       kind: "video", "picture": a file that the client sends. "sketch": a drawing of labels, a folder with one PNG.
-        "number", "whole", "check"; "choice" of `choices`.
+        "number", "whole", "check"; "numbers": a list such as 4-7,9; "choice" of `choices`.
       value: at first.
-      low, high: of numbers.
     """
 
     field: str
     label: str
-    kind: Literal["video", "picture", "sketch", "number", "whole", "check", "choice"]
+    kind: Literal["video", "picture", "sketch", "number", "whole", "numbers", "check", "choice"]
     value: object = None
-    low: float | None = None
-    high: float | None = None
     choices: tuple[str, ...] = ()
 
 
@@ -76,10 +73,10 @@ TOOLS = (
         _upscaled,
         (
             Input("video", "Video to enlarge", "video"),
-            Input("scale", "Scale (empty: 4)", "number", 4, 0.1, 16),
-            Input("fps", "Frames a second (empty: the video's)", "number", None, 1, 120),
+            Input("scale", "Scale (empty: 4)", "number", 4),
+            Input("fps", "Frames a second (empty: the video's)", "number"),
             Input("method", "Method", "choice", "model", choices=("model", "bicubic", "lanczos")),
-            Input("id", "Id of the details", "whole", 0, 0, 2**31 - 1),
+            Input("id", "Id of the details", "whole", 0),
         ),
         ("video",),
         ("bicubic", "lanczos"),

@@ -61,7 +61,7 @@ class Logs:
     def __init__(self, services: Services):
         self._services, self._logs = services, {}
 
-    def of(self, name: str) -> Log:
+    def of(self, name: object) -> Log:
         """Raises `InputError` for a run that is not offered."""
         name = self._services.shelf.entry(name).name
         return self._logs.setdefault(name, Log(Path(name) / "metrics.jsonl"))
@@ -72,7 +72,9 @@ def build(page: gr.Blocks, services: Services) -> None:
     logs, runs = Logs(services), services.shelf.training()
     with gr.Row():
         run = gr.Dropdown(runs, value=runs[0], label="Run", elem_id="followed")
-        terms = gr.Dropdown(["losses", "scores", "signs", "rate", "FVD"], value="losses", label="Curves", elem_id="terms")
+        terms = gr.Dropdown(
+            ["losses", "scores", "signs", "rate", "FVD"], value="losses", label="Curves", elem_id="terms"
+        )
         sample = gr.Dropdown([NEWEST_SAMPLE], value=NEWEST_SAMPLE, label="Samples", elem_id="sample")
     told = widgets.status(elem_id="trained")
     plot = gr.LinePlot(x="kimg", y="value", color="term", height=280, label="Curves", elem_id="curves")
@@ -86,10 +88,16 @@ def build(page: gr.Blocks, services: Services) -> None:
 
     timer = gr.Timer(SECONDS)
     quiet = dict(queue=False, show_progress="hidden", trigger_mode="always_last")
-    gr.on([timer.tick, run.change, terms.change, sample.change, page.load], look, [run, terms, sample, version], seen, **quiet)
+    gr.on(
+        [timer.tick, run.change, terms.change, sample.change, page.load],
+        look,
+        [run, terms, sample, version],
+        seen,
+        **quiet,
+    )
 
 
-def follow(services: Services, logs: Logs, name: str, kind: str, chosen: str, before: str):
+def follow(services: Services, logs: Logs, name: object, kind: object, chosen: object, before: str):
     """(message, curves, choice of samples, strip, film, version) of a run; nothing new: nothing changes."""
     try:
         rows, samples = logs.of(name).rows(), samples_of(services, name)
@@ -105,7 +113,7 @@ def follow(services: Services, logs: Logs, name: str, kind: str, chosen: str, be
     return words(name, rows), curves(rows, kind), choices, *shown, version
 
 
-def samples_of(services: Services, name: str) -> dict[str, Path]:
+def samples_of(services: Services, name: object) -> dict[str, Path]:
     """{name: path without suffix} of a run's samples, in order of training."""
     folder = Path(services.shelf.entry(name).name) / "samples"
     found = sorted(folder.glob("kimg_*.png")) if folder.is_dir() else []
@@ -123,7 +131,7 @@ def of_sample(services: Services, path: Path, suffix: str) -> dict | None:
     return {"url": f"studio/files/{token}/{file.name}", "name": file.name, "kind": kind, "alt": alt, "note": alt}
 
 
-def words(name: str, rows: list[dict]) -> dict:
+def words(name: object, rows: list[dict]) -> dict:
     """How far a run is, as a message."""
     if not rows:
         return widgets.note(f"{name}: no line in its log yet.")
@@ -133,7 +141,7 @@ def words(name: str, rows: list[dict]) -> dict:
     return widgets.note(f"{name}: {last['progress/kimg']:.1f}{total} kimg{rate}")
 
 
-def curves(rows: list[dict], kind: str) -> pd.DataFrame:
+def curves(rows: list[dict], kind: object) -> pd.DataFrame:
     """The points of a kind of curves: columns kimg, value, term."""
     belongs = {
         "losses": lambda name: name.endswith("/loss"),

@@ -20,7 +20,9 @@ def asset(name: str) -> str:
 
 
 def _widget(kind: str, html: str, value=None, **options) -> gr.HTML:
-    return gr.HTML(value, html_template=html, js_on_load=asset(f"{kind}.js"), elem_classes=kind, padding=False, **options)
+    return gr.HTML(
+        value, html_template=html, js_on_load=asset(f"{kind}.js"), elem_classes=kind, padding=False, **options
+    )
 
 
 def picture(label: str, **options) -> gr.HTML:
@@ -40,6 +42,12 @@ def status(**options) -> gr.HTML:
     return _widget("status", '<p role="status"></p>', {}, **options)
 
 
+def code(label: str, **options) -> gr.HTML:
+    """Text to copy into a shell or a notebook."""
+    inside = f'<h3>{label}</h3><pre tabindex="0" aria-label="{label}"><code></code></pre>'
+    return _widget("code", f'{inside}<button type="button" disabled>Copy</button>', "", **options)
+
+
 def kept(**options) -> gr.HTML:
     """Clips that were kept: [{"content", "motion", "src"}]."""
     empty = "<p>None yet. Keep clips to walk between them.</p>"
@@ -57,7 +65,7 @@ def sketch(label: str, width: int, height: int, labels: Sequence[str], **options
     """A drawing of labels: {"width", "height", "labels"}; the last in base64, a byte for each pixel."""
     html = (
         f'<canvas tabindex="0" role="application" aria-label="{label}: arrow keys move, space draws"></canvas>'
-        '<label>Label <select></select></label>'
+        "<label>Label <select></select></label>"
         '<label>Brush <input type="range" min="1" max="16" value="4"></label>'
         '<button type="button">Clear</button><p role="status"></p>'
     )

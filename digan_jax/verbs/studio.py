@@ -6,8 +6,8 @@ from digan_jax.errors import InputError
 from digan_jax.verbs import arguments
 
 EPILOG = """\
-Without --run, the runs in runs/ and the models that come with the package are offered. The studio listens on this machine
-alone, unless --host says otherwise. Ctrl-C ends it.
+Without --run, the runs in runs/ and the models that come with the package are offered. The studio listens on this
+machine alone, unless --host says otherwise. Ctrl-C ends it.
 """
 FLAGS = {"runs": "--run", "side": "--max-side", "frames": "--max-frames", "queue": "--max-queue"}
 FLAGS |= {"seconds": "--max-seconds", "upload_mb": "--max-upload", "stored_mb": "--max-stored"}
@@ -49,9 +49,13 @@ def run(a) -> None:
         given = arguments.given(a, server.StudioRequest)
         request = server.StudioRequest(**{"runs": _offered(), **given})
         if not request.is_local and login is None:
-            print(f"digan: warning: everybody who reaches {request.host} may use this studio; give --login.", file=sys.stderr)
+            print(
+                f"digan: warning: everybody who reaches {request.host} may use this studio; give --login.",
+                file=sys.stderr,
+            )
         elif not request.is_local:
             print("digan: warning: the password travels unencrypted; put a proxy with TLS before it.", file=sys.stderr)
+        server.bound_programs()
         with server.serving(request, login) as address:
             print(f"digan studio: {address}", flush=True)
             threading.Event().wait()

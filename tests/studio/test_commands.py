@@ -14,7 +14,9 @@ from digan_jax.verbs import arguments, render
 
 RENDERS = [
     RenderRequest("runs/a", "clip.mp4"),
-    RenderRequest("my runs/it's", "a.gif", step=8, ids=(3,), motion_ids=(7,), truncation=0.85, size=(640, 360), fps=12.5),
+    RenderRequest(
+        "my runs/it's", "a.gif", step=8, ids=(3,), motion_ids=(7,), truncation=0.85, size=(640, 360), fps=12.5
+    ),
     RenderRequest("r", "a.npz", region=(-2, -1.5, 1, 1), size=(8, 8), mode="smooth", frames=40, span=(0, 2.25)),
     RenderRequest("r", "a.png", ids=(3, 4), motion_ids=(7, 8, 9), cross=True, sheet=(3, 2), span=(1, -1)),
     RenderRequest("r", "a.mp4", walk=(3, 5), motion_ids=(3, 9), walk_of="both", seconds=0.5, label=("ice skating",)),

@@ -30,7 +30,7 @@ def test_a_clip_is_what_the_controls_say():
 def test_films_are_what_the_controls_say():
     r = film()
     assert (r.frames, r.fps, r.span, r.walk, r.cross, r.out) == (12, 24, (0, 2), None, False, "clip.mp4")
-    r = film(film=controls.CROSS, contents=2, motions=3)
+    r = film(film=controls.CROSS, contents=2, motions=3, width=32)
     assert (r.cross, r.ids, r.motion_ids) == (True, (3, 4), (7, 8, 9))
     walked = {of: film(film=controls.WALK, kept=KEPT, walk_of=of, seconds=0.5) for of in ("both", "content", "motion")}
     assert (walked["both"].walk, walked["both"].motion_ids) == ((3, 5), (3, 9))
@@ -55,7 +55,7 @@ def test_films_are_what_the_controls_say():
         ({"film": controls.WALK, "kept": ["x", "y"]}, "kept clips: the list does not parse"),
         ({"film": controls.WALK, "kept": KEPT, "walk_of": "both", "seconds": 1}, "25 frames"),
         ({"film": controls.CROSS, "contents": 4, "motions": 3}, "12 clips: this studio draws at most 9"),
-        ({"film": controls.CROSS, "contents": 3, "motions": 3}, "9 clips of 64x48 pixels: choose a smaller size"),
+        ({"film": controls.CROSS, "contents": 3, "motions": 3}, "a grid of 192x144 pixels: choose a smaller size"),
     ],
 )
 def test_what_cannot_be_is_told(changes, message):

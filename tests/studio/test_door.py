@@ -11,7 +11,13 @@ from digan_jax.errors import InputError
 from digan_jax.studio import server
 from digan_jax.studio.guard import HEADERS
 
-PATHS = ["/etc/passwd", "../../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "..%2f..%2fetc%2fpasswd", "%252e%252e%252fetc"]
+PATHS = [
+    "/etc/passwd",
+    "../../../../etc/passwd",
+    "%2e%2e/%2e%2e/etc/passwd",
+    "..%2f..%2fetc%2fpasswd",
+    "%252e%252e%252fetc",
+]
 PREFIXES = [
     *("/file=", "/gradio_api/file=", "/gradio_api/file/", "/file/", "/static/", "/assets/", "/studio/files/"),
     *("/gradio_api/proxy=", "/svelte/", "/gradio_api/stream/x/1/1/", "/gradio_api/upload/", "/"),
@@ -70,7 +76,9 @@ def test_files_that_are_sent(served):
     send = lambda name, body, **headers: asked(served, "POST", f"/studio/upload?name={name}", body, headers)
     status, body, _ = send("a.mp4", b"x" * 1_000_001)
     assert status == 413 and "larger than the 1 MB" in json.loads(body)["error"]
-    chunks = httpx.post(f"{served}studio/upload?name=a.mp4", content=(b"x" * 100_000 for _ in range(20)))  # says no length
+    chunks = httpx.post(
+        f"{served}studio/upload?name=a.mp4", content=(b"x" * 100_000 for _ in range(20))
+    )  # says no length
     assert chunks.status_code == 413 and "larger than the 1 MB" in chunks.json()["error"]
     status, body, _ = send("a.sh", b"x")
     assert status == 415 and ".sh files are not taken" in json.loads(body)["error"]

@@ -75,7 +75,9 @@ class Page:
         box = self.one(f"#{name} input")
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", box)
         box.click()
-        options = lambda: [o for o in self.driver.find_elements("css selector", "ul[role=listbox] li") if text in o.text]
+        options = lambda: [
+            o for o in self.driver.find_elements("css selector", "ul[role=listbox] li") if text in o.text
+        ]
         self.until(options, text)[0].click()
         box.send_keys(Keys.TAB)
 
@@ -126,7 +128,9 @@ def test_a_clip_is_looked_at_and_becomes_a_film(page):
     page.until(lambda: [_value(page, name) for name in ("x0", "y0", "x1", "y1")] == [0, 0, 1, 1])
     page.changed(lambda: page.click("zoom_whole"))
     file = page.draw(frames=6, width=48, height=32)
-    assert read_metadata(file)["request"] | {"frames": 6, "size": [48, 32], "ids": [0]} == read_metadata(file)["request"]
+    assert (
+        read_metadata(file)["request"] | {"frames": 6, "size": [48, 32], "ids": [0]} == read_metadata(file)["request"]
+    )
     video = "const v = document.querySelector('#film_left video'); return v.videoWidth === 48 && v.currentTime > 0"
     page.until(lambda: page.driver.execute_script(video), "a video that plays")
     command = page.one("#command textarea").get_attribute("value")
@@ -154,7 +158,9 @@ def _drag_the_top_right_quarter(page):
 
 def test_nothing_is_fetched_from_elsewhere_and_no_script_fails(page):
     names = page.driver.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
-    assert names and {urllib.parse.urlsplit(name).netloc for name in names} == {urllib.parse.urlsplit(page.address).netloc}
+    assert names and {urllib.parse.urlsplit(name).netloc for name in names} == {
+        urllib.parse.urlsplit(page.address).netloc
+    }
     severe = [entry["message"] for entry in page.driver.get_log("browser") if entry["level"] == "SEVERE"]
     assert severe == []
 
@@ -271,9 +277,13 @@ def test_a_video_is_enlarged(page, tmp_path):
     page.set("upscale_scale", 2)
     page.click("upscale_draw")
     page.until(lambda: "made." in page.text("upscale_message"))
-    playing = "const v = document.querySelector('#upscale_film video'); return v.videoWidth === 32 && v.videoHeight === 24"
+    playing = (
+        "const v = document.querySelector('#upscale_film video'); return v.videoWidth === 32 && v.videoHeight === 24"
+    )
     page.until(lambda: page.driver.execute_script(playing), "an enlarged video")
-    assert "digan upscale small.mp4 --out upscale.mp4 --run" in page.one("#upscale_command textarea").get_attribute("value")
+    assert "digan upscale small.mp4 --out upscale.mp4 --run" in page.one("#upscale_command textarea").get_attribute(
+        "value"
+    )
     page.set("upscale_scale", 16)
     page.click("upscale_draw")
     page.until(lambda: "256 pixels a side" not in page.text("upscale_message") or True)
