@@ -28,6 +28,7 @@ from digan_jax.verbs import (
     predict,
     prepare,
     render,
+    studio,
     study,
     train,
     translate,
@@ -53,7 +54,8 @@ All commands: digan --help. If something does not work: digan doctor."""
 RESTORING = (upscale, interpolate, complete, denoise, predict)
 GIVEN = (translate, condition, animate, invert, compress, decompress)  # something in hand
 VERBS = (
-    prepare, train, render, directions, *RESTORING, *GIVEN, evaluate, study, export, import_, config, benchmark, doctor,
+    prepare, train, render, directions, *RESTORING, *GIVEN, studio, evaluate, study, export, import_, config, benchmark,
+    doctor,
 )  # fmt: skip
 NAMES = [verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS]
 

@@ -6,6 +6,7 @@ before jax or the package is imported, so nothing of either may be imported abov
 """
 
 import os
+import shutil
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -119,3 +120,24 @@ def tiny_model(tiny_config, tiny_params):
     from digan_jax.rendering.model import Model
 
     return Model(tiny_config, tiny_params)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """(headless Chromium, folder of its downloads)."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no chromium and chromium-driver here")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    downloads = tmp_path_factory.mktemp("downloads")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1000,800"):
+        options.add_argument(flag)
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(driver)
+    started = webdriver.Chrome(options=options, service=service)
+    yield started, downloads
+    started.quit()

@@ -173,7 +173,7 @@ class Render:
         if r.walk:
             content, motion = (row and row * len(r.walk) for row in (chosen["ids"], chosen["motion_ids"]))
             ids = content if r.walk_of == "motion" else r.walk
-            motion_ids = r.walk if r.walk_of == "motion" else motion
+            motion_ids = r.walk if r.walk_of == "motion" else r.motion_ids if r.walks_own_motions else motion
             return model.walk(ids, r.walk_steps, r.walk_of, r.walk_in, motion_ids, **options)
         lat = model.latents(chosen["ids"], chosen["motion_ids"], **options)
         if r.mix:

@@ -32,7 +32,7 @@ class RenderRequest(Request):
 
     # clips; a single id, motion id or label applies to all clips
     ids: tuple[int, ...] = (0,)  # of contents
-    motion_ids: tuple[int, ...] | None = None  # None: same as `ids`
+    motion_ids: tuple[int, ...] | None = None  # None: same as `ids`; of a walk of both: one for each of its ids
     label: Literal["all"] | tuple[int | str, ...] | None = None  # class indices or names; None: random by id
     truncation: float = 1.0  # 1: full variety; 0: the average clip
     seed: int = 0  # with another seed, ids give other clips
@@ -104,13 +104,19 @@ class RenderRequest(Request):
             ids = self.mix[:1]
         elif self.walk and self.walk_of != "motion":
             ids = self.walk[:1]
-        clips, sheet = broadcast(ids, self.motion_ids, label, self.cross)
+        motion_ids = self.walk[:1] if self.walks_own_motions else self.motion_ids
+        clips, sheet = broadcast(ids, motion_ids, label, self.cross)
         return clips, self.sheet or sheet
 
     @property
     def sampling(self) -> tuple[str | None, str | None, float | None, float | None]:
         """(method, steps, eta, guidance), as `Sampler.sampling` takes them."""
         return self.sampler, self.sampling_steps, self.eta, self.guidance
+
+    @property
+    def walks_own_motions(self) -> bool:
+        """Whether `motion_ids` has the motion of each station of a walk of both."""
+        return bool(self.walk and self.motion_ids) and self.walk_of == "both"
 
     @property
     def walk_steps(self) -> int:
@@ -168,7 +174,8 @@ class RenderRequest(Request):
             return
         if self.refine:
             raise InputError("`refine`: draws clips of ids anew; leave `walk` and `mix` out.")
-        several = any(len(row or ()) > 1 for row in (self.ids, self.motion_ids, self.label))
+        motions = None if self.walks_own_motions else self.motion_ids
+        several = any(len(row or ()) > 1 for row in (self.ids, motions, self.label))
         if self.cross or self.sheet or self.label == "all" or several:
             what = "`walk`" if self.walk else "`mix`"
             raise InputError(
@@ -176,8 +183,10 @@ class RenderRequest(Request):
             )
         if self.walk and len(self.walk) < 2:
             raise InputError(f"`walk`: {len(self.walk)} id given; a walk needs two or more, such as 3,9,4.")
-        if self.walk and self.walk_of == "both" and self.motion_ids:
-            raise InputError("`motion_ids`: the motion walks too; give `walk_of` content to keep one motion.")
+        if self.walks_own_motions and len(self.motion_ids) != len(self.walk):
+            raise InputError(
+                "`motion_ids`: the motion walks too; give one for each id of the walk, or `walk_of` content to keep one."
+            )
 
     def _check_edit(self) -> None:
         if self.directions is not None and not self.edit:

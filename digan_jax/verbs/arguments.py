@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from digan_jax.errors import InputError
+from digan_jax.host import number_lists
 
 MODELS = "a run, an export, digan://quickstart, hf://user/name, or the authors' network-snapshot.pkl"
 
@@ -88,14 +89,10 @@ def about_flags(flags: Mapping[str, str]) -> Iterator[None]:
 
 def whole_numbers(text: str) -> list[int]:
     """"0-2,5" to [0, 1, 2, 5]."""
-    ids = []
-    for part in text.split(","):
-        found = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
-        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
-        if first > last:
-            raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers; write 5, 0-15 or 3,5,8-9")
-        ids += range(first, last + 1)
-    return ids
+    try:
+        return number_lists.whole_numbers(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def numbers(text: str, separator: str, form: str) -> list[float]:

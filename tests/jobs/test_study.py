@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import shutil
 import time
 
 import numpy as np
@@ -51,26 +50,6 @@ def test_the_page_is_whole_and_does_not_say_who_is_who(page):
     assert "ours_17" not in text and "theirs_23" not in text
     key = json.loads((page / "study.json").read_text())
     assert key["a"]["name"].endswith("ours_17") and key["study"] == data["id"]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """(headless Chromium, folder of its downloads)."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("no chromium and chromium-driver here")
-    webdriver = pytest.importorskip("selenium.webdriver")
-    downloads = tmp_path_factory.mktemp("downloads")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1000,800"):
-        options.add_argument(flag)
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    service = webdriver.ChromeService(driver)
-    started = webdriver.Chrome(options=options, service=service)
-    yield started, downloads
-    started.quit()
 
 
 def rate(browser, page, likes_a: float, keyboard: bool, seed: int) -> str:
