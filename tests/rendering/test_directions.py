@@ -67,6 +67,7 @@ def test_directions_are_those_of_the_second_moments():
     np.testing.assert_allclose(made.mean, [3, 0, 0], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradients_have_the_moment_of_the_jacobian(tiny_model):
     """The slow, obvious twin: JᵀJ of one clip's first frame by jax.jacobian, against one random weighting each time."""
     from digan_jax.rendering import tiles
