@@ -48,7 +48,7 @@ Train on your own clips:
 
 Look inside a model, and change what it draws:
   digan directions --run digan://quickstart --out dirs.npz
-  digan render --run digan://quickstart --edit 0:+3,m0:-2 --directions dirs.npz --out edited.mp4
+  digan render --run digan://quickstart --edit 0:-1.5,m0:-2 --directions dirs.npz --out edited.mp4
 
 All commands: digan --help. If something does not work: digan doctor."""
 RESTORING = (upscale, interpolate, complete, denoise, predict)

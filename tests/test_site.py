@@ -1,11 +1,13 @@
 """The documentation site is built without a warning, and holds what is made for it."""
 
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from digan_jax import cli
 
@@ -41,6 +43,18 @@ def test_the_site_fetches_nothing_and_names_no_place_of_the_builder(site):
         assert str(CHECKOUT) not in text
         assert [link for link in re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?:[^"]+)"', text)
                 if "colab-badge" not in link] == []  # fmt: skip
+
+
+@pytest.mark.slow
+def test_figures_can_be_drawn_again(tiny_model, tmp_path):
+    spec = importlib.util.spec_from_file_location("figures", CHECKOUT / "scripts" / "docs" / "figures.py")
+    figures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(figures)
+    figures.levels(tmp_path / "levels.png")
+    figures.waves(tiny_model, tmp_path / "waves.png")
+    for name in ("levels.png", "waves.png"):
+        with Image.open(tmp_path / name) as drawn, Image.open(CHECKOUT / "docs" / "pictures" / name) as shown:
+            assert drawn.size == shown.size
 
 
 def test_menu_names_pages_that_are_there():

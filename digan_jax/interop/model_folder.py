@@ -21,14 +21,13 @@ from digan_jax import config as config_lib
 from digan_jax.config import FamilyConfig
 from digan_jax.errors import InputError
 from digan_jax.host import files
-from digan_jax.interop import model_card
+from digan_jax.interop import model_card, packing
 from digan_jax.models.families import FAMILIES
 from digan_jax.runs.weights import Weights
 from digan_jax.shapes import Params, leaves, nested
 
 LIBRARY = "digan-jax"
 WEIGHTS, TRAINING, CONFIG, CARD = "model.safetensors", "training.safetensors", "config.json", "README.md"
-STORED = (np.float32, np.float16)
 MAX_WIDTH, MAX_LAYERS = 2**20, 64
 DEPTHS = ("mapping_layers", "blocks")  # fields that count layers
 STRIP_TIMES = np.linspace(0, 1, 8)
@@ -46,27 +45,27 @@ def is_one(path: epath.PathLike) -> bool:
 # ---- out ----
 
 
-def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None, half: bool = False) -> None:
+def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None, bits: int = 32) -> None:
     """Writes the folder, atomically: an existing export is replaced when the new one is complete.
 
     Args:
       weights: `generator` and `critic`, if present, go to training.safetensors, for `digan train --init-from`.
       samples: number of clips in samples.png and samples.mp4; 0: none. Of a conditional model there are none.
       extra: function of the unfinished folder that adds files; may return entries for config.json.
-      half: store float16, half the size; read back, frames differ by about a thousandth. Samples are of these weights.
+      bits: of a stored number: 32, 16, 8, 7 or 6 (see `packing`). The samples are of the weights as they are read back.
 
     Raises:
       InputError: `path` exists and is no export; nothing is written.
     """
     files.check_free(path, is_one)
-    weights = halved(weights) if half else weights
+    weights = weights if bits == 32 else rounded(weights, bits)
     samples *= not getattr(weights.config, "condition_planes", 0)  # a conditional model draws what it is given
     with files.folder_moved_in(path) as folder:
-        sha256 = {WEIGHTS: _save(folder / WEIGHTS, weights.params, half)}
+        sha256 = {WEIGHTS: _save(folder / WEIGHTS, weights.params, bits)}
         as_trained = {"generator": weights.generator, "critic": weights.critic}
         as_trained = {name: tree for name, tree in as_trained.items() if tree is not None}
         if as_trained:
-            sha256[TRAINING] = _save(folder / TRAINING, as_trained, half)
+            sha256[TRAINING] = _save(folder / TRAINING, as_trained, bits)
         if samples:
             _draw(folder, weights, samples)
         more = extra(folder) if extra else {}
@@ -78,6 +77,7 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None, 
             "compute_dtype": weights.compute_dtype,
             "model": dataclasses.asdict(weights.config),
             "class_names": list(weights.class_names),
+            **({} if bits == 32 else {"bits": bits}),
             "sha256": sha256,
             **weights.facts,
             **more,
@@ -87,32 +87,21 @@ def write(path: epath.PathLike, weights: Weights, samples: int = 4, extra=None, 
         (folder / CONFIG).write_text(json.dumps(record, indent=2) + "\n")
 
 
-def halved(weights: Weights) -> Weights:
-    """Weights rounded to float16, as float32.
+def rounded(weights: Weights, bits: int) -> Weights:
+    """The weights as they are read back from a file of so many bits. Raises as `packing.packed`."""
 
-    Raises:
-      InputError: a number is too large for float16.
-    """
+    def of(tree):
+        flat = leaves(tree)
+        stored = packing.packed(flat, bits)
+        return nested({name: packing.unpacked(stored, name, np.shape(flat[name]), bits) for name in flat})
 
-    def rounded(tree):
-        return tree and nested({name: _half(name, value).astype(np.float32) for name, value in leaves(tree).items()})
-
-    trees = {name: rounded(getattr(weights, name)) for name in ("params", "generator", "critic")}
-    return dataclasses.replace(weights, **trees)
+    trees = {name: getattr(weights, name) for name in ("params", "generator", "critic")}
+    return dataclasses.replace(weights, **{name: tree and of(tree) for name, tree in trees.items()})
 
 
-def _half(name: str, value) -> np.ndarray:
-    value = np.asarray(value)
-    if np.abs(value).max(initial=0) > np.finfo(np.float16).max:
-        raise InputError(f"array {name} holds numbers that are too large for float16; store float32.")
-    return value.astype(np.float16)
-
-
-def _save(path: epath.Path, tree: Params, half: bool) -> str:
+def _save(path: epath.Path, tree: Params, bits: int) -> str:
     """Returns the SHA-256 of the file."""
-    tensors = {name: np.ascontiguousarray(value) for name, value in leaves(tree).items()}
-    if half:
-        tensors = {name: _half(name, value) for name, value in tensors.items()}
+    tensors = packing.packed(leaves(tree), bits)
     content = save(tensors, {"format": "np", "library": LIBRARY})
     path.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
@@ -147,12 +136,15 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
         _check_plausible(config)
         class_names = tuple(map(str, record.get("class_names", ())))
         sha256 = dict(record.get("sha256", {}))  # exports from before there were digests have none
+        bits = record.get("bits", 32)
+        if bits not in packing.BITS:
+            raise InputError(f"bits={bits!r}: no such storage is known; was it written by a newer digan-jax?")
     except InputError as error:
         raise InputError(f"{path / CONFIG}: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path / CONFIG}: is damaged ({type(error).__name__}: {error}); get it again.") from None
     family = FAMILIES[record["family"]]
-    params = _load(path / WEIGHTS, lambda names: family.stored(config, names)["params"], sha256.get(WEIGHTS))
+    params = _load(path / WEIGHTS, lambda names: family.stored(config, names)["params"], sha256.get(WEIGHTS), bits)
     as_trained = {}
     if training and (path / TRAINING).exists():
 
@@ -160,7 +152,7 @@ def read(path: epath.PathLike, training: bool = False) -> Weights:
             inside = frozenset(name.partition(".")[2].partition(".")[0] for name in names)
             return {kind: tree for kind, tree in family.stored(config, inside).items() if kind != "params"}
 
-        as_trained = _load(path / TRAINING, shapes, sha256.get(TRAINING), words=2)
+        as_trained = _load(path / TRAINING, shapes, sha256.get(TRAINING), bits, words=2)
     facts = {key: record[key] for key in ("data", "training", "scores", "task") if key in record}
     known = {"class_names": class_names, "facts": facts, "family": record["family"]}
     return Weights(config, params, compute_dtype, **as_trained, **known)
@@ -175,9 +167,9 @@ def _check_plausible(config: FamilyConfig) -> None:
             raise InputError(f"model.{name}={value}: no more than {most} are read.")
 
 
-def _load(path: epath.Path, shapes_of: Callable, sha256: str | None, words: int = 1) -> Params:
-    """Nested float32 arrays from a safetensors file of float32 or float16, checked one by one, and the whole file against
-    its SHA-256 where that is known.
+def _load(path: epath.Path, shapes_of: Callable, sha256: str | None, bits: int, words: int = 1) -> Params:
+    """Nested float32 arrays from a safetensors file, checked one by one, and the whole file against its SHA-256 where
+    that is known.
 
     Args:
       shapes_of: the first `words` words of the names in the file, as a frozenset -> tree of names and shapes.
@@ -200,13 +192,16 @@ def _load(path: epath.Path, shapes_of: Callable, sha256: str | None, words: int 
         shapes = shapes_of(frozenset(".".join(name.split(".")[:words]) for name in flat))
     except InputError as error:
         raise InputError(f"{path}: {error}; get it again.") from None
+    arrays = {}
     for name, like in leaves(shapes).items():
-        value = flat.get(name)
-        if value is None or value.shape != like.shape or value.dtype not in STORED:
+        arrays[name] = packing.unpacked(flat, name, like.shape, bits)
+        if arrays[name] is None:
+            value = flat.get(name)
             found = "is missing" if value is None else f"has shape {value.shape} and type {value.dtype}"
-            raise InputError(f"{path}: array {name} {found}; config.json says {like.shape} and float32.")
+            kind = "float32" if bits == 32 else f"{bits} bits"
+            raise InputError(f"{path}: array {name} {found}; config.json says {like.shape} and {kind}.")
     _check_sha256(path, sha256)
-    return nested({name: np.asarray(flat[name], np.float32) for name in leaves(shapes)})
+    return nested(arrays)
 
 
 def _check_sha256(path: epath.Path, sha256: str | None) -> None:

@@ -25,7 +25,8 @@ def add(verbs) -> None:
     arguments.add_step(p)
     p.add_argument("--training", action="store_true", help="also write generator and critics, for --init-from")
     p.add_argument("--samples", type=int, default=4, metavar="N", help="number of sample clips; 0: none (default 4)")
-    p.add_argument("--half", action="store_true", help="store float16: half the size; frames differ by about 0.001")
+    p.add_argument("--bits", type=int, choices=[32, 16, 8, 7, 6], default=32,
+                   help="of a stored number: 16 is half the size, 8 a quarter (default 32)")  # fmt: skip
     p.add_argument("--credit", metavar="TEXT", help="of the data, for the model card: source and licence")
     p.add_argument("--push", metavar="USER/NAME", help="upload the folder to the Hugging Face hub (extra [hub])")
     p.set_defaults(run_verb=run)
@@ -36,8 +37,8 @@ def run(a) -> None:
         raise InputError(f"--samples {a.samples}: give a number of clips, or 0 for none.")
     if a.format == "npz" and a.push:
         raise InputError("--push: uploads a folder; choose another --format.")
-    if a.format != "safetensors" and a.half:
-        raise InputError("--half: is for the format safetensors.")
+    if a.format != "safetensors" and a.bits != 32:
+        raise InputError(f"--bits {a.bits}: is for the format safetensors.")
     if a.push:
         from digan_jax.interop import hub
 
@@ -63,7 +64,7 @@ def run(a) -> None:
         npz.write(a.out, found)
     else:
         extra = programs and (lambda folder: programs.write(folder, found))
-        model_folder.write(a.out, found, a.samples, extra, a.half)
+        model_folder.write(a.out, found, a.samples, extra, a.bits)
     print(f"{a.out}: written. To see it: digan render --run {a.out} --out clips.mp4")
     if a.push:
         print(hub.push_to_hub(a.out, a.push))

@@ -57,7 +57,7 @@ def _add_clips(p) -> None:
     p.add_argument("--mix", type=ids, metavar="A,B", help="style mixing: id A with --layers of id B")
     p.add_argument("--layers", type=ids, help="layers that --mix takes from B, such as 0-4 (0 is the coarsest)")
     p.add_argument("--edit", type=arguments.edits, metavar="N:AMOUNT",
-                   help="3:+2 moves along content direction 3, m1:-1 along motion direction 1, by deviations")  # fmt: skip
+                   help="3:+2 is along content direction 3, m1:-1 along motion direction 1, in deviations")  # fmt: skip
     p.add_argument("--directions", metavar="FILE", help="of `digan directions`, for --edit (default: found anew)")
     p.add_argument("--cross", action="store_true",
                    help="one file with every id and every motion id or label, a row per id")  # fmt: skip

@@ -30,7 +30,8 @@ def found(model):
 def test_motion_leaves_the_first_frame_untouched(model, found):
     lat = model.latents([0, 1])
     before, after = (model.generate(x, [0.0, 1.0]) for x in (lat, found.edited(lat, [("m0", 3.0), ("m3", -2.0)])))
-    np.testing.assert_array_equal(before[:, 0], after[:, 0])
+    # exact for "linear"; "octaves" subtracts the noise at 0 from itself, which rounds
+    np.testing.assert_allclose(before[:, 0], after[:, 0], atol=0 if model.config.motion == "linear" else 1e-5)
     assert np.abs(before[:, 1] - after[:, 1]).max() > 1e-3
 
 
@@ -43,19 +44,13 @@ def test_content_changes_colour_and_layout_of_the_first_frame(model, found):
     assert np.corrcoef(layout(before), layout(after))[0, 1] < 0.999
 
 
-@pytest.mark.parametrize("kind", ["", "m"])
-def test_the_first_direction_changes_clips_more_than_random_ones(model, found, kind):
-    """The mean squared change of frames by a small step, over clips that directions were not found with."""
-    lat, times = model.latents(np.arange(1000, 1016)), np.array([0.0, 0.5])
-    still = model.generate(lat, times)
-    change = lambda d: np.square(model.generate(d.edited(lat, [(f"{kind}0", 0.1)]), times) - still).mean()
-    rng, others = np.random.default_rng(0), []
-    for _ in range(4):
-        units = rng.normal(size=(2, *found.content.shape)).astype(np.float32)
-        units /= np.linalg.norm(units, axis=2, keepdims=True)
-        deviation = np.full_like(found.deviation, found.deviation.mean())
-        others.append(change(dataclasses.replace(found, content=units[0], motion=units[1], deviation=deviation)))
-    assert change(found) > 1.5 * np.mean(others)
+def test_what_was_made_strong_is_found_first(tiny_config, tiny_params):
+    """One entry of w varies ten times as much, and one entry of the motion vector moves phases ten times as far."""
+    params = jax.tree.map(np.array, tiny_params)
+    params["mapping"]["fc1"]["weight"][3] *= 10
+    params["synthesis"]["b4"]["fourier"]["motion"]["weight"][:, tiny_config.w_dim + 5] *= 10
+    found = Model(tiny_config, params).directions(2, 2 * SAMPLES)
+    assert abs(found.content[0, 3]) > 0.9 and abs(found.motion[0, 5]) > 0.9
 
 
 def test_directions_are_those_of_the_second_moments():
@@ -72,6 +67,7 @@ def test_directions_are_those_of_the_second_moments():
     np.testing.assert_allclose(made.mean, [3, 0, 0], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradients_have_the_moment_of_the_jacobian(tiny_model):
     """The slow, obvious twin: JᵀJ of one clip's first frame by jax.jacobian, against one random weighting each time."""
     from digan_jax.rendering import tiles
@@ -83,16 +79,16 @@ def test_gradients_have_the_moment_of_the_jacobian(tiny_model):
         rows = lat._replace(content=content[None, None] + 0 * lat.content[:1], motion=lat.motion[:1])
         return tiny_model.nets.generator.synthesis(tiny_model.params, rows, np.zeros((1, 1), np.float32), grid).ravel()
 
-    jacobian = np.asarray(jax.jacobian(frames)(lat.content[0, 0]))
+    jacobian = np.asarray(jax.jit(jax.jacobian(frames))(lat.content[0, 0]))
     draws = []
-    for i in range(64):
+    for i in range(16):
         times = np.zeros((directions.TOGETHER, 1), np.float32)
         key = jax.random.key(i)
         draws.append(directions._gradients(tiny_model.params, lat, times, grid, key, tiny_model.nets)[0])
     gradients = np.concatenate(draws)
     estimate, exact = gradients.T @ gradients / len(gradients), jacobian.T @ jacobian
-    # 2048 draws: a relative error of 1/sqrt(2048) for each of the 16 dimensions that matter
-    assert np.linalg.norm(estimate - exact) < 0.1 * np.linalg.norm(exact)
+    # 512 draws in 16 dimensions: a relative error of about sqrt(16 / 512)
+    assert np.linalg.norm(estimate - exact) < 0.35 * np.linalg.norm(exact)
 
 
 def test_a_walk_is_moved_as_a_whole(model, found):
