@@ -45,6 +45,7 @@ def get_config() -> ConfigDict:
     m.condition_depth = 2  # 3x3 convolutions of its encoder at each scale
     m.condition_reach = 1  # maps before and after each that are encoded with it
     m.condition_warp = False  # moves shown colours along a predicted flow to the times of frames, instead of mixing them
+    m.condition_detail = False  # encodes details and differences between maps too, and corrects shown colours by them
     m.condition_alone = False  # no noise: content and motion vectors are 0, and the condition decides everything
     m.condition_style = 0  # numbers that tell the look of each instance of label maps, pooled from a frame; 0: none
 

@@ -70,6 +70,7 @@ class ModelConfig:
     condition_depth: int = 2
     condition_reach: int = 1
     condition_warp: bool = False
+    condition_detail: bool = False
     condition_alone: bool = False
     condition_style: int = 0
 

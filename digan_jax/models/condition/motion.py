@@ -12,7 +12,6 @@ from jaxtyping import Float, Int
 from digan_jax.shapes import Array
 
 FLOW = 6  # numbers of a pixel: (down, right) to the map before, to the map after, and how well each can be moved
-REACH = 1.0  # pixels that a feature of 1 moves
 
 
 class Around(NamedTuple):
