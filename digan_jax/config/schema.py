@@ -13,6 +13,7 @@ import types
 import typing
 
 from digan_jax.config.checks import require
+from digan_jax.config.convgru import ConvGruConfig
 from digan_jax.config.tasks import TaskConfig, check_task
 from digan_jax.config.vidm import VidmConfig, VidmTrainConfig
 from digan_jax.errors import InputError
@@ -122,7 +123,8 @@ _CHOICES = {
     "critic_features": CRITIC_FEATURES,
     "class_term": CLASS_TERMS,
 }  # fmt: skip
-MODELS: dict[str, type] = {"digan": ModelConfig, "vidm": VidmConfig}  # family -> dataclass of its `model` group
+# family -> dataclass of its `model` group
+MODELS: dict[str, type] = {"digan": ModelConfig, "vidm": VidmConfig, "convgru": ConvGruConfig}
 
 
 @dataclasses.dataclass(frozen=True)
