@@ -14,7 +14,7 @@ SMALL = dict(channel_base=2048, channel_max=64, z_dim=16, w_dim=32, motion_dim=1
 TINY = SMALL | dict(channel_base=512, channel_max=16, n_frequencies=8, rank=4, base=8)  # the encoder does the work
 SHOWN = dict(condition_planes=3, condition_width=16, condition_reach=2, condition_skip=True, condition_warp=True)
 SHOWN |= dict(condition_detail=True, condition_alone=True)
-SHOWN |= dict(condition_gain=0.1)  # Adam's first steps would else be as large as the difference that is learnt
+SHOWN |= dict(condition_gain=0.03)  # Adam's first steps would else be as large as the difference that is learnt
 
 
 def of_task(name: str, resolution: int):
@@ -37,6 +37,7 @@ def restoring(name: str, frames: int):
     c.model.update(TINY | SHOWN)
     c.data.source, c.data.name, c.data.data_dir, c.data.frames = "tfds", "real32", "datasets", frames
     c.train.batch_size, c.train.total_kimg, c.log.samples_every_kimg = 4, 10.0, 5.0
+    c.train.ema_rampup = 0.2  # a long mean: small batches make steps noisy
     return c
 
 

@@ -19,8 +19,12 @@ class ConvGruConfig:
     def __post_init__(self):
         for name in ("resolution", "width", "layers"):
             require(getattr(self, name) >= 1, f"model.{name}={getattr(self, name)}: must be 1 or more.")
-        require(self.resolution % 2 == 0, f"model.resolution={self.resolution}: must be even; the state has half of it.")
-        require(self.n_classes == 0, f"model.n_classes={self.n_classes}: the family convgru knows no classes; set it to 0.")
+        require(
+            self.resolution % 2 == 0, f"model.resolution={self.resolution}: must be even; the state has half of it."
+        )
+        require(
+            self.n_classes == 0, f"model.n_classes={self.n_classes}: the family convgru knows no classes; set it to 0."
+        )
 
     @property
     def base(self) -> int:
@@ -34,7 +38,10 @@ class ConvGruConfig:
 
     def check_run(self, run) -> None:
         """Checks that concern several groups of a run's configuration. Raises `InputError`."""
-        require(run.task.name == "predict", f"task.name={run.task.name!r}: the family convgru predicts; set it to 'predict'.")
+        require(
+            run.task.name == "predict",
+            f"task.name={run.task.name!r}: the family convgru predicts; set it to 'predict'.",
+        )
         for name, off in (("microbatch", 0), ("remat", False)):
             value = getattr(run.train, name)
             require(value == off, f"train.{name}={value}: is built for the family digan alone; set it to {off}.")

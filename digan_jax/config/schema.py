@@ -84,7 +84,8 @@ class ModelConfig:
             value = getattr(self, name)
             require(value >= 1, f"model.{name}={value}: must be 1 or more.")
         require(self.n_classes >= 0, f"model.n_classes={self.n_classes}: must be 0 (unconditional) or more.")
-        for name in ("places", "constants", "modulation_gain", "condition_planes", "condition_reach", "condition_style"):
+        for name in ("places", "constants", "modulation_gain", "condition_planes", "condition_reach",
+                     "condition_style"):  # fmt: skip
             require(getattr(self, name) >= 0, f"model.{name}={getattr(self, name)}: must be 0 (off) or more.")
         require(
             self.motion == "linear" or self.motion_dim >= 4,

@@ -96,10 +96,14 @@ def _by_model(weights, video: str, shape: Shape, id: int):
     """
     shown, frames = weights.facts["task"]["shown"], weights.facts["data"]["frames"]
     if shape.frames < shown:
-        raise InputError(f"{video}: has {shape.frames} frames; this model predicts from {shown}, so give {shown} or more.")
+        raise InputError(
+            f"{video}: has {shape.frames} frames; this model predicts from {shown}, so give {shown} or more."
+        )
     if weights.family == "convgru":
         if shape.width % 2 or shape.height % 2:
-            raise InputError(f"{video}: is {shape.width}x{shape.height}; a ConvGRU halves frames, so make both sides even.")
+            raise InputError(
+                f"{video}: is {shape.width}x{shape.height}; a ConvGRU halves frames, so make both sides even."
+            )
         return partial(_recurrent, of_weights(weights), shown)
     restorer = restoring.restorer_of(weights, shown, id, until=(shown - 1) / (frames - 1))
     return partial(_predicted, restorer, frames - shown)

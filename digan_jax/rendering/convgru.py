@@ -27,16 +27,22 @@ class ConvGruModel(Sampler):
         """The ids [b], checked."""
         return latents_lib.check_ids(ids)
 
-    def stream(self, lat, times, grid: Grid = None, condition: Condition | None = None) -> Iterator[Float[np.ndarray, "b t h w c"]]:
+    def stream(
+        self, lat, times, grid: Grid = None, condition: Condition | None = None
+    ) -> Iterator[Float[np.ndarray, "b t h w c"]]:
         """All frames at once, of the size of the given ones; a time between two frames gets the nearer one.
 
         Raises:
           InputError: no frames are given, their sides are odd, or a grid is.
         """
         if condition is None or condition.maps is None:
-            raise InputError("condition: this model continues frames; from Python give condition=digan.Condition(maps=...).")
+            raise InputError(
+                "condition: this model continues frames; from Python give condition=digan.Condition(maps=...)."
+            )
         if grid is not None:
-            raise InputError("`size` and `region`: a ConvGRU draws frames of the size that it is given; leave them out.")
+            raise InputError(
+                "`size` and `region`: a ConvGRU draws frames of the size that it is given; leave them out."
+            )
         maps = np.asarray(condition.maps, np.float32)[..., :3]
         b, s, h, w, _ = maps.shape
         if h % 2 or w % 2:

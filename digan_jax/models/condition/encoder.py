@@ -20,7 +20,7 @@ from digan_jax.shapes import Array
 SCALES = 4  # feature maps at 1/1, 1/2, 1/4 and 1/8 of the condition's size
 SLOPE = 0.2  # of the leaky ReLU
 POOLED_INIT = 0.1  # initial deviation of the pooled vector, small beside w
-CORRECTION = 0.1  # what a feature of 1 adds to a colour
+CORRECTION = 0.03  # what a feature of 1 adds to a colour
 CONTRAST = 4.0  # details and differences are small beside the maps they are taken from
 
 
@@ -99,8 +99,8 @@ class ContextEncoder(nn.Module):
         x, found = flat(near), [maps]
         if self.detail:
             others = near[: self.reach] + near[self.reach + 1 :]
-            seen = flat([*details(maps), *(other - maps for other in others)]) * CONTRAST
-            x = jnp.concatenate([flat([maps]), seen], axis=-1)
+            parts = [*details(maps), *(other - maps for other in others)]
+            x = flat([maps, *(CONTRAST * part for part in parts)])
         for i in range(SCALES):
             if i:
                 n, h, w, c = x.shape
@@ -113,13 +113,19 @@ class ContextEncoder(nn.Module):
         weight = self.param("pooled", nn.initializers.normal(1.0), (self.width, self.pooled))
         pooled = mean @ (weight * np.float32(POOLED_INIT / np.sqrt(self.width)))
         flow = self._of_all("flow", motion.FLOW, found[1:]) if self.warp else None
-        return Context(tuple(found), pooled, at, flow, self._correction(seen, found[1:]) if self.detail else None)
+        return Context(tuple(found), pooled, at, flow, self._correction(parts, found[1:]) if self.detail else None)
 
-    def _correction(self, seen: Float[Array, "n H W _"], features: list[Float[Array, "b s _ _ _"]]):
-        """[b s H W 3], 0 at first: a linear filter of details and differences, and the features of all scales."""
-        filters = self.param("filter", nn.initializers.zeros, (3, 3, seen.shape[-1], 3))
-        filtered = kernels.convolve(seen, filters * np.float32(0.5)).reshape(*features[0].shape[:4], 3)
-        return filtered + CORRECTION * self._of_all("correction", 3, features)
+    def _correction(self, parts: list[Float[Array, "b s H W c"]], features: list[Float[Array, "b s _ _ _"]]):
+        """[b s H W 3], 0 at first: shares of details and differences, chosen for each pixel, and the features themselves.
+
+        As in networks that predict the kernels of a filter (Mildenhall et al., CVPR 2018): a little more or less of what
+        is seen is learnt much sooner than colours are.
+        """
+        shares = self._of_all("shares", len(parts), features) + self.param(
+            "share", nn.initializers.zeros, (1, 1, 1, 1, len(parts))
+        )
+        mixed = sum(shares[..., i : i + 1] * part[..., :3] for i, part in enumerate(parts))
+        return mixed + CORRECTION * self._of_all("correction", 3, features)
 
     def _of_all(self, name: str, planes: int, features: list[Float[Array, "b s _ _ _"]]) -> Float[Array, "b s H W _"]:
         """A weighted sum of the features of all scales at every pixel of the largest, 0 at first."""

@@ -63,7 +63,7 @@ class ConvGru:
         return self._begun(config, found.params if found.generator is None else found.generator, found.params)
 
     def iteration(self, setting: Setting, state: ConvGruState, batch: Batch) -> tuple[ConvGruState, Metrics]:
-        """Adam on the mean absolute difference of all predicted frames; those from `task.shown` on see no real frame."""
+        """Adam on the mean absolute difference of predicted frames; from `task.shown` on they see no real one."""
         config = setting.config
         frames = to_unit_range(batch.frames)
         known = jnp.arange(frames.shape[1] - 1) < config.task.shown

@@ -23,7 +23,9 @@ class Unit(nn.Module):
 
     @nn.compact
     def __call__(self, h: State, x: State) -> State:
-        update, reset = jnp.split(nn.sigmoid(nn.Conv(2 * self.width, (3, 3), name="gates")(jnp.concatenate([x, h], -1))), 2, -1)
+        update, reset = jnp.split(
+            nn.sigmoid(nn.Conv(2 * self.width, (3, 3), name="gates")(jnp.concatenate([x, h], -1))), 2, -1
+        )
         candidate = jnp.tanh(nn.Conv(self.width, (3, 3), name="candidate")(jnp.concatenate([x, reset * h], -1)))
         return (1 - update) * h + update * candidate
 
@@ -79,8 +81,12 @@ def doubled(x: Float[Array, "b h w c"]) -> Float[Array, "b _ _ _"]:
     return x.reshape(b, h, w, 2, 2, c // 4).transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * h, 2 * w, c // 4)
 
 
-def continued(config: ConvGruConfig, params, frames: Float[Array, "b s h w 3"], ahead: int) -> Float[Array, "b {ahead} h w 3"]:
+def continued(
+    config: ConvGruConfig, params, frames: Float[Array, "b s h w 3"], ahead: int
+) -> Float[Array, "b {ahead} h w 3"]:
     """The frames after given ones, in [-1, 1]."""
     s = frames.shape[1]
-    padded = jnp.concatenate([frames, jnp.zeros_like(frames, shape=(len(frames), ahead - 1, *frames.shape[2:]))], axis=1)
+    padded = jnp.concatenate(
+        [frames, jnp.zeros_like(frames, shape=(len(frames), ahead - 1, *frames.shape[2:]))], axis=1
+    )
     return Predictor(config).apply({"params": params}, padded, jnp.arange(s + ahead - 1) < s)[:, s - 1 :]

@@ -113,17 +113,17 @@ def test_colours_move_and_the_condition_alone_decides(tiny_config):
 
 @pytest.mark.parametrize("size", [(8, 8), (5, 7), (1, 3)])
 def test_details_and_differences_are_encoded_and_correct_colours(size):
-    """Flat maps have no details; the correction is 0 at first and, with a filter of one weight, that detail."""
+    """Flat maps have no details; the correction is 0 at first, and then a share of what is seen."""
     maps = jax.random.normal(jax.random.key(1), (1, 3, *size, 4))
     once, twice = details(maps)
     assert once.shape == twice.shape == maps.shape
     np.testing.assert_allclose(details(jnp.ones((1, 1, *size, 2)))[0], 0, atol=1e-6)  # rounding of numbers near 1
     encoder, at = ContextEncoder(width=5, pooled=6, detail=True), jnp.array([[0.0, 0.5, 1.0]])
     params = encoder.init(jax.random.key(0), maps, at)
-    assert params["params"]["filter"].shape == (3, 3, 16, 3)  # two details and two neighbours of four planes
+    assert params["params"]["share"].shape == (1, 1, 1, 1, 4)  # two details and two neighbours
     context = encoder.apply(params, maps, at)
     assert not context.correction.any()
-    params["params"]["filter"] = params["params"]["filter"].at[1, 1, 0, 0].set(1.0)
+    params["params"]["share"] = jnp.array([0.5, 0, 0, 0]).reshape(1, 1, 1, 1, 4)
     corrected = encoder.apply(params, maps, at).at_times(at)
-    np.testing.assert_allclose(corrected.maps[0][..., 0], maps[..., 0] + 2 * once[..., 0], atol=1e-5)  # 4 times 1/2
-    np.testing.assert_allclose(corrected.maps[0][..., 1:], maps[..., 1:], atol=1e-6)
+    np.testing.assert_allclose(corrected.maps[0][..., :3], (maps + 0.5 * once)[..., :3], atol=1e-5)  # float32
+    np.testing.assert_array_equal(corrected.maps[0][..., 3:], maps[..., 3:])
