@@ -44,7 +44,8 @@ def get_config() -> ConfigDict:
     m.condition_gain = 1.0  # of the picture that is added to them; small, since Adam moves all weights alike
     m.condition_depth = 2  # 3x3 convolutions of its encoder at each scale
     m.condition_reach = 1  # maps before and after each that are encoded with it
-    m.condition_warp = False  # moves shown colours along a predicted flow to the times of frames, instead of mixing them
+    m.condition_warp = False  # moves shown colours along a predicted flow to the times of frames
+    m.condition_detail = False  # encodes details and differences between maps too, and corrects shown colours by them
     m.condition_alone = False  # no noise: content and motion vectors are 0, and the condition decides everything
     m.condition_style = 0  # numbers that tell the look of each instance of label maps, pooled from a frame; 0: none
 
@@ -103,7 +104,7 @@ def get_config() -> ConfigDict:
     c.task = a = ConfigDict()  # what the generator is given, and losses against the clip that it is taken from
     a.name = "none"  # or "upscale", "interpolate", "complete", "denoise", "predict", "translate", "edges", "animate"
     a.factor = 4  # of "upscale": pixels of a frame for one that is shown, along each axis
-    a.factors = ()  # of "upscale": one of these for each clip, and frames are enlarged again (Lanczos); (): factor alone
+    a.factors = ()  # of "upscale": one for each clip, and frames are enlarged again (Lanczos); (): factor alone
     a.every = 1  # of "upscale", "interpolate": every n-th frame is shown; a divisor of data.frames - 1
     a.shown = 4  # of "predict": number of first frames that are shown
     a.hole = 0.5  # of "complete": largest side of the hidden rectangle, in frames

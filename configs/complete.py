@@ -12,6 +12,6 @@ from configs import upscale
 
 
 def get_config():
-    c = upscale.restoring("complete", frames=9)
+    c = upscale.restoring("complete", frames=5)
     c.task.fill, c.task.missing = True, 0.3
     return c

@@ -12,6 +12,4 @@ from configs import upscale
 
 
 def get_config():
-    c = upscale.restoring("denoise", frames=5)
-    c.model.condition_reach = 2
-    return c
+    return upscale.restoring("denoise", frames=5)

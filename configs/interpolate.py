@@ -12,7 +12,6 @@ from configs import upscale
 
 
 def get_config():
-    c = upscale.restoring("interpolate", frames=9)
-    c.model.condition_warp = True
+    c = upscale.restoring("interpolate", frames=17)
     c.task.every = 4
     return c

@@ -1,4 +1,4 @@
-"""The first four of 13 frames to the rest, of real clips.
+"""The first five of 14 frames to the rest, of real clips.
 
 Data      bash scripts/tasks/prepare.sh; for own videos --config.data.name=mine, prepared with --size 32.
 Command   digan train --config predict --workdir runs/predict
@@ -12,6 +12,7 @@ from configs import upscale
 
 
 def get_config():
-    c = upscale.restoring("predict", frames=13)
-    c.model.update(condition_warp=True, condition_alone=False, modulation_gain=0.1)
+    c = upscale.restoring("predict", frames=14)
+    c.task.shown = 5
+    c.model.update(condition_alone=False, modulation_gain=0.1)
     return c

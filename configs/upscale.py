@@ -11,9 +11,10 @@ Published none; ours in docs/tasks.md.
 from configs import base
 
 SMALL = dict(channel_base=2048, channel_max=64, z_dim=16, w_dim=32, motion_dim=16, n_frequencies=32, basis="shared")
-TINY = SMALL | dict(channel_base=1024, channel_max=32, n_frequencies=8, rank=4, base=8)  # the encoder does the work
-SHOWN = dict(condition_planes=3, condition_width=24, condition_depth=3, condition_skip=True, condition_alone=True)
-SHOWN |= dict(condition_gain=0.1)  # Adam's first steps would else be as large as the difference that is learnt
+TINY = SMALL | dict(channel_base=512, channel_max=16, n_frequencies=8, rank=4, base=8)  # the encoder does the work
+SHOWN = dict(condition_planes=3, condition_width=16, condition_reach=2, condition_skip=True, condition_warp=True)
+SHOWN |= dict(condition_detail=True, condition_alone=True)
+SHOWN |= dict(condition_gain=0.03)  # Adam's first steps would else be as large as the difference that is learnt
 
 
 def of_task(name: str, resolution: int):
@@ -28,16 +29,19 @@ def of_task(name: str, resolution: int):
 
 
 def restoring(name: str, frames: int):
-    """The model of a task that restores real clips: trained on tiles of 32 x 32, it draws any size in windows."""
+    """The model of a task that restores real clips: trained on tiles of 32 x 32, it draws any size in windows.
+
+    All are shown five maps, so that they are one program, compiled once.
+    """
     c = of_task(name, resolution=32)
     c.model.update(TINY | SHOWN)
     c.data.source, c.data.name, c.data.data_dir, c.data.frames = "tfds", "real32", "datasets", frames
     c.train.batch_size, c.train.total_kimg, c.log.samples_every_kimg = 4, 10.0, 5.0
+    c.train.ema_rampup = 0.2  # a long mean: small batches make steps noisy
     return c
 
 
 def get_config():
     c = restoring("upscale", frames=9)
-    c.model.condition_warp = True
     c.task.factors, c.task.every = (2, 4), 2
     return c

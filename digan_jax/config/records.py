@@ -61,6 +61,7 @@ ADDED: dict[int, dict[str, object]] = {
         "model.condition_depth": 2,
         "model.condition_reach": 1,
         "model.condition_warp": False,
+        "model.condition_detail": False,
         "model.condition_alone": False,
         "task.factors": (),
         "task.fill": False,

@@ -13,6 +13,7 @@ import types
 import typing
 
 from digan_jax.config.checks import require
+from digan_jax.config.convgru import ConvGruConfig
 from digan_jax.config.tasks import TaskConfig, check_task
 from digan_jax.config.vidm import VidmConfig, VidmTrainConfig
 from digan_jax.errors import InputError
@@ -70,6 +71,7 @@ class ModelConfig:
     condition_depth: int = 2
     condition_reach: int = 1
     condition_warp: bool = False
+    condition_detail: bool = False
     condition_alone: bool = False
     condition_style: int = 0
 
@@ -82,7 +84,8 @@ class ModelConfig:
             value = getattr(self, name)
             require(value >= 1, f"model.{name}={value}: must be 1 or more.")
         require(self.n_classes >= 0, f"model.n_classes={self.n_classes}: must be 0 (unconditional) or more.")
-        for name in ("places", "constants", "modulation_gain", "condition_planes", "condition_reach", "condition_style"):
+        for name in ("places", "constants", "modulation_gain", "condition_planes", "condition_reach",
+                     "condition_style"):  # fmt: skip
             require(getattr(self, name) >= 0, f"model.{name}={getattr(self, name)}: must be 0 (off) or more.")
         require(
             self.motion == "linear" or self.motion_dim >= 4,
@@ -121,7 +124,8 @@ _CHOICES = {
     "critic_features": CRITIC_FEATURES,
     "class_term": CLASS_TERMS,
 }  # fmt: skip
-MODELS: dict[str, type] = {"digan": ModelConfig, "vidm": VidmConfig}  # family -> dataclass of its `model` group
+# family -> dataclass of its `model` group
+MODELS: dict[str, type] = {"digan": ModelConfig, "vidm": VidmConfig, "convgru": ConvGruConfig}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -51,7 +51,15 @@ def check_task(config) -> None:
     """Raises `InputError` where the task of a `RunConfig` does not fit its model or data."""
     task, data, planes = config.task, config.data, getattr(config.model, "condition_planes", 0)
     if task.name == "none":
-        require(planes == 0, f"model.condition_planes={planes}: nothing is shown without a task; set task.name.")
+        require(
+            planes == 0 or config.family == "convgru",
+            f"model.condition_planes={planes}: nothing is shown without a task; set task.name.",
+        )
+        return
+    if config.family == "convgru" and task.name == "predict":
+        require(
+            task.shown < data.frames, f"task.shown={task.shown}: leaves none of data.frames={data.frames} to predict."
+        )
         return
     require(config.family == "digan", f"task.name={task.name!r}: the family {config.family!r} takes no condition.")
     styles = getattr(config.model, "condition_style", 0)

@@ -122,7 +122,9 @@ def _denoise(clip: Clip, random: np.random.Generator, task: TaskConfig, planes: 
     return noisy(add_noise(clip.frames, sigma, random), sigma, task.noise)
 
 
-def add_noise(frames: UInt8[np.ndarray, "*axes"], sigma: float, random: np.random.Generator) -> UInt8[np.ndarray, "*axes"]:
+def add_noise(
+    frames: UInt8[np.ndarray, "*axes"], sigma: float, random: np.random.Generator
+) -> UInt8[np.ndarray, "*axes"]:
     """Frames with white Gaussian noise of this deviation, in grey levels of 255; clipped and rounded."""
     noise = random.standard_normal(frames.shape, np.float32) * np.float32(sigma)
     return np.rint(np.clip(frames + noise, 0, 255)).astype(np.uint8)

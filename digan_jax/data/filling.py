@@ -40,7 +40,9 @@ def _pulled(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
     if h == w == 1 or weight.all():
         return x * (weight > 0)
     odd = ((0, h % 2), (0, w % 2), (0, 0))
-    cells = lambda y: (padded := np.pad(y, odd)).reshape(padded.shape[0] // 2, 2, padded.shape[1] // 2, 2, -1).sum((1, 3))
+    cells = lambda y: (
+        (padded := np.pad(y, odd)).reshape(padded.shape[0] // 2, 2, padded.shape[1] // 2, 2, -1).sum((1, 3))
+    )
     total = cells(weight)
     coarse = _pulled(cells(x * weight) / np.maximum(total, 1e-6), np.minimum(total, 1))
     return x * weight + (1 - weight) * _twice(coarse)[:h, :w]

@@ -14,7 +14,7 @@ APART = 0.5  # seconds that the two may differ in length
 
 
 def keep(source: epath.PathLike, made: epath.PathLike) -> bool:
-    """Adds the sound of `source` to the video `made`. Returns False, and changes nothing, where that cannot be.
+    """Adds the sound of `source` to the video `made`. Returns False, and changes nothing, where it cannot.
 
     There is none; `source` is no file; the format of `made` does not hold such sound; or their lengths differ, as when a
     clip was slowed down.
@@ -49,10 +49,18 @@ def _joined(seen, heard, stream, path: str, suffix: str) -> None:
     """Writes the packets of both into one file, in order of time."""
     options = {"movflags": "+faststart"} if suffix == ".mp4" else {}
     with av.open(os.path.abspath(path), "w", format=suffix[1:], options=options) as container:
-        container.metadata.update({key.lower(): value for key, value in seen.metadata.items() if key.lower() == "comment"})
+        container.metadata.update(
+            {key.lower(): value for key, value in seen.metadata.items() if key.lower() == "comment"}
+        )
         video = seen.streams.best("video")
-        pairs = [(video, container.add_stream_from_template(video)), (stream, container.add_stream_from_template(stream))]
-        waiting = [(packet for packet in of.demux(one) if packet.dts is not None) for of, one in zip((seen, heard), (video, stream))]
+        pairs = [
+            (video, container.add_stream_from_template(video)),
+            (stream, container.add_stream_from_template(stream)),
+        ]
+        waiting = [
+            (packet for packet in of.demux(one) if packet.dts is not None)
+            for of, one in zip((seen, heard), (video, stream))
+        ]
         ahead = [next(packets, None) for packets in waiting]
         while any(packet is not None for packet in ahead):
             times = [float("inf") if p is None else float(p.dts * p.time_base) for p in ahead]

@@ -10,6 +10,7 @@ _TAGS = ["digan-jax", "jax", "video-generation"]
 METADATA = {  # by family; read by hubs
     "digan": {"library_name": "digan-jax", "tags": [*_TAGS, "gan"]},
     "vidm": {"library_name": "digan-jax", "tags": [*_TAGS, "diffusion"]},
+    "convgru": {"library_name": "digan-jax", "tags": [*_TAGS, "video-prediction"]},
 }
 _FRONTS = {
     "digan": """
@@ -23,6 +24,11 @@ A generator of short videos as functions of (x, y, t), after
 
 Two diffusion models of short videos, one for first frames and one for each next frame, after
 [VIDM](https://arxiv.org/abs/2212.00235) (Mei and Patel, AAAI 2023), in the layout of digan-jax.
+""",
+    "convgru": """
+# ConvGRU, {resolution}x{resolution}{data}
+
+A recurrent predictor of frames, a baseline for `digan predict`, in the layout of digan-jax.
 """,
 }
 _SAMPLES = """

@@ -18,7 +18,7 @@ from digan_jax.host.progress import Progress
 from digan_jax.jobs import restoring
 from digan_jax.jobs.video_request import VideoRequest
 from digan_jax.rendering import classical
-from digan_jax.rendering.restoring import Frame, Shape
+from digan_jax.rendering.restoring import Frame
 
 SEEN = 255  # of the fourth plane of a frame with holes; hidden pixels have 0
 REACH = 12  # frames before and after a hidden pixel that its first guess is taken from
@@ -102,7 +102,9 @@ def mask_of(request: CompleteRequest, size: tuple[int, int] | None) -> np.ndarra
     return hidden
 
 
-def with_holes(given: Iterable[Frame], lost: frozenset[int], mask: np.ndarray | None) -> Iterator[UInt8[np.ndarray, "h w 4"]]:
+def with_holes(
+    given: Iterable[Frame], lost: frozenset[int], mask: np.ndarray | None
+) -> Iterator[UInt8[np.ndarray, "h w 4"]]:
     """Frames with a fourth plane, SEEN or 0; hidden pixels are 0."""
     for number, frame in enumerate(given):
         seen = np.full(frame.shape[:2], 0 if number in lost else SEEN, np.uint8)

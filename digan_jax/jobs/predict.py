@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from etils import epath
 
+from digan_jax.data.conditions import unit_range
 from digan_jax.errors import InputError
 from digan_jax.host.progress import Progress
 from digan_jax.host.video_files import to_uint8
@@ -19,6 +20,9 @@ from digan_jax.jobs import restoring
 from digan_jax.jobs.video_request import VideoRequest
 from digan_jax.rendering.classical import resized
 from digan_jax.rendering.restoring import Frame, Restorer, Shape
+from digan_jax.rendering.sampler import Sampler
+from digan_jax.rendering.samplers import of_weights
+from digan_jax.shapes import Condition
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +73,7 @@ def works(request: PredictRequest) -> list[restoring.Work]:
         stem, suffix = os.path.splitext(request.out)
         out = request.out if request.futures == 1 else f"{stem}_{number}{suffix}"
         own = dataclasses.replace(request, out=out, futures=1, id=request.id + number, sound=False)
-        make = _still if weights is None else partial(_predicted, predictor_of(weights, request.video, shape, own.id))
+        make = _still if weights is None else _by_model(weights, request.video, shape, own.id)
         found.append(restoring.Work(own, shape, fps, make))
     return found
 
@@ -84,16 +88,40 @@ def _then(request: PredictRequest):
     return places
 
 
-def predictor_of(weights, video: str, shape: Shape, id: int) -> tuple[Restorer, int]:
-    """A model and the number of frames that it makes at a time.
+def _by_model(weights, video: str, shape: Shape, id: int):
+    """Makes the frames of the new video by a model.
 
     Raises:
-      InputError: the video has fewer frames than the model is shown.
+      InputError: the video has fewer frames than the model is shown, or is of a size that it cannot draw.
     """
     shown, frames = weights.facts["task"]["shown"], weights.facts["data"]["frames"]
     if shape.frames < shown:
-        raise InputError(f"{video}: has {shape.frames} frames; this model predicts from {shown}, so give {shown} or more.")
-    return restoring.restorer_of(weights, shown, id, until=(shown - 1) / (frames - 1)), frames - shown
+        raise InputError(
+            f"{video}: has {shape.frames} frames; this model predicts from {shown}, so give {shown} or more."
+        )
+    if weights.family == "convgru":
+        if shape.width % 2 or shape.height % 2:
+            raise InputError(
+                f"{video}: is {shape.width}x{shape.height}; a ConvGRU halves frames, so make both sides even."
+            )
+        return partial(_recurrent, of_weights(weights), shown)
+    restorer = restoring.restorer_of(weights, shown, id, until=(shown - 1) / (frames - 1))
+    return partial(_predicted, restorer, frames - shown)
+
+
+def _recurrent(model: Sampler, shown: int, given: Iterable[Frame], shape: Shape) -> Iterator[np.ndarray]:
+    """The past, then frames of a recurrent model, which has no windows; resized, linear in time."""
+    known = collections.deque(maxlen=shown)
+
+    def all_of_them():
+        for frame in given:
+            known.append(frame)
+            yield frame
+        ahead = int(np.ceil(shape.places[-1])) - shape.frames + 1
+        maps, times = unit_range(np.stack(known))[None], (shown + np.arange(max(ahead, 1))) / max(shown - 1, 1)
+        yield from to_uint8(model.generate(model.latents([0]), times, None, Condition(maps=maps))[0])
+
+    return resized(all_of_them(), shape, "lanczos")
 
 
 def _still(given: Iterable[Frame], shape: Shape) -> Iterator[np.ndarray]:
@@ -101,9 +129,8 @@ def _still(given: Iterable[Frame], shape: Shape) -> Iterator[np.ndarray]:
     return resized(given, dataclasses.replace(shape, places=places), "lanczos")
 
 
-def _predicted(predictor: tuple[Restorer, int], given: Iterable[Frame], shape: Shape) -> Iterator[np.ndarray]:
+def _predicted(restorer: Restorer, ahead: int, given: Iterable[Frame], shape: Shape) -> Iterator[np.ndarray]:
     """The past, resized, and then `ahead` frames at a time, from the last frames before them."""
-    restorer, ahead = predictor
     known, last = collections.deque(maxlen=restorer.shown), shape.frames - 1
     past = dataclasses.replace(shape, places=shape.places[shape.places <= last])
 

@@ -136,7 +136,9 @@ def shape_of(
     check_rate(check_suffix(request.out), fps)
     size = request.size or (max(1, round(width * scale)), max(1, round(height * scale)))
     if size[0] * size[1] > MAX_PIXELS:
-        raise InputError(f"size {size[0]}x{size[1]}: has more than {MAX_PIXELS // 2**20} Mi pixels; choose a smaller one.")
+        raise InputError(
+            f"size {size[0]}x{size[1]}: has more than {MAX_PIXELS // 2**20} Mi pixels; choose a smaller one."
+        )
     return Shape(width, height, frames, size, (places or as_long)(frames, fps / rate)), fps
 
 

@@ -27,7 +27,9 @@ class UpscaleRequest(VideoRequest):
     """
 
     NAME: ClassVar[str] = "upscale"
-    method: Literal["model", "bicubic", "lanczos"] = "model"  # the others resize each frame, linear in time between them
+    method: Literal["model", "bicubic", "lanczos"] = (
+        "model"  # the others resize each frame, linear in time between them
+    )
     scale: float | None = None  # pixels for each given pixel, along both axes; None: 4, without `size`
 
     def check(self) -> None:
@@ -72,4 +74,6 @@ def work(request: UpscaleRequest) -> restoring.Work:
 def enlarged_first(given: Iterable[Frame], shape: Shape, most: int) -> tuple[Iterator[Frame], Shape]:
     """Frames enlarged by Lanczos to the new size, or by `most`, the largest factor of training, if that is less."""
     size = tuple(min(made, most * own) for made, own in zip(shape.size, (shape.width, shape.height)))
-    return (enlarged(frame[None], size)[0] for frame in given), dataclasses.replace(shape, width=size[0], height=size[1])
+    return (enlarged(frame[None], size)[0] for frame in given), dataclasses.replace(
+        shape, width=size[0], height=size[1]
+    )

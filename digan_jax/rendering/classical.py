@@ -120,7 +120,9 @@ class Flows:
         to_before = -(1 - share) * share * forward + share**2 * backward
         to_after = (1 - share) ** 2 * forward - share * (1 - share) * backward
         parts = [_moved(frame, flow) for frame, flow in zip(self._frames, (to_before, to_after))]
-        trust = [np.clip(_moved(x.astype(np.float32), flow), 0.01, 1) for x, flow in zip(self._trust, (to_before, to_after))]
+        trust = [
+            np.clip(_moved(x.astype(np.float32), flow), 0.01, 1) for x, flow in zip(self._trust, (to_before, to_after))
+        ]
         weights = (1 - share) * trust[0][..., None], share * trust[1][..., None]
         mixed = (parts[0] * weights[0] + parts[1] * weights[1]) / (weights[0] + weights[1])
         return np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
@@ -163,10 +165,14 @@ def mean_in_time(given: Iterable[Frame]) -> Iterator[UInt8[np.ndarray, "h w 3"]]
 
 
 def non_local_means(given: Iterable[Frame], sigma: float) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """Non-local means of each frame (Buades et al. 2005; scikit-image's), for noise of this deviation, in grey levels."""
+    """Non-local means of each frame (Buades et al. 2005; scikit-image's) for noise of this deviation."""
     strength = dict(h=0.8 * sigma / 255, sigma=sigma / 255, patch_size=5, patch_distance=6)  # as its documentation says
     for frame in given:
-        clean = skimage().denoise_nl_means(frame / 255, fast_mode=True, channel_axis=-1, **strength) if sigma else frame / 255
+        clean = (
+            skimage().denoise_nl_means(frame / 255, fast_mode=True, channel_axis=-1, **strength)
+            if sigma
+            else frame / 255
+        )
         yield np.rint(np.clip(clean, 0, 1) * 255).astype(np.uint8)
 
 

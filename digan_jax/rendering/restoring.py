@@ -107,7 +107,9 @@ class Restorer:
         of_tile = lambda i, j: grids.at_centres(config.resolution, columns.nodes[j], -rows.nodes[i], config.base)
         grid = grids.stack([of_tile(i, j) for i, j in corners])
         lat = self.model.latents([self.id] * len(corners))
-        return self.model.generate(lat, np.asarray(times, np.float32), grid, Condition(maps=shown, at=np.linspace(0, self.until, self.shown)))
+        return self.model.generate(
+            lat, np.asarray(times, np.float32), grid, Condition(maps=shown, at=np.linspace(0, self.until, self.shown))
+        )
 
 
 @dataclasses.dataclass(frozen=True)

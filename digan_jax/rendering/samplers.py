@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from digan_jax.config import RunConfig
+from digan_jax.rendering.convgru import ConvGruModel
 from digan_jax.rendering.model import Model
 from digan_jax.rendering.sampler import Sampler
 from digan_jax.rendering.vidm import VidmModel
 from digan_jax.runs.weights import Weights
 from digan_jax.shapes import Params
 
-SAMPLERS: dict[str, type[Sampler]] = {"digan": Model, "vidm": VidmModel}
+SAMPLERS: dict[str, type[Sampler]] = {"digan": Model, "vidm": VidmModel, "convgru": ConvGruModel}
 
 
 def of_weights(found: Weights) -> Sampler:

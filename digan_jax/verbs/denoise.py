@@ -11,11 +11,13 @@ def add(verbs) -> None:
     p = verbs.add_parser(
         "denoise",
         help="remove the noise of a video",
-        description="Remove noise: by a model of the task denoise, by scikit-image's non-local means of each frame (nlm), or "
-        "by the mean of five frames (mean).",
+        description="Remove noise: by a model of the task denoise, by scikit-image's non-local means of each frame "
+        "(nlm), or by the mean of five frames (mean).",
     )
     restoring.add(p, "denoise", ["model", "nlm", "mean"])
-    p.add_argument("--sigma", type=sigma, help="deviation of the noise, in grey levels of 255; or auto (default): estimated")
+    p.add_argument(
+        "--sigma", type=sigma, help="deviation of the noise, in grey levels of 255; or auto (default): estimated"
+    )
     p.set_defaults(run_verb=run)
 
 

@@ -13,7 +13,9 @@ def add(verbs) -> None:
     )
     restoring.add(p, "predict", ["model", "last"])
     p.add_argument("--frames", type=arguments.whole_number_above_0, help="to come, at the video's rate (default 16)")
-    p.add_argument("--futures", type=arguments.whole_number_above_0, help="how many, each a file of its own (default 1)")
+    p.add_argument(
+        "--futures", type=arguments.whole_number_above_0, help="how many, each a file of its own (default 1)"
+    )
     p.add_argument("--no-past", action="store_false", dest="past", default=None, help="leave out the given video")
     p.set_defaults(run_verb=run)
 

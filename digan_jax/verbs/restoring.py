@@ -11,7 +11,9 @@ from digan_jax.verbs import arguments
 FPS = "frames per second (default: the video's)"
 
 
-def add(p, verb: str, methods: Sequence[str], size: str = "size in pixels (default: the video's)", fps: str = FPS) -> None:
+def add(
+    p, verb: str, methods: Sequence[str], size: str = "size in pixels (default: the video's)", fps: str = FPS
+) -> None:
     """Adds the arguments that all of these verbs have. The first method needs a model."""
     p.add_argument("video", nargs="?", help="a video file, or a folder of .png .jpg frames")
     p.add_argument("--out", metavar="FILE", help=".mp4 .webm .gif .png (a strip of frames) or .npz")

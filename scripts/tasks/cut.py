@@ -33,7 +33,9 @@ def main(out: Path, videos: list[str]) -> None:
     for path, shrink, most in (video.rsplit(":", 2) for video in videos):
         name = Path(path).stem
         with av.open(path) as file:
-            frames = [frame.to_image().reduce(int(shrink)) for frame in itertools.islice(file.decode(video=0), int(most))]
+            frames = [
+                frame.to_image().reduce(int(shrink)) for frame in itertools.islice(file.decode(video=0), int(most))
+            ]
         for number, frame in enumerate(frames):
             block, place = divmod(number, BLOCK)
             split = "val" if 4 * place >= 3 * min(BLOCK, len(frames) - block * BLOCK) else "train"

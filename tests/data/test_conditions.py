@@ -69,7 +69,9 @@ def test_denoise_shows_noise_of_the_deviation_that_it_states(of_task):
 
 def test_complete_fills_what_it_hides_with_a_first_guess(of_task, clip):
     fields = {"task.missing": 0.5, "task.hole": 0.9}
-    plain, filled = (conditions.of_clip(clip, of_task("complete", **fields, **{"task.fill": on}), (0, 2))[0] for on in (False, True))
+    plain, filled = (
+        conditions.of_clip(clip, of_task("complete", **fields, **{"task.fill": on}), (0, 2))[0] for on in (False, True)
+    )
     np.testing.assert_array_equal(plain[..., 3], filled[..., 3])
     seen = plain[..., 3] == 1
     np.testing.assert_array_equal(plain[seen], filled[seen])
@@ -136,13 +138,19 @@ def test_batches_and_their_conditions_do_not_depend_on_where_reading_starts(of_t
         ({"task.name": "upscale", "model.condition_planes": 3, "task.factor": 5}, "task.factor=5: must divide"),
         ({"task.name": "upscale", "model.condition_planes": 3, "task.every": 4}, "task.every=4: must divide"),
         ({"task.name": "predict", "model.condition_planes": 3, "task.shown": 16}, "leaves none of data.frames=16"),
-        ({"task.name": "upscale", "model.condition_planes": 3, "task.factors": (2, 5)}, "task.factors=.2, 5.: must divide"),
+        (
+            {"task.name": "upscale", "model.condition_planes": 3, "task.factors": (2, 5)},
+            "task.factors=.2, 5.: must divide",
+        ),
         ({"task.name": "interpolate", "model.condition_planes": 3}, "task.every=1: leaves no frame to interpolate"),
         ({"task.noise": 0.0}, "task.noise=0.0: must be more than 0"),
         ({"model.condition_warp": True}, "model.condition_warp=True: needs a condition"),
         ({"model.condition_alone": True}, "model.condition_alone=True: needs a condition"),
         ({"task.name": "predict", "model.condition_planes": 3, "train.horizon": 1.0}, "train.horizon: .* set it to 0"),
-        ({"task.name": "predict", "model.condition_planes": 3, "task.l1": 0.0, "task.adversarial": 0.0}, "nothing would"),
+        (
+            {"task.name": "predict", "model.condition_planes": 3, "task.l1": 0.0, "task.adversarial": 0.0},
+            "nothing would",
+        ),
     ],
 )
 def test_tasks_that_cannot_be(make_config, changes, message):

@@ -24,7 +24,9 @@ FRAMES, HEIGHT, WIDTH = 7, 40, 48
 def pictures():
     """A textured square that moves two pixels to the right in each frame, on a still ground."""
     draw = np.random.default_rng(0)
-    smooth = lambda h, w: np.asarray(Image.fromarray(draw.integers(0, 256, (h // 4, w // 4, 3), np.uint8)).resize((w, h), 3))
+    smooth = lambda h, w: np.asarray(
+        Image.fromarray(draw.integers(0, 256, (h // 4, w // 4, 3), np.uint8)).resize((w, h), 3)
+    )
     ground, square = smooth(HEIGHT, WIDTH), smooth(16, 16)
     frames = np.repeat(ground[None], FRAMES, 0)
     for t, frame in enumerate(frames):
@@ -70,7 +72,9 @@ def test_flow_finds_frames_that_blending_does_not(video, pictures, tmp_path):
 
 
 def test_rates_sizes_and_slow_motion(video, tmp_path, capsys):
-    say = lambda *flags: cli.main(["interpolate", video, "--out", str(tmp_path / "a.npz"), "--method", "blend", "--dry-run", *flags])
+    say = lambda *flags: cli.main(
+        ["interpolate", video, "--out", str(tmp_path / "a.npz"), "--method", "blend", "--dry-run", *flags]
+    )
     assert say() == say("--factor", "2", "--slow") == say("--fps", "20", "--size", "24x20") == 0
     first, second, third = capsys.readouterr().out.split("nothing was drawn.\n")[:3]
     assert "25 frames of 48x40 pixels at 32 a second, from 7 of 48x40, by blend" in first

@@ -20,6 +20,8 @@ from digan_jax.shapes import Array
 SCALES = 4  # feature maps at 1/1, 1/2, 1/4 and 1/8 of the condition's size
 SLOPE = 0.2  # of the leaky ReLU
 POOLED_INIT = 0.1  # initial deviation of the pooled vector, small beside w
+CORRECTION = 0.03  # what a feature of 1 adds to a colour
+CONTRAST = 4.0  # details and differences are small beside the maps they are taken from
 
 
 class Context(NamedTuple):
@@ -29,17 +31,23 @@ class Context(NamedTuple):
     pooled: Float[Array, "b w"]  # to be added to w
     at: Float[Array, "b s"]  # times of the maps, in clips
     flow: Float[Array, "b s H W 6"] | None = None  # of the condition from map to map; None: it is mixed, not moved
+    correction: Float[Array, "b s H W 3"] | None = None  # to be added to its colours
 
     def at_times(self, times: Float[Array, "b t"]) -> Context:
         """The context at other times, linear between those that it was given at; with a flow, colours move along it.
 
         Then one more map has the colours of the maps before and after each time, as `motion.moved` returns them.
         """
-        mixed = tuple(at_times(x, self.at, times) for x in self.maps[self.flow is not None :])
+        mixed = tuple(at_times(x, self.at, times) for x in self.maps[1:])
         if self.flow is None:
-            return Context(mixed, self.pooled, times)
-        colours, parts = motion.moved(self.maps[0], self.flow, self.at, times)
-        return Context((colours, *mixed, parts), self.pooled, times)
+            colours = at_times(self.maps[0], self.at, times)
+        else:
+            colours, parts = motion.moved(self.maps[0], self.flow, self.at, times)
+            mixed += (parts,)
+        if self.correction is not None:
+            corrected = colours[..., :3] + at_times(self.correction, self.at, times)
+            colours = jnp.concatenate([corrected, colours[..., 3:]], axis=-1)
+        return Context((colours, *mixed), self.pooled, times)
 
     def features(self, level: Level, offset: float) -> Iterator[kernels.Features]:
         """The features of all scales at the nodes of a level, for frames at the times of the maps."""
@@ -78,6 +86,7 @@ class ContextEncoder(nn.Module):
     depth: int = 2  # convolutions at each scale
     reach: int = 1  # maps before and after each that are encoded with it
     warp: bool = False  # also predicts a flow
+    detail: bool = False  # encodes details and differences too, and corrects colours
 
     @nn.compact
     def __call__(self, maps: Float[Array, "b s H W c"], at: Float[Array, "b s"]) -> Context:
@@ -85,8 +94,13 @@ class ContextEncoder(nn.Module):
         b, s = maps.shape[:2]
         ends = ((0, 0), (self.reach, self.reach), (0, 0), (0, 0), (0, 0))
         padded = jnp.pad(maps, ends, mode="edge")
-        x = jnp.concatenate([padded[:, i : i + s] for i in range(2 * self.reach + 1)], axis=-1)
-        x, found = x.reshape(b * s, *x.shape[2:]), [maps]
+        near = [padded[:, i : i + s] for i in range(2 * self.reach + 1)]
+        flat = lambda parts: jnp.concatenate(parts, axis=-1).reshape(b * s, *maps.shape[2:4], -1)
+        x, found = flat(near), [maps]
+        if self.detail:
+            others = near[: self.reach] + near[self.reach + 1 :]
+            parts = [*details(maps), *(other - maps for other in others)]
+            x = flat([maps, *(CONTRAST * part for part in parts)])
         for i in range(SCALES):
             if i:
                 n, h, w, c = x.shape
@@ -98,16 +112,38 @@ class ContextEncoder(nn.Module):
         mean = found[-1].mean(axis=(1, 2, 3))
         weight = self.param("pooled", nn.initializers.normal(1.0), (self.width, self.pooled))
         pooled = mean @ (weight * np.float32(POOLED_INIT / np.sqrt(self.width)))
-        return Context(tuple(found), pooled, at, self._flow(found[1:]) if self.warp else None)
+        flow = self._of_all("flow", motion.FLOW, found[1:]) if self.warp else None
+        return Context(tuple(found), pooled, at, flow, self._correction(parts, found[1:]) if self.detail else None)
 
-    def _flow(self, features: list[Float[Array, "b s _ _ _"]]) -> Float[Array, "b s H W 6"]:
-        """A sum over scales, 0 at first: the flow and its logits at every pixel of the largest scale."""
-        b, s, h, w, _ = features[0].shape
-        size = (b, s, h, w, motion.FLOW)
-        weights = self.param("flow", nn.initializers.zeros, (SCALES, self.width, motion.FLOW))
+    def _correction(self, parts: list[Float[Array, "b s H W c"]], features: list[Float[Array, "b s _ _ _"]]):
+        """[b s H W 3], 0 at first: shares of details and differences, chosen for each pixel, and the features themselves.
+
+        As in networks that predict the kernels of a filter (Mildenhall et al., CVPR 2018): a little more or less of what
+        is seen is learnt much sooner than colours are.
+        """
+        shares = self._of_all("shares", len(parts), features) + self.param(
+            "share", nn.initializers.zeros, (1, 1, 1, 1, len(parts))
+        )
+        mixed = sum(shares[..., i : i + 1] * part[..., :3] for i, part in enumerate(parts))
+        return mixed + CORRECTION * self._of_all("correction", 3, features)
+
+    def _of_all(self, name: str, planes: int, features: list[Float[Array, "b s _ _ _"]]) -> Float[Array, "b s H W _"]:
+        """A weighted sum of the features of all scales at every pixel of the largest, 0 at first."""
+        size = (*features[0].shape[:4], planes)
+        weights = self.param(name, nn.initializers.zeros, (SCALES, self.width, planes))
         parts = [x @ weight for x, weight in zip(features, weights * np.float32(1 / np.sqrt(self.width)))]
-        total = sum(jax.image.resize(part, size, "linear") for part in parts)
-        return total * np.float32([motion.REACH] * 4 + [1, 1])[None, None, None, None]
+        return sum(jax.image.resize(part, size, "linear") for part in parts)
+
+
+def details(maps: Float[Array, "b s H W c"]) -> list[Float[Array, "b s H W c"]]:
+    """What is lost by halving the maps once, and from there by halving them again."""
+    b, s, h, w, c = maps.shape
+    half = (b, s, -(-h // 2), -(-w // 2), c)
+    quarter = (b, s, -(-half[2] // 2), -(-half[3] // 2), c)
+    smaller = jax.image.resize(maps, half, "linear", antialias=True)
+    once = jax.image.resize(smaller, maps.shape, "linear")
+    twice = jax.image.resize(jax.image.resize(smaller, quarter, "linear", antialias=True), maps.shape, "linear")
+    return [maps - once, once - twice]
 
 
 def with_visibility(maps: Float[Array, "b s H W c"], planes: int) -> Float[Array, "b s H W _"]:

@@ -12,7 +12,6 @@ from jaxtyping import Float, Int
 from digan_jax.shapes import Array
 
 FLOW = 6  # numbers of a pixel: (down, right) to the map before, to the map after, and how well each can be moved
-REACH = 1.0  # pixels that a feature of 1 moves
 
 
 class Around(NamedTuple):
@@ -44,11 +43,14 @@ def around(at: Float[Array, "b s"], times: Float[Array, "b t"]) -> Around:
 
 
 def moved(
-    maps: Float[Array, "b s H W c"], flow: Float[Array, "b s H W 6"], at: Float[Array, "b s"], times: Float[Array, "b t"]
+    maps: Float[Array, "b s H W c"],
+    flow: Float[Array, "b s H W 6"],
+    at: Float[Array, "b s"],
+    times: Float[Array, "b t"],
 ) -> tuple[Float[Array, "b t H W c"], Float[Array, "b t H W _"]]:
     """Maps at any times, and what they were made of: both moved maps, how far the time is between and behind them.
 
-    Each map is moved at constant speed, by its own flow at the pixel that is looked at, and the two are mixed by time and
+    Each map is moved at constant speed, by its own flow at the pixel that is looked at; the two are mixed by time and
     by the logits of the flow. With a flow of 0 this is `times.at_times`. No gradient reaches the maps.
     """
     maps, place = jax.lax.stop_gradient(maps), around(at, times)

@@ -276,7 +276,7 @@ class Generator(nn.Module):
         if self.config.condition_planes:
             c = self.config
             self.condition = ContextEncoder(
-                c.condition_width, c.w_dim, c.condition_depth, c.condition_reach, c.condition_warp
+                c.condition_width, c.w_dim, c.condition_depth, c.condition_reach, c.condition_warp, c.condition_detail
             )
         if self.config.condition_style:
             self.style = StyleEncoder(self.config.condition_style)

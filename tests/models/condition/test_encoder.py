@@ -9,7 +9,7 @@ import pytest
 
 from digan_jax import grids
 from digan_jax.errors import InputError
-from digan_jax.models.condition.encoder import ContextEncoder
+from digan_jax.models.condition.encoder import ContextEncoder, details
 from digan_jax.models.digan import networks
 from digan_jax.shapes import Latents
 
@@ -92,7 +92,7 @@ def test_a_reach_of_two_sees_five_maps():
 
 def test_colours_move_and_the_condition_alone_decides(tiny_config):
     """Before training the flow is 0, so the picture is the mixed condition; noise changes nothing, not even weights."""
-    switches = dict(condition_skip=True, condition_warp=True, condition_alone=True)
+    switches = dict(condition_skip=True, condition_warp=True, condition_detail=True, condition_alone=True)
     nets = networks.build(dataclasses.replace(tiny_config, **SHOWN, **switches))
     params = nets.generator.init(jax.random.key(0))
     maps = jax.random.normal(jax.random.key(3), (1, 2, 32, 32, 4))
@@ -109,3 +109,21 @@ def test_colours_move_and_the_condition_alone_decides(tiny_config):
     learnt = jax.tree.map(lambda x: x + 0.1, params)
     np.testing.assert_array_equal(drawn(learnt, 1.0), drawn(learnt, -2.0))
     assert np.abs(drawn(learnt, 1.0) - twin).max() > 0.1
+
+
+@pytest.mark.parametrize("size", [(8, 8), (5, 7), (1, 3)])
+def test_details_and_differences_are_encoded_and_correct_colours(size):
+    """Flat maps have no details; the correction is 0 at first, and then a share of what is seen."""
+    maps = jax.random.normal(jax.random.key(1), (1, 3, *size, 4))
+    once, twice = details(maps)
+    assert once.shape == twice.shape == maps.shape
+    np.testing.assert_allclose(details(jnp.ones((1, 1, *size, 2)))[0], 0, atol=1e-6)  # rounding of numbers near 1
+    encoder, at = ContextEncoder(width=5, pooled=6, detail=True), jnp.array([[0.0, 0.5, 1.0]])
+    params = encoder.init(jax.random.key(0), maps, at)
+    assert params["params"]["share"].shape == (1, 1, 1, 1, 4)  # two details and two neighbours
+    context = encoder.apply(params, maps, at)
+    assert not context.correction.any()
+    params["params"]["share"] = jnp.array([0.5, 0, 0, 0]).reshape(1, 1, 1, 1, 4)
+    corrected = encoder.apply(params, maps, at).at_times(at)
+    np.testing.assert_allclose(corrected.maps[0][..., :3], (maps + 0.5 * once)[..., :3], atol=1e-5)  # float32
+    np.testing.assert_array_equal(corrected.maps[0][..., 3:], maps[..., 3:])

@@ -37,7 +37,10 @@ def test_a_moving_ramp_is_where_it_should_be_between_and_after_its_frames():
     x = np.arange(12, dtype=np.float32)[None, :, None]
     frames = np.stack([np.broadcast_to(x - 2 * t, (4, 12, 1)) for t in (0, 1)])[None]
     flow = np.zeros((1, 2, 4, 12, 6), np.float32)
-    flow[..., 1], flow[..., 3] = 2, -2  # looked at from a time: to the right in the map after, to the left in the one before
+    flow[..., 1], flow[..., 3] = (
+        2,
+        -2,
+    )  # looked at from a time: to the right in the map after, to the left in the one before
     times = np.array([[0.25, 0.5, 1.5, 2.0]], np.float32)
     found, _ = motion.moved(jnp.asarray(frames), jnp.asarray(flow), jnp.array([[0.0, 1.0]]), jnp.asarray(times))
     for t, picture in zip(times[0], found[0]):
