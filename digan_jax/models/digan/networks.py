@@ -68,55 +68,68 @@ def build(
 
 @functools.lru_cache(maxsize=32)
 def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, remat: bool, implementation: str) -> Nets:
-    dtype = jnp.dtype(compute_dtype)
-    g = generator.Generator(model, dtype, remat)
-    d = critics.CRITICS[model.critic](model, mbstd_group_size, dtype, remat)
-    f = feature_critic.FeatureCritic()
+    dtype, use = jnp.dtype(compute_dtype), kernels.use(implementation)
+    critic = critics.CRITICS[model.critic](model, mbstd_group_size, dtype, remat)
+    return Nets(_generator_net(model, generator.Generator(model, dtype, remat), use), _critic_net(model, critic, use))
+
+
+def _zeros(*shape: int) -> Array:
+    return jnp.zeros(shape, jnp.float32)
+
+
+def _generator_net(model: ModelConfig, g: generator.Generator, use: Callable) -> GeneratorNet:
+    """The functions of a generator, computed by kernels that the decorator `use` selects."""
     r, b = model.resolution, 1
     label = jnp.zeros((b, model.n_classes)) if model.n_classes else None
-    zeros = lambda *shape: jnp.zeros(shape, jnp.float32)
 
-    @kernels.use(implementation)
-    def init_generator(key) -> Params:
-        inputs = zeros(b, model.z_dim), label, zeros(b, model.motion_dim), zeros(b, 1), grids.native(r, model.base)
+    @use
+    def init(key) -> Params:
+        inputs = _zeros(b, model.z_dim), label, _zeros(b, model.motion_dim), _zeros(b, 1), grids.native(r, model.base)
         return g.init(key, *inputs, *_example_condition(model))["params"]
-
-    @kernels.use(implementation)
-    def init_critic(key) -> Params:
-        label_of_batch = None if label is None else label[:, None]
-        planes = model.condition_planes and model.condition_planes + 1  # and the visibility
-        images = zeros(b, 1, r, r, MOTION_CHANNELS + 2 * planes), zeros(b, 1, 2, r, r, 3 + planes)
-        of_frames = d.init(key, *images, label_of_batch)["params"]
-        if model.critic_features == "none":
-            return of_frames
-        mixed = feature_critic.mixed_features(zeros(b, r, r, 3))
-        return {**of_frames, "features": f.init(jax.random.fold_in(key, 1), mixed)["params"]}
 
     def mapping(params: Params, z, label=None):
         return g.apply({"params": params}, z, label, method=lambda m, z, label: m.mapping(z, label))
 
-    @kernels.use(implementation)
+    @use
     def synthesis(params: Params, latents: Latents, times, grid: grids.Grid, context: Context | None = None):
         return g.apply({"params": params}, latents, times, grid, context, method=lambda m, *args: m.synthesis(*args))
 
-    @kernels.use(implementation)
+    @use
     def encode(params: Params, maps, at, styles: Styles | None = None) -> Context:
         return g.apply({"params": params}, maps, at, styles, method=lambda m, *args: m.encode(*args))
 
-    @kernels.use(implementation)
+    @use
     def pool(params: Params, frame, here):
         return g.apply({"params": params}, frame, here, method=lambda m, *args: m.style(*args))
 
-    @kernels.use(implementation)
+    return GeneratorNet(jax.jit(init), mapping, synthesis, encode, pool, architecture.n_layers(model))
+
+
+def _critic_net(model: ModelConfig, d, use: Callable) -> CriticNet:
+    """The functions of image, motion and feature critic, as `_generator_net`."""
+    r, b, f = model.resolution, 1, feature_critic.FeatureCritic()
+
+    @use
+    def init(key) -> Params:
+        label = jnp.zeros((b, 1, model.n_classes)) if model.n_classes else None
+        planes = model.condition_planes and model.condition_planes + 1  # and the visibility
+        images = _zeros(b, 1, r, r, MOTION_CHANNELS + 2 * planes), _zeros(b, 1, 2, r, r, 3 + planes)
+        of_frames = d.init(key, *images, label)["params"]
+        if model.critic_features == "none":
+            return of_frames
+        mixed = feature_critic.mixed_features(_zeros(b, r, r, 3))
+        return {**of_frames, "features": f.init(jax.random.fold_in(key, 1), mixed)["params"]}
+
+    @use
     def apply_batches(params: Params, motion_inputs, frames, label=None):
         return d.apply({"params": params}, motion_inputs, frames, label)
 
-    @kernels.use(implementation)
+    @use
     def features(params: Params, motion_inputs, frames, label=None) -> list:
         _, found = d.apply({"params": params}, motion_inputs, frames, label, mutable=["features"])
         return jax.tree.leaves(found)
 
-    @kernels.use(implementation)
+    @use
     def judge_features(params: Params, mixed):
         return f.apply({"params": params["features"]}, mixed)
 
@@ -125,10 +138,7 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, remat:
         motion, image = apply_batches(params, *(x[:, None] for x in inputs), None if label is None else label[:, None])
         return motion[:, 0], image[:, 0]
 
-    return Nets(
-        GeneratorNet(jax.jit(init_generator), mapping, synthesis, encode, pool, architecture.n_layers(model)),
-        CriticNet(jax.jit(init_critic), apply, apply_batches, features, judge_features),
-    )
+    return CriticNet(jax.jit(init), apply, apply_batches, features, judge_features)
 
 
 def _example_condition(model: ModelConfig) -> tuple:
