@@ -42,7 +42,7 @@ class Refined(VidmModel):
 
     @classmethod
     def of(cls, proposer: Sampler, refiner: Sampler, share: float = 0.5) -> Refined:
-        """`refiner` on the clips of `proposer`. Raises `InputError` for a refiner of another family, or a share of 0."""
+        """`refiner` on clips of `proposer`. Raises `InputError` for a refiner of another family, or a share of 0."""
         check_refiner(type(refiner))
         if not 0 < share <= 1:
             raise InputError(f"refine_noise={share:g}: must lie above 0 and not above 1, the share of diffusion steps.")
@@ -52,7 +52,7 @@ class Refined(VidmModel):
         return cls(**given, proposer=proposer, share=share)
 
     def latents(self, ids, motion_ids=None, truncation: float = 1.0, label=None, seed: int = 0) -> RefinedLatents:
-        """Latents of the proposing model and, by the same ids, the noise of this one. A class is told to those that know it."""
+        """Latents of the proposing model and, by the same ids, the noise of this one. Each is told a class it knows."""
         proposal = self.proposer.latents(ids, motion_ids, truncation=truncation, label=label, seed=seed)
         mine = label if self.config.n_classes else None
         return RefinedLatents(proposal, super().latents(ids, motion_ids, label=mine, seed=seed))
@@ -63,33 +63,33 @@ class Refined(VidmModel):
         Raises:
           InputError: as the proposing model; a frame whose sides this model cannot draw.
         """
-        own = lat.own
-        times = check_times(times, len(own.content))
+        own, clips = lat.own, len(lat.own.content)
+        times = np.broadcast_to(check_times(times, clips), (clips, np.shape(times)[-1]))
+        if (times != times[:1]).any():
+            raise InputError("times differ from clip to clip; clips that are drawn anew share theirs.")
         first = self.proposer.generate(lat.proposal, [0.0], grid)[:, 0]
-        size = first.shape[1:3]
-        self.config.check_frame(*size[::-1])
-        groups = Groups.of(len(own.content))
-        params, static = self.placed(groups, size)
+        self.config.check_frame(*first.shape[2:0:-1])
+        groups = Groups.of(clips)
+        params, static = self.placed(groups, first.shape[1:3])
         static["share"] = self.share
         ids, motion_ids, seed, label = map(groups.parted, (own.content, own.motion, own.seed, own.label))
         x_0 = [jnp.asarray(x) for x in groups.parted(np.clip(first, -1, 1))]
         if "content" in params:
-            given = zip(ids, seed, label, x_0)
-            x_0 = [draw_first(params["content"], *one, **static) for one in given]
+            x_0 = [draw_first(params["content"], *one, **static) for one in zip(ids, seed, label, x_0)]
         before, number = x_0, 0
-        for piece in self.proposer.stream(lat.proposal, times, grid):
+        for piece in self.proposer.stream(lat.proposal, times[0], grid):
+            if number == 0 and times[0, 0] == 0:
+                yield groups.joined(x_0)[:, None]
+                piece, number = piece[:, 1:], 1
             count = piece.shape[1]
-            places = np.broadcast_to(times, (len(own.content), times.shape[1]))[0, number : number + count]
-            numbers = np.arange(number + 1, number + count + 1, dtype=np.int32)
+            if not count:
+                continue
+            numbers = np.arange(number, number + count, dtype=np.int32)
+            places = np.float32(times[0, numbers] * (self.config.frames - 1))
             given = zip(x_0, before, motion_ids, seed, label, groups.parted(np.clip(piece, -1, 1)))
-            index = np.float32(places * (self.config.frames - 1))
-            drawn = [draw_next(params["motion"], *one[:5], numbers, one[5], index, **static) for one in given]
+            drawn = [draw_next(params["motion"], *one[:5], numbers, one[5], places, **static) for one in given]
             before, number = [x[:, -1] for x in drawn], number + count
-            found = groups.joined(drawn)
-            if (begins := places == 0).any():
-                found = found.copy()
-                found[:, begins] = groups.joined(x_0)[:, None]
-            yield found
+            yield groups.joined(drawn)
 
 
 def check_refiner(kind: type[Sampler]) -> None:

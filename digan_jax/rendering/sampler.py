@@ -64,7 +64,9 @@ class Sampler:
           InputError: this family has none to choose, or there is no such sampler.
         """
         if given != Sampling():
-            raise InputError("`sampler`: this model draws a clip in one pass; leave sampler, steps, eta and guidance out.")
+            raise InputError(
+                "`sampler`: this model draws a clip in one pass; leave sampler, steps, eta and guidance out."
+            )
         return config
 
     def sampling(

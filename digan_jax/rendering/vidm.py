@@ -56,7 +56,7 @@ class VidmModel(Sampler):
           ids: whole numbers in [0, 2**31); the same id gives the same first frame.
           motion_ids: one for all clips or one per clip: the noise of the later frames. None: `ids`.
           truncation: 1; a diffusion model has none.
-          label: class index or name, one for all clips or one per clip; None: random by id. Models without classes: None.
+          label: class index or name, one for all clips or one per clip; None: random by id.
           seed: with another seed the same ids give other clips.
           first: given first frames [b h w 3] in [−1, 1], or one [h w 3] for all; None: the content model draws them.
 
@@ -83,7 +83,9 @@ class VidmModel(Sampler):
         """The configuration with another sampler. Raises `InputError` as `sampling`."""
         fields = {f"sampling_{name}": value for name, value in given._asdict().items() if value is not None}
         if (given.guidance or 1) != 1 and not config.n_classes:
-            raise InputError(f"guidance={given.guidance:g}: this model knows no classes (model.n_classes=0); leave it out.")
+            raise InputError(
+                f"guidance={given.guidance:g}: this model knows no classes (model.n_classes=0); leave it out."
+            )
         return dataclasses.replace(config, **fields)
 
     def animate(

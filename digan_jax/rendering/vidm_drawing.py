@@ -1,4 +1,4 @@
-"""Draws the frames of many clips with VIDM's networks: clips shared by the devices, each a function of its ids alone."""
+"""Draws the frames of many clips with VIDM's networks: shared by the devices, each clip a function of its ids alone."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def _add_diffusion(p) -> None:
     p.add_argument(
         "--sampling-steps",
         metavar="STEPS",
-        help="steps of each frame: 20; 10,15,20 by section; ddim100; or lambda20, evenly spaced in the logarithm of SNR",
+        help="steps of each frame: 20; 10,15,20 by section; ddim100; or lambda20, evenly spaced in the log of SNR",
     )
     p.add_argument("--eta", type=float, help="of --sampler ddim: 0 is deterministic, 1 as noisy as ancestral")
     p.add_argument("--guidance", type=float, help="of classes: 1 as trained, more is nearer to the class")

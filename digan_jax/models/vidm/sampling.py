@@ -79,7 +79,7 @@ def reverse(
 
 
 def guided(network: Callable, label: Labels | None, guidance: float) -> Callable:
-    """(x_t, step) -> outputs: predictions without a class, and `guidance` times what the class adds (Ho and Salimans 2022).
+    """(x_t, step) -> outputs: predictions without a class, and `guidance` times what the class adds (Ho, Salimans 2022).
 
     Args:
       network: (x_t, step, label) -> outputs.
@@ -99,7 +99,7 @@ def guided(network: Callable, label: Labels | None, guidance: float) -> Callable
 
 
 def started(method: Method, noise: Images, proposal: Images | None) -> Images:
-    """Where a reverse process begins: in noise, or in a proposal with the noise of the first step (Meng et al. 2022)."""
+    """Where a reverse process begins: noise, or a proposal with the noise of its first step (Meng et al. 2022)."""
     if proposal is None:
         return noise
     last = jnp.full(len(noise), len(method.process) - 1)
@@ -121,10 +121,10 @@ def draw_first(
     return reverse(method, network, start, lambda j: noises.step(index, j))
 
 
-def motion_input(model: VidmConfig, first: Images, before: Images) -> Images:
-    """What the motion model is told of the previous frame, 0 at i = 1: the difference x_{i−1} − x_0, the flow m in pixels
-    with x_0(p) ≈ x_{i−1}(p + m), or both, in this order. The release's flow is of a network whose weights are not
-    available; this one is classical, see `flow`.
+def motion_input(model: VidmConfig, first: Images, before: Images) -> Float[Array, "b h w m"]:
+    """What the motion model is told of the previous frame, 0 at i = 1: the difference x_{i−1} − x_0, the flow m in
+    pixels with x_0(p) ≈ x_{i−1}(p + m), or both, in this order. The release's flow is of a network whose weights are
+    not available; this one is classical, see `flow`.
     """
     found = []
     if model.motion_input in ("difference", "both"):

@@ -66,7 +66,8 @@ def test_a_process_that_begins_in_a_picture():
     method = sampling.Method(part, "ddim", 0.0, "noise")
     noise, picture = some(2, 4, 4, 3), some(2, 4, 4, 3, seed=1)
     a = part.signal[-1]
-    np.testing.assert_allclose(sampling.started(method, noise, picture), np.sqrt(a) * picture + np.sqrt(1 - a) * noise, atol=1e-5)
+    expected = np.sqrt(a) * np.asarray(picture) + np.sqrt(1 - a) * np.asarray(noise)
+    np.testing.assert_allclose(sampling.started(method, noise, picture), expected, atol=1e-5)
     assert sampling.started(method, noise, None) is noise
 
 
