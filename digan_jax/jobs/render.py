@@ -92,7 +92,8 @@ class Render:
             files.check_file(file.path)
         render_outputs.write_index(r, self.files)
         if self.own:
-            model = dataclasses.replace(opening.load(r.run, r.step), bands=r.mesh)
+            model = opening.load(r.run, r.step)
+            model = model if r.mesh == 1 else dataclasses.replace(model, bands=r.mesh)
             lat, notes, paths = self._latents(model), [file.note for file in self.own], [file.path for file in self.own]
             drawn = model, lat, self.times, self.grids
             if self.sheet:
