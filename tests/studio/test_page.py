@@ -10,7 +10,7 @@ from PIL import Image
 
 from digan_jax.host.video_files import read_metadata, write_video
 
-SECONDS = 60  # that anything may take on a busy machine; nothing waits longer than it needs
+SECONDS = 120  # that anything may take on a busy machine; nothing waits longer than it needs
 
 
 class Page:
