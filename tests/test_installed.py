@@ -75,9 +75,9 @@ def test_the_wheel_holds_configurations_and_pages_and_nothing_at_the_top(wheel):
         names = set(archive.namelist())
     shipped = {f"digan_jax/configs/{path.name}" for path in (CHECKOUT / "configs").glob("*.py")}
     modules = {path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "digan_jax").rglob("*.py")}
-    models = (CHECKOUT / "digan_jax" / "interop" / "shipped").rglob("*.*")
-    model = {path.relative_to(CHECKOUT).as_posix() for path in models}
-    assert names >= shipped | modules | model | {"digan_jax/evaluation/study_page.html"}
+    data = [*(CHECKOUT / "digan_jax/studio/assets").glob("*"), *(CHECKOUT / "digan_jax/interop/shipped").rglob("*.*")]
+    data = {path.relative_to(CHECKOUT).as_posix() for path in data} | {"digan_jax/evaluation/study_page.html"}
+    assert names >= shipped | modules | data
     version = wheel.name.split("-")[1]
     assert {name.partition("/")[0] for name in names} == {"digan_jax", f"digan_jax-{version}.dist-info"}
 

@@ -36,10 +36,12 @@ def build(tool: Tool, services: Services) -> None:
             command = widgets.code("Command line", elem_id=mark("command"))
             python = widgets.code("Python", elem_id=mark("python"))
 
-    def make(data, request: gr.Request, progress=gr.Progress()):
+    def make(data, request: gr.Request):
         values = {name: data[part] for name, part in parts.items()}
-        asked = data[run], data[step], data[suffix]
-        return film_of(tool, services, values, asked, request.session_hash, progress)
+        asked, session = (data[run], data[step], data[suffix]), request.session_hash
+        job = lambda tell: film_of(tool, services, values, asked, session, tell)
+        for done, value in work.watched(job, lambda: services.desk.cancel(session)):
+            yield value if done else (*[gr.skip()] * 3, widgets.note(value))
 
     def stop(request: gr.Request):
         services.desk.cancel(request.session_hash)
@@ -48,7 +50,15 @@ def build(tool: Tool, services: Services) -> None:
     inputs, outputs = {run, step, suffix, *parts.values()}, [film, command, python, message]
     waiting = lambda: widgets.note("waiting for its turn …")
     draw.click(waiting, None, message, queue=False, show_progress="hidden")
-    drawing = draw.click(make, inputs, outputs, concurrency_id="work", concurrency_limit=1, show_progress_on=[film])
+    drawing = draw.click(
+        make,
+        inputs,
+        outputs,
+        concurrency_id="work",
+        concurrency_limit=1,
+        show_progress="minimal",
+        show_progress_on=[message],
+    )
     cancel.click(stop, None, message, queue=False, cancels=[drawing])
     steps = lambda name: gr.update(choices=services.shelf.steps(name), value=NEWEST)
     run.change(steps, run, step, queue=False, show_progress="hidden")
@@ -72,10 +82,10 @@ def _control(each: Input, mark: str, services: Services, run: str):
     return gr.Number(each.value, precision=precision, **known)
 
 
-def film_of(tool: Tool, services: Services, values: Mapping, asked: tuple, session: str | None, progress):
+def film_of(tool: Tool, services: Services, values: Mapping, asked: tuple, session: str | None, tell):
     """(film, command, Python, message): makes the film by the tool's job, with what the client gave."""
     try:
-        with services.desk.progress(session, lambda share, what: progress(share, desc=what)) as steps:
+        with services.desk.progress(session, tell) as steps:
             request, shown = request_of(tool, services, values, *asked)
             shape = tool.shape(request)
             services.limits.check_film(*shape)

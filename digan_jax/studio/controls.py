@@ -77,9 +77,9 @@ def of_film(
     request = RenderRequest(**fields)
     frames = request.walk_frames if request.walk else request.frames
     limits.check_film(*request.size, frames, clips)
-    whole = [pixels * count for pixels, count in zip(request.size, sheet, strict=True)]
-    if max(whole) > 2 * limits.side:
-        raise InputError(f"a grid of {whole[0]}x{whole[1]} pixels: choose a smaller size, or fewer clips.")
+    width, height = (pixels * count for pixels, count in zip(request.size, sheet))
+    if max(width, height) > 2 * limits.side:
+        raise InputError(f"a grid of {width}x{height} pixels: choose a smaller size, or fewer clips.")
     return request
 
 

@@ -37,7 +37,7 @@ def build(page: gr.Blocks, services: Services) -> None:
     beside = c["beside"].change(lambda run: steps_of(services, run), c["beside"], c["beside_step"], **LIVE)
     beside.then(frames, inputs, [parts.left, parts.right, parts.message], **LIVE)
     _connect_region(parts)
-    _connect_kept(parts, named, inputs)
+    _connect_kept(services, parts, named, inputs)
     _connect_film(services, parts, named, inputs)
 
 
@@ -60,28 +60,32 @@ def _connect_region(parts: Parts) -> None:
     parts.buttons["in"].click(shrunk, corners, corners, **LIVE)
 
 
-def _connect_kept(parts: Parts, named, inputs) -> None:
+def _connect_kept(services: Services, parts: Parts, named, inputs) -> None:
     c, buttons = parts.controls, parts.buttons
 
     def keep(data):
-        kept, seen = list(data[c["kept"]] or []), data[parts.left] or {}
+        kept, values = list(data[c["kept"]] or []), named(data)
         if len(kept) >= KEPT:
             return gr.skip(), widgets.error(f"{KEPT} clips are kept already; clear them, or walk through these.")
         try:
-            clip = {name: controls.whole(named(data), name) for name in ("content", "motion")}
+            seen = picture(services, values, values["run"], values["step"])
         except InputError as error:
             return gr.skip(), widgets.error(error)
-        return [*kept, clip | {"src": seen.get("src", "")}], widgets.note(f"kept; {len(kept) + 1} clips.")
+        clip = {name: controls.whole(values, name) for name in ("content", "motion")}
+        return [*kept, clip | {"src": seen["src"]}], widgets.note(f"kept; {len(kept) + 1} clips.")
 
-    buttons["keep"].click(keep, inputs | {parts.left}, [c["kept"], parts.message], **LIVE)
+    buttons["keep"].click(keep, inputs, [c["kept"], parts.message], **LIVE)
     buttons["clear"].click(lambda: ([], widgets.note("no clips are kept.")), None, [c["kept"], parts.message], **LIVE)
     another = lambda content: ((content or 0) + 1,) * 2
     buttons["next"].click(another, c["content"], [c["content"], c["motion"]], **LIVE)
 
 
 def _connect_film(services: Services, parts: Parts, named, inputs) -> None:
-    def draw(data, request: gr.Request, progress=gr.Progress()):
-        return films(services, named(data), request.session_hash, progress)
+    def draw(data, request: gr.Request):
+        session = request.session_hash
+        job = lambda tell: films(services, named(data), session, tell)
+        for done, value in work.watched(job, lambda: services.desk.cancel(session)):
+            yield value if done else (*[gr.skip()] * 4, widgets.note(value))
 
     def cancel(request: gr.Request):
         services.desk.cancel(request.session_hash)
@@ -90,7 +94,13 @@ def _connect_film(services: Services, parts: Parts, named, inputs) -> None:
     parts.buttons["draw"].click(lambda: widgets.note("waiting for its turn …"), None, parts.message, **LIVE)
     outputs = [parts.film_left, parts.film_right, parts.command, parts.python, parts.message]
     drawing = parts.buttons["draw"].click(
-        draw, inputs, outputs, concurrency_id="work", concurrency_limit=1, show_progress_on=[parts.film_left]
+        draw,
+        inputs,
+        outputs,
+        concurrency_id="work",
+        concurrency_limit=1,
+        show_progress="minimal",
+        show_progress_on=[parts.message],
     )
     parts.buttons["cancel"].click(cancel, None, parts.message, queue=False, cancels=[drawing])
 
@@ -145,14 +155,14 @@ def picture(services: Services, values: Mapping, name: object, chosen_step: obje
     return live.shown(model, request, when, directions and directions[1])
 
 
-def films(services: Services, values: Mapping, session: str | None, progress):
+def films(services: Services, values: Mapping, session: str | None, tell):
     """(film, film beside it, command, Python, message): draws by the same request as `digan render`."""
     names = [(values["run"], values["step"])]
     if values["beside"] != NONE:
         names.append((values["beside"], values["beside_step"]))
     made, told, requests = [None, None], {}, []
     try:
-        with services.desk.progress(session, lambda share, what: progress(share, desc=what)) as steps:
+        with services.desk.progress(session, tell) as steps:
             for i, (name, chosen_step) in enumerate(names):
                 suffix = "." + str(values["format"])
                 if values["format"] not in controls.FORMATS:

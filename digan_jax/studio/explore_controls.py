@@ -119,7 +119,7 @@ def _lay_out_picture(c) -> None:
             c["width"] = gr.Number(128, label="Width", elem_id="width", **sizes)
             c["height"] = gr.Number(128, label="Height", elem_id="height", **sizes)
             c["mode"] = gr.Dropdown(
-                ["auto", "native", "scaled", "smooth"], value="auto", label="Grid", elem_id="mode", min_width=90
+                ["auto", "native", "scaled", "smooth"], value="auto", label="Grid", elem_id="mode", min_width=130
             )
         with gr.Row():
             for name, value, text in (("x0", -1, "Left"), ("y0", -1, "Bottom"), ("x1", 1, "Right"), ("y1", 1, "Top")):

@@ -77,7 +77,7 @@ def build(page: gr.Blocks, services: Services) -> None:
         )
         sample = gr.Dropdown([NEWEST_SAMPLE], value=NEWEST_SAMPLE, label="Samples", elem_id="sample")
     told = widgets.status(elem_id="trained")
-    plot = gr.LinePlot(x="kimg", y="value", color="term", height=280, label="Curves", elem_id="curves")
+    plot = gr.LinePlot(x="kimg", y="value", color="term", height=340, label="Curves", elem_id="curves")
     strip = widgets.result(elem_id="sample_film")
     picture = widgets.result(elem_id="sample_strip")
     version = gr.State("")

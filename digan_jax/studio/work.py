@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,19 +33,15 @@ class Desk:
         return found is not None
 
     @contextlib.contextmanager
-    def progress(self, session: str | None, tell: Callable[[float, str], None]) -> Iterator[Progress]:
-        """The progress of a job of this client.
-
-        Args:
-          tell: called with the share that is done and what is done.
-        """
+    def progress(self, session: str | None, tell: Callable[[str], None]) -> Iterator[Progress]:
+        """The progress of a job of this client; `tell` is called with what is done, a few times a second."""
         asked, ends = threading.Event(), time.monotonic() + self._seconds
         told = [0.0]
 
         def say(what: str, done: int, total: int, unit: str) -> None:
-            if done == total or time.monotonic() - told[0] > 0.2:
+            if done == total or time.monotonic() - told[0] > 0.3:
                 told[0] = time.monotonic()
-                tell(done / max(1, total), f"{what}: {done} of {total} {unit}")
+                tell(f"{what}: {done} of {total} {unit}")
 
         with self._lock:
             self._cancelled[session or ""] = asked
@@ -58,6 +55,35 @@ class Desk:
             with self._lock:
                 if self._cancelled.get(session or "") is asked:
                     del self._cancelled[session or ""]
+
+
+def watched(
+    job: Callable[[Callable[[str], None]], object], stop: Callable[[], object]
+) -> Iterator[tuple[bool, object]]:
+    """Runs `job(tell)` in a thread. Gives (False, text) for what it tells, and at last (True, its result).
+
+    Args:
+      stop: called at the end, also if nobody waits for the result any more.
+    """
+    told: queue.SimpleQueue = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            told.put((True, job(lambda text: told.put((False, text)))))
+        except BaseException as error:  # raised where it is waited for
+            told.put((None, error))
+
+    threading.Thread(target=run, name="film", daemon=True).start()
+    try:
+        while True:
+            done, value = told.get()
+            if done is None:
+                raise value
+            yield done, value
+            if done:
+                return
+    finally:
+        stop()
 
 
 def made(store: Store, suffix: str, name: str, job: Callable[[Path], object], alt: str) -> dict:

@@ -17,7 +17,7 @@ def add(verbs) -> None:
     p = verbs.add_parser(
         "studio",
         help="explore models in a browser",
-        description="A page to explore models, make films with them and follow their training. Needs the extra [studio].",
+        description="A page to explore models, make films and follow training. Needs the extra [studio].",
         epilog=EPILOG,
     )
     p.add_argument("--run", action="append", dest="runs", metavar="RUN", help="a run or a model; may be given again")

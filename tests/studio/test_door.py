@@ -50,12 +50,12 @@ def test_a_file_of_a_run_or_of_another_client_is_not_read_without_its_token(serv
 @pytest.mark.parametrize(
     "method, path",
     [
-        ("POST", "/gradio_api/upload"), ("POST", "/upload"), ("POST", "/gradio_api/vibe-code"), ("GET", "/monitoring"),
-        ("GET", "/gradio_api/info"), ("POST", "/gradio_api/api/predict"), ("GET", "/docs"), ("PUT", "/"), ("DELETE", "/"),
-        ("POST", "/gradio_api/process_recording"), ("POST", "/gradio_api/component_server"), ("GET", "/gradio_api/runs"),
-        ("OPTIONS", "/studio/upload"),
+        *(("POST", f"/gradio_api/{name}") for name in ("upload", "vibe-code", "process_recording", "component_server")),
+        *(("GET", path) for path in ("/monitoring", "/gradio_api/info", "/docs", "/gradio_api/runs")),
+        *(("POST", "/upload"), ("POST", "/gradio_api/api/predict"), ("OPTIONS", "/studio/upload")),
+        *(("PUT", "/"), ("DELETE", "/")),
     ],
-)  # fmt: skip
+)
 def test_what_the_page_does_not_need_is_not_there(served, method, path):
     assert asked(served, method, path)[0] == 404
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from digan_jax.host.video_files import read_metadata, write_video
 
-SECONDS = 60  # that anything may take on a busy machine; nothing waits longer than it needs
+SECONDS = 120  # that anything may take on a busy machine; nothing waits longer than it needs
 
 
 class Page:
@@ -104,7 +104,9 @@ class Page:
         link = self.one(f"#{part} a")
         before = set(self.downloads.iterdir())
         self.driver.execute_script("arguments[0].click()", link)
-        new = lambda: [p for p in set(self.downloads.iterdir()) - before if p.suffix not in (".crdownload", ".tmp")]
+        new = lambda: [
+            p for p in set(self.downloads.iterdir()) - before if p.suffix != ".crdownload" and p.name[0] != "."
+        ]
         return self.until(new, "a download")[0]
 
 
@@ -125,7 +127,8 @@ def test_a_clip_is_looked_at_and_becomes_a_film(page):
     page.changed(lambda: (page.set("content", 0), page.set("motion", 0)))
     assert page.until(lambda: page.source("left") == first)  # a clip depends on its ids alone
     _drag_the_top_right_quarter(page)
-    page.until(lambda: [_value(page, name) for name in ("x0", "y0", "x1", "y1")] == [0, 0, 1, 1])
+    drawn = lambda: [_value(page, name) for name in ("x0", "y0", "x1", "y1")]
+    page.until(lambda: np.allclose(drawn(), [0, 0, 1, 1], atol=0.03))  # two of the picture's pixels on the page
     page.changed(lambda: page.click("zoom_whole"))
     file = page.draw(frames=6, width=48, height=32)
     assert (
@@ -133,9 +136,9 @@ def test_a_clip_is_looked_at_and_becomes_a_film(page):
     )
     video = "const v = document.querySelector('#film_left video'); return v.videoWidth === 48 && v.currentTime > 0"
     page.until(lambda: page.driver.execute_script(video), "a video that plays")
-    command = page.one("#command textarea").get_attribute("value")
+    command = page.one("#command code").text
     assert command.startswith("digan render --run ") and "--frames 6" in command and "--size 48x32" in command
-    assert "digan.RenderRequest" in page.one("#python textarea").get_attribute("value")
+    assert "digan.RenderRequest" in page.one("#python code").text
     page.set("frames", 999)
     page.click("draw")
     page.said("frames")
@@ -203,20 +206,20 @@ def test_pictures_follow_all_controls_that_they_should(page):
     page.changed(lambda: page.choose("mode", "native"))
     page.until(lambda: "32×32 pixels" in page.caption())
     page.changed(lambda: page.choose("mode", "auto"))
-    page.changed(lambda: page.choose("step", "8"))  # the newest checkpoint: nothing changes
     page.changed(lambda: page.choose("step", "0"))
+    page.changed(lambda: page.choose("step", "newest"))
 
 
 @pytest.mark.slow
 def test_two_steps_stand_side_by_side(page, followed_run):
     page.choose("beside", str(followed_run))
     page.until(lambda: page.source("right"))
-    page.choose("beside_step", "8")
+    page.choose("beside_step", "0")
     page.until(lambda: page.source("right") != page.source("left"))
     file = page.draw(frames=3, width=32, height=32)
     assert file.name.startswith("clip_a")
     assert page.saved("film_right").name.startswith("clip_b")
-    assert page.one("#command textarea").get_attribute("value").count("digan render") == 2
+    assert page.one("#command code").text.count("digan render") == 2
     page.choose("beside", "nothing")
     page.until(lambda: not page.one("#right").is_displayed())
 
@@ -257,7 +260,7 @@ def test_a_film_is_cancelled(page):
     for name, value in (("width", 256), ("height", 256), ("frames", 40)):
         page.set(name, value)
     page.click("draw")
-    page.until(lambda: "of 40 frames" in page.one("body").text, "the progress")
+    page.said("of 40 frames")
     page.click("cancel")
     page.said("cancelled")
     page.draw(frames=2, width=32, height=32)  # the next one is drawn
@@ -281,12 +284,10 @@ def test_a_video_is_enlarged(page, tmp_path):
         "const v = document.querySelector('#upscale_film video'); return v.videoWidth === 32 && v.videoHeight === 24"
     )
     page.until(lambda: page.driver.execute_script(playing), "an enlarged video")
-    assert "digan upscale small.mp4 --out upscale.mp4 --run" in page.one("#upscale_command textarea").get_attribute(
-        "value"
-    )
-    page.set("upscale_scale", 16)
+    assert "digan upscale small.mp4 --out upscale.mp4 --run" in page.one("#upscale_command code").text
+    page.set("upscale_scale", 100)
     page.click("upscale_draw")
-    page.until(lambda: "256 pixels a side" not in page.text("upscale_message") or True)
+    page.until(lambda: "1600x1200 pixels: this studio draws frames of at most 256" in page.text("upscale_message"))
     (tmp_path / "large.mp4").write_bytes(b"x" * 1_100_000)
     page.one("#upscale_video input").send_keys(str(tmp_path / "large.mp4"))
     page.until(lambda: "larger than the 1 MB" in page.text("upscale_video"))

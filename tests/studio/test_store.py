@@ -71,12 +71,12 @@ def test_failed_work_leaves_no_file(kept, tmp_path):
 def test_work_is_cancelled_by_its_client_and_ends_in_time():
     desk, told = work.Desk(seconds=60), []
     with pytest.raises(Cancelled):
-        with desk.progress("me", lambda *what: told.append(what)) as steps, steps.of("drawing", 3, "frames") as advance:
+        with desk.progress("me", told.append) as steps, steps.of("drawing", 3, "frames") as advance:
             assert not desk.cancel("somebody else") and not desk.cancel(None)
             advance()
             assert desk.cancel("me")
             advance()
-    assert told[0] == (0, "drawing: 0 of 3 frames") and not desk.cancel("me")
+    assert told[0] == "drawing: 0 of 3 frames" and not desk.cancel("me")
     with pytest.raises(InputError, match="longer than 0 s; ask for less"):
         with work.Desk(seconds=0).progress("me", lambda *_: None) as steps, steps.of("drawing", 3) as advance:
             advance()
@@ -108,3 +108,14 @@ def test_drawings_are_label_maps(kept):
     ):
         with pytest.raises(InputError, match=message):
             given.drawn(kept, value, "Labels", 3)
+
+
+def test_work_is_watched_and_stops_when_nobody_waits():
+    stopped = []
+    assert list(work.watched(lambda tell: tell("one") or 2, lambda: stopped.append(1))) == [(False, "one"), (True, 2)]
+    with pytest.raises(InputError, match="no"):
+        list(work.watched(lambda tell: (_ for _ in ()).throw(InputError("no")), lambda: stopped.append(2)))
+    left = work.watched(lambda tell: tell("one") or time.sleep(0.1), lambda: stopped.append(3))
+    assert next(left) == (False, "one")
+    left.close()
+    assert stopped == [1, 2, 3]
