@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from etils import epath
-from jaxtyping import Int, Shaped, UInt8
+from jaxtyping import Int, Integer, Shaped, UInt8
 from PIL import Image
 
 from digan_jax.errors import InputError
@@ -103,7 +103,7 @@ def square(maps: Shaped[np.ndarray, "*n h w"], size: int) -> Shaped[np.ndarray, 
     return resized(maps[..., top : top + side, left : left + side], size, size)
 
 
-def numbered(instances: Int[np.ndarray, "*n"], known: Sequence[int] = ()) -> tuple[Int[np.ndarray, "*n"], list[int]]:
+def numbered(instances: Integer[np.ndarray, "*n"], known: Sequence[int] = ()) -> tuple[Int[np.ndarray, "*n"], list[int]]:
     """Instance numbers of any size as 0, 1, 2, ... in ascending order, after those in `known`; and the originals."""
     originals = [*known, *sorted(set(np.unique(instances).tolist()) - set(known))]
     place = {value: i for i, value in enumerate(originals)}

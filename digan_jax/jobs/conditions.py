@@ -112,15 +112,15 @@ def fit_styles(run: str, step: int | str | None = None, clips: int = LOOKED_AT) 
         raise InputError(f"{run}: this model has no styles (model.condition_style=0).")
     model = of_weights(opening.read(run, step=step))
     source = sources.open_source(config.data, config.model)
-    shown = loader.sample_conditions(source, config, clips).styles
+    condition = loader.sample_conditions(source, config, clips)
+    shown, of_pixels = condition.styles, condition.maps[..., :-1].argmax(-1)
     vectors = np.asarray(model.nets.generator.pool(model.params, shown.frame, shown.here))
     labels, found = [], []
-    chosen = loader.sample_conditions(source, config, clips).maps[..., :-1].argmax(-1)
     for row in range(clips):
         for instance in np.unique(shown.here[row]):
             where = shown.there[row] == instance
             if where.any() and instance < vectors.shape[1]:
-                labels.append(int(np.bincount(chosen[row][where]).argmax()))
+                labels.append(int(np.bincount(of_pixels[row][where]).argmax()))
                 found.append(vectors[row, instance])
     home = reading.home(run)
     styles.Mixtures.fitted(np.array(labels), np.array(found)).save(home)

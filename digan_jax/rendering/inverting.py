@@ -1,8 +1,8 @@
 """A clip to the latents that draw it: a content vector for each layer, and the motion, by optimisation (Adam).
 
 As in StyleGAN2's projection and Image2StyleGAN (Abdal et al. 2019), for clips: the loss also compares the differences
-of successive frames, without which a clip that stands still would do nearly as well (StyleGAN-V, 2022, notes frozen
-clips).
+of successive frames, and how large they are on average. Without, a clip that stands still does nearly as well: motion
+that is not met exactly adds to the squared error (StyleGAN-V, 2022, notes frozen clips).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ PAIRS = 4  # of successive frames, looked at in each step
 CANDIDATES = 64  # ids, the nearest of which is the start
 RATE = 0.03  # of Adam at first; falls to 0 along a cosine
 STILLNESS = 4.0  # weight of the squared error of frame differences, which are smaller than frames
+ENERGY = 0.02  # weight of the squared relative error of the mean absolute difference of frames
 NEARNESS = 1e-3  # weight of the squared distance of content from the mean
 Distance = Callable[[Array, Array], Array]  # frames [n h w 3] in [-1, 1], twice -> [n]
 
@@ -44,6 +45,7 @@ class Weights:
 
     perceptual: float = 0.0  # of `distance`
     stillness: float = STILLNESS
+    energy: float = ENERGY
     nearness: float = NEARNESS
 
 
@@ -95,6 +97,8 @@ def _step(params: Params, lat: Latents, state, frames, times, grid, *, nets: Net
         total = jnp.square(drawn - frames).mean()
         moves = (drawn[1::2] - drawn[::2]) - (frames[1::2] - frames[::2])
         total += weights.stillness * jnp.square(moves).mean()
+        by_time = lambda x: jnp.abs(x[1::2] - x[::2]).mean()
+        total += weights.energy * jnp.square(by_time(drawn) / (by_time(frames) + 1e-3) - 1)
         total += weights.nearness * jnp.square(lat.content - params["w_avg"][None, None]).mean()
         if weights.perceptual:
             total += weights.perceptual * distance(drawn[::2], frames[::2]).mean()

@@ -28,9 +28,14 @@ def drawn(model, labels, instances, vectors):
 
 
 def iou(clip, clip_id, times, labels):
-    """(intersections, unions) of background and shape. A pixel is given to the object whose true texture is nearest."""
+    """(intersections, unions) of background and shape.
+
+    A pixel is given to the object whose true texture there, or whose mean colour, is nearest.
+    """
     layers = bouncing.layers(clip_id, times, clip.shape[1])
-    shape = np.square(layers - clip[None]).sum(-1).argmin(0) > 0
+    mean = layers.mean((1, 2, 3), keepdims=True)
+    away = [np.square(colours - clip[None]).sum(-1) for colours in (layers, mean)]
+    shape = np.minimum(*away).argmin(0) > 0
     pairs = [(shape == kind, (labels > 0) == kind) for kind in (False, True)]
     return np.array([[(a & b).sum(), (a | b).sum()] for a, b in pairs])
 
@@ -44,10 +49,19 @@ def mean_colours(clip, instances):
     return found
 
 
+def flat_colours(clip, instances):
+    """Each object in its mean colour of the first frame, or of the clip if that does not show it."""
+    painted = np.zeros(clip.shape)
+    for i in np.unique(instances):
+        first = instances[0] == i
+        painted[instances == i] = clip[0][first].mean(0) if first.any() else clip[instances == i].mean(0)
+    return painted
+
+
 def measure(model, times, clips, strip):
     size, rows = model.config.resolution, []
-    totals = {name: np.zeros((2, 2)) for name in ("drawn", "truth", "wrong")}
-    errors, still, drifts, edits = [], [], [], []
+    totals = {name: np.zeros((2, 2)) for name in ("drawn", "truth", "wrong", "flat")}
+    errors, still, flat, drifts, edits = [], [], [], [], []
     for n in range(clips):
         one = FIRST + n
         truth, labels, instances = (f(one, times, size) for f in (bouncing.render, bouncing.labels, bouncing.instances))
@@ -68,6 +82,9 @@ def measure(model, times, clips, strip):
         gone = np.arange(len(label_of)) == instances.max()  # the nearest shape becomes background
         edited = drawn(model, np.where(instances == instances.max(), 0, labels), instances, look(gone))
         changed = np.abs(edited.astype(float) - clip).max(-1) > 16
+        painted = flat_colours(truth, instances)
+        totals["flat"] += iou(painted, one, times, labels)
+        flat.append(np.square(painted - truth).mean())
         nearest = instances == instances.max()
         edits.append([(changed & nearest).sum(), (changed | nearest).sum()])
         ours, theirs = mean_colours(clip, instances), mean_colours(truth, instances)
@@ -82,6 +99,7 @@ def measure(model, times, clips, strip):
         print(f"mIoU, {name}: {(total[:, 0] / total[:, 1]).mean():.3f}")
     print(f"PSNR with the look of the first frame: {psnr(errors):.2f} dB; at its time {psnr(errors[:, 0]):.2f} dB")
     print(f"PSNR of the first frame repeated: {psnr(still[:, 1:]):.2f} dB")
+    print(f"PSNR of each object's mean colour in the first frame: {psnr(flat):.2f} dB")
     print("PSNR by frame:", " ".join(f"{psnr(e):.1f}" for e in errors.T))
     print(f"an edit's pixels, IoU with the object's: {np.sum(edits, 0)[0] / np.sum(edits, 0)[1]:.3f}")
     print(f"colour drift of an object: {np.mean(drifts):.4f} of the range")

@@ -97,7 +97,7 @@ def test_a_missing_recipe_is_named(path):
 
 
 @pytest.mark.parametrize(
-    ("name", "cure"), [("ucf101", "did you mean ucf101_128 or "), ("zzz", r"choose one of \['base', 'bouncing', ")]
+    ("name", "cure"), [("ucf101", "did you mean ucf101_128 or "), ("zzz", r"choose one of \['animate', 'base', ")]
 )
 def test_a_name_that_is_not_shipped_lists_the_close_ones(name, cure):
     with pytest.raises(InputError, match=f"--config {name}: is not shipped; {cure}"):

@@ -162,7 +162,7 @@ def test_labels_that_a_source_does_not_have(of_task):
     class Plain(bouncing.BouncingSource):
         label_names = ()
 
-    with pytest.raises(InputError, match="has no labels of pixels; use data.source='bouncing'"):
+    with pytest.raises(InputError, match="has no labels of pixels; use data.source='pairs' or 'bouncing'"):
         sources.check_labels(Plain(32, 7), of_task("translate"))
     config = of_task("translate", **{"model.condition_planes": 5})
     with pytest.raises(InputError, match="condition_planes=5: .* has 4 labels of pixels; set it to 4"):

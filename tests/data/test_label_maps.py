@@ -11,9 +11,9 @@ from digan_jax.host.showing import shown
 LABELS = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
 
-@pytest.mark.parametrize("mode", ["L", "P", "I;16", "I"])
+@pytest.mark.parametrize("mode", ["L", "P", "I;16"])
 def test_numbers_are_read_as_they_are_stored(tmp_path, mode):
-    kind = {"I;16": np.uint16, "I": np.int32}.get(mode, np.uint8)
+    kind = np.uint16 if mode == "I;16" else np.uint8
     picture = Image.fromarray(LABELS.astype(kind))
     if mode == "P":
         picture.putpalette(np.random.default_rng(0).integers(0, 256, 768).astype(np.uint8).tobytes())

@@ -31,7 +31,7 @@ def test_stored_numbers_are_the_weights_to_half_a_step():
     params = one_clip.init(jax.random.key(0), SIZE)
     steps = {name: float(step) for name, step in compression.step_sizes(params).items()}
     numbers = compression.stored(params, steps, SIZE)
-    again = compression.restored(numbers, tuple(steps.values()), SIZE)
+    again = compression.restored(numbers, tuple(steps[name] for name in SIZE.shapes), SIZE)
     for name in params:
         assert np.abs(again[name] - params[name]).max() <= steps[name] * 0.5001  # and rounding to float32
     with pytest.raises(InputError, match="is damaged: 9 weights of"):

@@ -42,7 +42,7 @@ def test_windows_and_tiles_draw_one_picture(count, height, width):
         reads.append(n)
         return labels[n], labels[n]
 
-    places = np.arange(count)
+    places = np.arange(count, dtype=float)
     made = np.stack(list(Translator(Drawing(), SHOWN, None).frames(read, count, places, (width, height))))
     assert made.shape == (count, height, width, 3)
     np.testing.assert_allclose(made, np.eye(3)[np.stack(labels)], atol=1e-5)  # drawn at the maps' own size: float32
@@ -58,7 +58,7 @@ def test_long_inputs_are_read_as_they_are_drawn():
         last[0] = max(last[0], n)
         return labels, labels
 
-    for place, _ in enumerate(Translator(Drawing(), SHOWN, None).frames(read, 300, np.arange(300), (8, 8))):
+    for place, _ in enumerate(Translator(Drawing(), SHOWN, None).frames(read, 300, np.arange(300.0), (8, 8))):
         assert last[0] <= place + 2 * SHOWN
 
 
