@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from etils import epath
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Integer
 
 from digan_jax.data import label_maps, poses
 from digan_jax.errors import InputError
 
-Maps = Int[np.ndarray, "h w"]
+Maps = Integer[np.ndarray, "h w"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

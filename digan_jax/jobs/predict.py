@@ -45,7 +45,7 @@ class PredictRequest(VideoRequest):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: must be 1 or more.")
         if self.method == "last" and self.futures > 1:
-            raise InputError("futures: the last frame has one future; leave it out.")
+            raise InputError("`futures`: the last frame has one; leave it out.")
 
 
 def run(request: PredictRequest, progress: Progress = Progress()) -> list[epath.Path]:
@@ -141,7 +141,7 @@ def _predicted(restorer: Restorer, ahead: int, given: Iterable[Frame], shape: Sh
 
     watching = watched()
     if len(past.places):
-        yield from resized(watching, past, "lanczos")
+        yield from map(unit_range, resized(watching, past, "lanczos"))
     collections.deque(watching, maxlen=0)
     native = dataclasses.replace(shape, size=(shape.width, shape.height))
     while last < shape.places[-1]:

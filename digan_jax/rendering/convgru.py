@@ -50,7 +50,7 @@ class ConvGruModel(Sampler):
         at = np.linspace(0, 1, s) if condition.at is None else np.asarray(condition.at).reshape(-1, s)[0]
         gap = at[1] - at[0] if s > 1 else 1.0
         numbers = np.rint((check_times(times, len(lat)) - at[0]) / gap).astype(int).clip(0)
-        made = np.asarray(_continued(self.params, maps, self.config, max(1, numbers.max() - s + 1)))
+        made = np.asarray(_continued(self.params, maps, self.config, max(1, int(numbers.max()) - s + 1)))
         frames = np.broadcast_to(np.concatenate([maps, made], axis=1), (len(lat), s + made.shape[1], h, w, 3))
         yield np.stack([clip[row] for clip, row in zip(frames, numbers)])
 

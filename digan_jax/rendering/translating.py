@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from digan_jax import grids
 from digan_jax.data import label_maps
@@ -18,7 +18,7 @@ from digan_jax.rendering import windows
 from digan_jax.rendering.model import Model
 from digan_jax.shapes import Condition, Latents, Styles
 
-Read = Callable[[int], tuple[Int[np.ndarray, "h w"], Int[np.ndarray, "h w"]]]  # number -> labels, instances
+Read = Callable[[int], tuple[Integer[np.ndarray, "h w"], Integer[np.ndarray, "h w"]]]  # number -> labels, instances
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ class Translator:
                 done[:, pixels] += clip[0] * weight[pixels].astype(np.float32)[:, None, None]
         return done
 
-    def _condition(self, labels: Int[np.ndarray, "s h w"], instances: Int[np.ndarray, "s h w"]) -> Condition:
+    def _condition(self, labels: Integer[np.ndarray, "s h w"], instances: Integer[np.ndarray, "s h w"]) -> Condition:
         planes = self.model.config.condition_planes
         shown = (labels > 0)[..., None] if self.edges else np.arange(planes) == labels[..., None]
         styles = None if self.vectors is None else Styles(instances[None], vectors=self.vectors)

@@ -148,7 +148,7 @@ def strip(bench: Bench, truth: dict) -> Image.Image:
         made = bench.pictures[setting, clip]
         count = min(map(len, made.values()))
         true = truth[clip][5:14] if count == 9 else truth[clip]  # predictions begin after five frames
-        places = np.linspace(0, min(count, FRAMES) - 1, 5).astype(int)
+        places = np.linspace(1, min(count, FRAMES) - 2, 5).astype(int) | 1  # odd ones: between given frames
         columns.append(np.concatenate([np.concatenate(list(x[places]), 1) for x in (*made.values(), true)], 0))
     return Image.fromarray(np.concatenate(columns, 1))
 

@@ -39,7 +39,7 @@ def test_whole_numbers_serve_as_floats():
         (dict(train__augment=("colour",)), r"unknown train.augment \['colour'\]; choose from"),
         (dict(data__source="skye"), "unknown data.source 'skye'; choose one of"),
         (dict(data__source="folder"), "data.path='': source 'folder' needs a folder"),
-        (dict(family="gan"), r"unknown family 'gan'; choose one of \['digan', 'vidm'\]"),
+        (dict(family="gan"), r"unknown family 'gan'; choose one of \['digan', 'vidm', 'convgru'\]"),
         (dict(family=["digan"]), r"unknown family \['digan'\]; choose one of"),
         (dict(compute_dtype="float16"), "compute_dtype='float16': choose one of"),
         (dict(model=3), "model=3: must be a group of fields"),

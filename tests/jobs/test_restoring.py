@@ -147,7 +147,7 @@ def test_the_last_frame_is_repeated_behind_the_past_or_without_it(video, picture
         (["complete", "--method", "blend", "--missing", "9"], "the video has frames 0 to 6"),
         (["complete", "--method", "blend", "--missing", "0-6"], "nothing of it is visible"),
         (["complete", "--method", "blend", "--mask", "no.png"], "--mask no.png: cannot be read"),
-        (["predict", "--method", "last", "--futures", "2"], "--futures: the last frame has one future"),
+        (["predict", "--method", "last", "--futures", "2"], "--futures: the last frame has one; leave it out"),
         (["predict"], "--run is required for --method model"),
     ],
 )

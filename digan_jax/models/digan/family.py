@@ -35,7 +35,7 @@ class Digan:
         Raises:
           InputError: the weights have another architecture.
         """
-        ema = {name: found.params[name] for name in ("mapping", "synthesis")}
+        ema = {name: network for name, network in found.params.items() if name != "w_avg"}
         generator, critic = found.generator, found.critic
         if critic is None:
             critic = networks_of(config).critic.init(rng.stream(key, "init/critic"))
