@@ -120,15 +120,18 @@ def _build(model: ModelConfig, compute_dtype: str, mbstd_group_size: int, remat:
     def judge_features(params: Params, mixed):
         return f.apply({"params": params["features"]}, mixed)
 
-    def apply(params: Params, frames: Pair, delta_t: Float[Array, "b"], label=None):
-        inputs = motion_input(frames, delta_t), frames
-        motion, image = apply_batches(params, *(x[:, None] for x in inputs), None if label is None else label[:, None])
-        return motion[:, 0], image[:, 0]
-
+    apply = functools.partial(_of_one_batch, apply_batches)
     return Nets(
         GeneratorNet(jax.jit(init_generator), mapping, synthesis, encode, pool, architecture.n_layers(model)),
         CriticNet(jax.jit(init_critic), apply, apply_batches, features, judge_features),
     )
+
+
+def _of_one_batch(apply_batches: Callable, params: Params, frames: Pair, delta_t: Float[Array, "b"], label=None):
+    """`CriticNet.apply`, by `CriticNet.apply_batches`."""
+    inputs = motion_input(frames, delta_t), frames
+    motion, image = apply_batches(params, *(x[:, None] for x in inputs), None if label is None else label[:, None])
+    return motion[:, 0], image[:, 0]
 
 
 def _example_condition(model: ModelConfig) -> tuple:
