@@ -112,8 +112,8 @@ def test_the_sampler_is_chosen_by_flags(run, tiny_run, tmp_path, capsys):
     np.testing.assert_allclose(np.load(out)["frames"], ours, atol=1e-6)
     for wrong, message in (
         (["--sampling-steps", "400"], "section 1 has 40 steps"),
-        (["--guidance", "2"], "guidance=2: this model knows no classes"),
-        (["--eta", "2"], r"--eta=2: must lie in [0, 1]"),
+        (["--guidance", "2"], "--guidance 2: this model knows no classes"),
+        (["--eta", "2"], "--eta 2: must lie in [0, 1]"),
     ):
         assert cli.main([*words, *wrong]) == 2
         assert message in capsys.readouterr().err
@@ -141,7 +141,7 @@ def test_clips_of_another_model_are_drawn_anew(run, content_run, tiny_run, tmp_p
     for wrong, message in (
         (["--refine", str(tiny_run)], "is no model of the family vidm"),
         (["--refine", str(content_run)], "hold a content model alone"),
-        (["--refine", str(run), "--refine-noise", "0"], "--refine-noise=0: must lie in (0, 1]"),
+        (["--refine", str(run), "--refine-noise", "0"], "--refine-noise 0: must lie in (0, 1]"),
         (["--refine", str(run), "--walk", "0,1"], "leave --walk and --mix out"),
     ):
         assert cli.main([*words, *wrong]) == 2
