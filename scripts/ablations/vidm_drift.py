@@ -95,8 +95,9 @@ def write_curves(path: str, found: dict) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     for axis, name, unit in zip(axes, ("identity", "likeness"), ("share of clips", "dB")):
         for run, result in found.items():
-            axis.plot(result["drawn"][name][1:], label=run.rstrip("/").rpartition("/")[2])
-        axis.plot(next(iter(found.values()))["true"][name][1:], "k:", label="true clips")
+            drawn = result["drawn"][name][1:]
+            axis.plot(range(1, len(drawn) + 1), drawn, label=run.rstrip("/").rpartition("/")[2])
+        axis.plot(range(1, len(drawn) + 1), next(iter(found.values()))["true"][name][1:], "k:", label="true clips")
         axis.set(title=name, xlabel="frame", ylabel=unit)
         axis.axvline(15, color="0.8")
     axes[0].legend()

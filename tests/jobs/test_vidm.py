@@ -109,11 +109,11 @@ def test_the_sampler_is_chosen_by_flags(run, tiny_run, tmp_path, capsys):
     model, times = digan.load(run), np.linspace(0, 0.34, 2, dtype=np.float32)
     assert cli.main([*words, "--sampler", "dpm", "--sampling-steps", "lambda4"]) == 0
     ours = model.sampling("dpm", "lambda4").sample([0], times)[0]
-    np.testing.assert_allclose(np.load(out)["frames"], np.clip(ours * 127.5 + 127.5, 0, 255), atol=1)
+    np.testing.assert_allclose(np.load(out)["frames"], ours, atol=1e-6)
     for wrong, message in (
         (["--sampling-steps", "400"], "section 1 has 40 steps"),
-        (["--guidance", "2"], "guidance=2: this model knows no classes"),
-        (["--eta", "2"], r"--eta=2: must lie in [0, 1]"),
+        (["--guidance", "2"], "--guidance 2: this model knows no classes"),
+        (["--eta", "2"], "--eta 2: must lie in [0, 1]"),
     ):
         assert cli.main([*words, *wrong]) == 2
         assert message in capsys.readouterr().err
@@ -127,21 +127,21 @@ def test_clips_of_another_model_are_drawn_anew(run, content_run, tiny_run, tmp_p
     words = ["render", "--run", str(tiny_run), "--out", str(out), "--frames", "3", "--times", "0.1:0.9"]
     words += ["--size", "18x16"]
     assert cli.main(words) == 0
-    plain = np.load(out)["frames"].astype(np.float32)
+    plain = np.clip(np.load(out)["frames"], -1, 1)
     assert cli.main([*words, "--refine", str(run), "--refine-noise", "0.01"]) == 0
-    near = np.load(out)["frames"].astype(np.float32)
+    near = np.load(out)["frames"]
     assert cli.main([*words, "--refine", str(run), "--refine-noise", "0.8"]) == 0
-    far = np.load(out)["frames"].astype(np.float32)
+    far = np.load(out)["frames"]
     assert plain.shape == near.shape == (3, 16, 18, 3)
-    # a step of 40 has noise of deviation 0.05, in bytes 6, which four steps of training do not take away
-    assert np.abs(near - plain).mean() < 10 < np.abs(far - plain).mean()
+    # the first of 40 steps has noise of deviation 0.05, which four steps of training do not take away
+    assert np.abs(near - plain).mean() < 0.1 < np.abs(far - plain).mean()
     refined = Refined.of(digan.load(tiny_run), digan.load(run), 0.5)
     a, b = refined.sample([3, 5], [0, 0.5], motion_ids=[1, 1]), refined.sample([5], [0, 0.5], motion_ids=[1])
     np.testing.assert_array_equal(a[1:], b)  # to the bit, whatever the batch
     for wrong, message in (
         (["--refine", str(tiny_run)], "is no model of the family vidm"),
         (["--refine", str(content_run)], "hold a content model alone"),
-        (["--refine", str(run), "--refine-noise", "0"], "--refine-noise=0: must lie in (0, 1]"),
+        (["--refine", str(run), "--refine-noise", "0"], "--refine-noise 0: must lie in (0, 1]"),
         (["--refine", str(run), "--walk", "0,1"], "leave --walk and --mix out"),
     ):
         assert cli.main([*words, *wrong]) == 2
@@ -152,8 +152,8 @@ def test_a_model_with_classes():
     """Drawn with and without guidance. Both networks are moved from their start, where classes are not heard."""
     config = config_of(**{"model.n_classes": 3, "model.motion_input": "both"})
     state = FAMILIES["vidm"].init(jax.random.key(0), config)
-    still = lambda path: not any(word in jax.tree_util.keystr(path) for word in ("['label']", "out_2"))
-    moved = jax.tree_util.tree_map_with_path(lambda path, x: x if still(path) else x + 0.1, state.ema)
+    random = np.random.default_rng(0)
+    moved = jax.tree.map(lambda x: x + 0.05 * random.normal(size=x.shape).astype(np.float32), state.ema)
     model = samplers.of_run(config, moved)
     a, b, a2 = (model.sample([0], [0, 1 / 3], label=label) for label in (0, 1, [0]))
     np.testing.assert_array_equal(a, a2)
