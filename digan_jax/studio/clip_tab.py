@@ -51,7 +51,7 @@ def build(tool: Tool, services: Services) -> None:
     waiting = lambda: widgets.note("waiting for its turn …")
     draw.click(waiting, None, message, queue=False, show_progress="hidden")
     drawing = draw.click(
-        make,
+        work.as_generator(make),
         inputs,
         outputs,
         concurrency_id="work",

@@ -94,7 +94,7 @@ def _connect_film(services: Services, parts: Parts, named, inputs) -> None:
     parts.buttons["draw"].click(lambda: widgets.note("waiting for its turn …"), None, parts.message, **LIVE)
     outputs = [parts.film_left, parts.film_right, parts.command, parts.python, parts.message]
     drawing = parts.buttons["draw"].click(
-        draw,
+        work.as_generator(draw),
         inputs,
         outputs,
         concurrency_id="work",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import queue
 import threading
 import time
@@ -84,6 +85,11 @@ def watched(
                 return
     finally:
         stop()
+
+
+def as_generator(function: Callable) -> Callable:
+    """A generator function without decorators, by which Gradio does not know it as one."""
+    return inspect.unwrap(function)
 
 
 def made(store: Store, suffix: str, name: str, job: Callable[[Path], object], alt: str) -> dict:
