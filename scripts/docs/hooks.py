@@ -33,7 +33,8 @@ def on_files(files, config):
     """Adds what pages link to beside docs/, and a page for each notebook."""
     for path in notebooks():
         add_notebook(path, files, config)
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    for page in pages:  # grows
         for _, target, _ in LINK.findall(page.read_text("utf-8")):
             path = (page.parent / target).resolve()
             if "://" in target or not path.is_file() or path.is_relative_to(ROOT / "docs"):
@@ -41,6 +42,7 @@ def on_files(files, config):
             uri = f"{OUTSIDE}/{path.relative_to(ROOT).as_posix()}"
             if files.get_file_from_path(uri) is None:
                 files.append(File.generated(config, uri, abs_src_path=str(path)))
+                pages += [path] if path.suffix == ".md" else []
     return files
 
 
