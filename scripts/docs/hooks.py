@@ -11,13 +11,13 @@ import nbformat
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
 OUTSIDE = "repository"  # where files from beside docs/ lie on the site
 LINK = re.compile(r"(\]\()([^)#\s]+)((?:#[^)]*)?\))")
 
 
 def on_config(config):
     """Pages that the menu does not name come under "How to"; notebooks get a section."""
+    sys.path.insert(0, str(ROOT))  # here, since mkdocs restores the path after it has loaded this file
     named = re.findall(r"[\w/]+\.md", str(config.nav))
     [how_to] = [section["How to"] for section in config.nav if "How to" in section]
     how_to += sorted(page.name for page in (ROOT / "docs").glob("*.md") if page.name not in named)
