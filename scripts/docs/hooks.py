@@ -11,13 +11,13 @@ import nbformat
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
 OUTSIDE = "repository"  # where files from beside docs/ lie on the site
 LINK = re.compile(r"(\]\()([^)#\s]+)((?:#[^)]*)?\))")
 
 
 def on_config(config):
     """Pages that the menu does not name come under "How to"; notebooks get a section."""
+    sys.path.insert(0, str(ROOT))  # here, since mkdocs restores the path after it has loaded this file
     named = re.findall(r"[\w/]+\.md", str(config.nav))
     [how_to] = [section["How to"] for section in config.nav if "How to" in section]
     how_to += sorted(page.name for page in (ROOT / "docs").glob("*.md") if page.name not in named)
@@ -33,7 +33,8 @@ def on_files(files, config):
     """Adds what pages link to beside docs/, and a page for each notebook."""
     for path in notebooks():
         add_notebook(path, files, config)
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    for page in pages:  # grows
         for _, target, _ in LINK.findall(page.read_text("utf-8")):
             path = (page.parent / target).resolve()
             if "://" in target or not path.is_file() or path.is_relative_to(ROOT / "docs"):
@@ -41,6 +42,7 @@ def on_files(files, config):
             uri = f"{OUTSIDE}/{path.relative_to(ROOT).as_posix()}"
             if files.get_file_from_path(uri) is None:
                 files.append(File.generated(config, uri, abs_src_path=str(path)))
+                pages += [path] if path.suffix == ".md" else []
     return files
 
 
