@@ -221,7 +221,8 @@ def test_two_steps_stand_side_by_side(page, followed_run):
     assert page.saved("film_right").name.startswith("clip_b")
     assert page.one("#command code").text.count("digan render") == 2
     page.choose("beside", "nothing")
-    page.until(lambda: not page.one("#right").is_displayed())
+    gone = lambda: not any(part.is_displayed() for part in page.driver.find_elements("css selector", "#right"))
+    page.until(gone)
 
 
 @pytest.mark.slow
