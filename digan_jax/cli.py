@@ -50,6 +50,8 @@ Look inside a model, and change what it draws:
   digan directions --run digan://quickstart --out dirs.npz
   digan render --run digan://quickstart --edit 0:-1.5,m0:-2 --directions dirs.npz --out edited.mp4
 
+Explore in a browser: digan studio --run digan://quickstart
+
 All commands: digan --help. If something does not work: digan doctor."""
 RESTORING = (upscale, interpolate, complete, denoise, predict)
 GIVEN = (translate, condition, animate, invert, compress, decompress)  # something in hand
