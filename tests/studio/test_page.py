@@ -134,6 +134,7 @@ def test_a_clip_is_looked_at_and_becomes_a_film(page):
     assert (
         read_metadata(file)["request"] | {"frames": 6, "size": [48, 32], "ids": [0]} == read_metadata(file)["request"]
     )
+    page.driver.execute_script("document.querySelector('#film_left').scrollIntoView()")  # Chromium plays what is seen
     video = "const v = document.querySelector('#film_left video'); return v.videoWidth === 48 && v.currentTime > 0"
     page.until(lambda: page.driver.execute_script(video), "a video that plays")
     command = page.one("#command code").text
