@@ -39,10 +39,10 @@ class Client(threading.Thread):
 
     def _event(self, config: dict, name: str, kind: str) -> dict:
         """The event that draws frames, or films."""
-        part = self.parts[name]["id"]
+        part, many = self.parts[name]["id"], [d for d in config["dependencies"] if len(d["inputs"]) > 10]
         if kind == "click":
-            return next(d for d in config["dependencies"] if [part, kind] in map(list, d["targets"]))
-        return next(d for d in config["dependencies"] if d["outputs"][:1] == [part] and len(d["inputs"]) > 10)
+            return next(d for d in many if [part, kind] in map(list, d["targets"]))
+        return next(d for d in many if d["outputs"][:1] == [part])
 
     def _data(self, event: dict, **values) -> list:
         of_part = {part["id"]: (name, part) for name, part in self.parts.items()}
