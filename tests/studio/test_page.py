@@ -75,9 +75,8 @@ class Page:
         box = self.one(f"#{name} input")
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", box)
         box.click()
-        options = lambda: [
-            o for o in self.driver.find_elements("css selector", "ul[role=listbox] li") if text in o.text
-        ]
+        entries = lambda: self.driver.find_elements("css selector", "ul[role=listbox] li")
+        options = lambda: [entry for entry in entries() if entry.text.removeprefix("✓").strip() == text]
         self.until(options, text)[0].click()
         box.send_keys(Keys.TAB)
 
