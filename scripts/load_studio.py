@@ -39,10 +39,10 @@ class Client(threading.Thread):
 
     def _event(self, config: dict, name: str, kind: str) -> dict:
         """The event that draws frames, or films."""
-        part = self.parts[name]["id"]
+        part, many = self.parts[name]["id"], [d for d in config["dependencies"] if len(d["inputs"]) > 10]
         if kind == "click":
-            return next(d for d in config["dependencies"] if [part, kind] in map(list, d["targets"]))
-        return next(d for d in config["dependencies"] if d["outputs"][:1] == [part] and len(d["inputs"]) > 10)
+            return next(d for d in many if [part, kind] in map(list, d["targets"]))
+        return next(d for d in many if d["outputs"][:1] == [part])
 
     def _data(self, event: dict, **values) -> list:
         of_part = {part["id"]: (name, part) for name, part in self.parts.items()}
@@ -89,12 +89,15 @@ class Client(threading.Thread):
             return
         joined.raise_for_status()
         with self.http.stream("GET", "gradio_api/queue/data", params={"session_hash": self.session}) as events:
-            for line in events.iter_lines():
-                told = json.loads(line[5:]) if line.startswith("data:") else {}
-                if told.get("msg") == "process_completed":
+            film = None
+            for line in events.iter_lines():  # what is told of a film comes in parts; one has its address
+                film = re.search(r"studio/files/[\w-]+/[\w.-]+", line) or film
+                if '"process_completed"' in line:
                     break
-        film = told["output"]["data"][0]
-        with av.open(io.BytesIO(self.http.get(film["url"]).raise_for_status().content)) as video:
+        if film is None:
+            self.wrong.append(f"no film: {line[:200]}")
+            return
+        with av.open(io.BytesIO(self.http.get(film[0]).raise_for_status().content)) as video:
             count = sum(1 for _ in video.decode(video=0))
         self.films += 1
         if count != FILM["frames"]:

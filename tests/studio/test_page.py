@@ -75,9 +75,8 @@ class Page:
         box = self.one(f"#{name} input")
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", box)
         box.click()
-        options = lambda: [
-            o for o in self.driver.find_elements("css selector", "ul[role=listbox] li") if text in o.text
-        ]
+        entries = lambda: self.driver.find_elements("css selector", "ul[role=listbox] li")
+        options = lambda: [entry for entry in entries() if entry.text.removeprefix("✓").strip() == text]
         self.until(options, text)[0].click()
         box.send_keys(Keys.TAB)
 
@@ -134,6 +133,7 @@ def test_a_clip_is_looked_at_and_becomes_a_film(page):
     assert (
         read_metadata(file)["request"] | {"frames": 6, "size": [48, 32], "ids": [0]} == read_metadata(file)["request"]
     )
+    page.driver.execute_script("document.querySelector('#film_left').scrollIntoView()")  # Chromium plays what is seen
     video = "const v = document.querySelector('#film_left video'); return v.videoWidth === 48 && v.currentTime > 0"
     page.until(lambda: page.driver.execute_script(video), "a video that plays")
     command = page.one("#command code").text
