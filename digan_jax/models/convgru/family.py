@@ -79,6 +79,9 @@ class ConvGru:
         ema = follow(state.ema, generator, ema_decay(state.step, config.train))
         return ConvGruState(state.step + 1, generator, optimizer_state, ema), {"generator/loss": value}
 
+    def lazy(self, config: RunConfig) -> tuple[int, ...]:
+        return ()
+
     def frames(
         self, config: RunConfig, random: np.random.Generator, clip_frames: int, clips: int
     ) -> tuple[Int[np.ndarray, "clips k"], Float[np.ndarray, "clips k"]]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Float, Int
 
@@ -125,7 +126,8 @@ def judge(
     if penalised:
         squares = losses.squared_differences(score[:, :2], score[:, 2:], train.penalty_sigma)
         r2, r1 = squares[:, 0].mean(), squares[:, 1].mean()
-        value += easing / 2 * (gamma_of(head, train.r1_gamma, train) * r1 + gamma_of(head, train.r2_gamma, train) * r2)
+        factor = train.motion_gamma if head == "motion" else 1.0
+        value += easing * factor * (train.r1_gamma / 2 * r1 + train.r2_gamma / 2 * r2)
         parts |= {f"critic/r1_{head}": r1, f"critic/r2_{head}": r2}
     return value, parts
 
@@ -142,9 +144,8 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
     image critic's at the augmented frames. With `train.r2_gamma`, the same on fakes (R2; R3GAN, Huang et al. 2024).
     """
     train = setting.config.train
-    easing = penalty_easing(state.step, train)
-    gammas = [jnp.stack([easing * gamma_of(head, gamma, train) for head in ("motion", "image")])
-              for gamma in (train.r1_gamma, train.r2_gamma)]
+    gammas, easing = [train.r1_gamma, train.r2_gamma], penalty_easing(state.step, train)
+    of_critics = np.float32([train.motion_gamma, 1])
     fakes = draw_fakes(setting, batch, key) if train.r2_gamma else None
     names = ["augment", "augment/fake"] if train.r2_gamma else ["augment"]
     draw = lambda name: augment.draw(rng.stream(key, name), train.batch_size, setting.config.model.resolution)
@@ -159,8 +160,9 @@ def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:
 
         def loss(params):
             squares = [penalty_squares(setting, params, *side, of_side) for side, of_side in zip(sides, draws)]
-            weighted = [(of_heads * gamma).sum() / 2 * train.r1_every for gamma, of_heads in zip(gammas, squares)]
-            return sum(weighted[1:], weighted[0]), squares[0]
+            sums = [(of_critics * of_heads).sum() for of_heads in squares]
+            weighted = [of_side * (gamma / 2 * train.r1_every) for gamma, of_side in zip(gammas, sums)]
+            return easing * sum(weighted[1:], weighted[0]), squares[0]
 
         return jax.grad(loss, has_aux=True)(state.critic)
 
@@ -307,11 +309,6 @@ def stack(*labels: Float[Array, "b classes"] | None) -> Float[Array, "b s classe
 def follow(average, value, decay):
     """One step of an exponential moving average: decay · average + (1 - decay) · value."""
     return jax.tree.map(lambda a, v: v + decay * (a - v), average, value)
-
-
-def gamma_of(head: str, gamma: float, train: TrainConfig) -> float:
-    """γ of a critic's penalty."""
-    return gamma * train.motion_gamma if head == "motion" else gamma
 
 
 def penalty_easing(step: Int[Array, ""], train: TrainConfig) -> Float[Array, ""]:
