@@ -102,7 +102,8 @@ class Page:
         """Clicks the link of a film and returns the path of what the browser saved."""
         link = self.one(f"#{part} a")
         before = set(self.downloads.iterdir())
-        self.driver.execute_script("arguments[0].click()", link)
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)
+        link.click()  # by hand: Chromium refuses several downloads by scripts
         new = lambda: [
             p for p in set(self.downloads.iterdir()) - before if p.suffix != ".crdownload" and p.name[0] != "."
         ]
