@@ -6,8 +6,8 @@ One run is unconditional at 32×32; the other has three classes, 64×64 (so Four
 upsampling between), cutout, style mixing and other intervals. R1 and path length are due in both.
 
 Programs are compiled without LLVM's optimisations: a third of the time, and the bits are then the same with AVX2 and
-AVX-512 (tried), but not on processors with AMX. What they depend on is the release of jaxlib, AMX, and the number of
-cores, which parts the sums: `machine()` says these, and bits are kept for each that was recorded.
+AVX-512 (tried), but not on processors with AMX, nor of AMD. What they depend on is the release of jaxlib, the processor, and
+the number of cores, which parts the sums: `machine()` says these, and bits are kept for each that was recorded.
 """
 
 import hashlib
@@ -80,8 +80,8 @@ def machine() -> str:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    amx = ", AMX" if "amx_tile" in flags else ""
-    return f"jaxlib {jaxlib.__version__}, {platform.machine()}, {cores} cores{amx}"
+    kind = (", AMD" if "AuthenticAMD" in flags else "") + (", AMX" if "amx_tile" in flags else "")
+    return f"jaxlib {jaxlib.__version__}, {platform.machine()}, {cores} cores{kind}"
 
 
 def in_a_process(run: str) -> dict:
