@@ -57,6 +57,7 @@ def build(tool: Tool, services: Services) -> None:
         concurrency_id="work",
         concurrency_limit=1,
         show_progress="minimal",
+        trigger_mode="multiple",  # a cancelled event would count as pending for ever
         show_progress_on=[message],
     )
     cancel.click(stop, None, message, queue=False, cancels=[drawing])
@@ -122,7 +123,9 @@ def request_of(tool: Tool, services: Services, values: Mapping, run: object, ste
             names[each.field] = "labels/"
         elif each.kind == "numbers" and value:
             fields[each.field] = tuple(whole_numbers(value))
-        elif value is not None and each.kind != "numbers":
+        elif each.kind == "numbers" or (each.value is None and not value):  # Gradio sends 0 for an empty number
+            continue
+        elif value is not None:
             fields[each.field] = float(value) if each.kind == "number" else value
     if fields.get("method") not in tool.free:
         fields |= {"run": services.shelf.entry(run).name, "step": services.shelf.step(run, step)}

@@ -100,6 +100,7 @@ def _connect_film(services: Services, parts: Parts, named, inputs) -> None:
         concurrency_id="work",
         concurrency_limit=1,
         show_progress="minimal",
+        trigger_mode="multiple",  # a cancelled event would count as pending for ever
         show_progress_on=[parts.message],
     )
     parts.buttons["cancel"].click(cancel, None, parts.message, queue=False, cancels=[drawing])

@@ -14,7 +14,8 @@ from digan_jax.jobs.requests import Request
 
 
 class Input(NamedTuple):
-    """The control of a field of the request. A control that is left empty leaves the field at its default.
+    """The control of a field of the request. A control that is left empty, or at 0 without a `value` at first,
+    leaves the field at its default.
 
     Attributes:
       kind: "video", "picture": a file that the client sends. "sketch": a drawing of labels, a folder with one PNG.
@@ -73,8 +74,8 @@ TOOLS = (
         _upscaled,
         (
             Input("video", "Video to enlarge", "video"),
-            Input("scale", "Scale (empty: 4)", "number", 4),
-            Input("fps", "Frames a second (empty: the video's)", "number"),
+            Input("scale", "Scale", "number", 4),
+            Input("fps", "Frames a second (0: the video's)", "number"),
             Input("method", "Method", "choice", "model", choices=("model", "bicubic", "lanczos")),
             Input("id", "Id of the details", "whole", 0),
         ),

@@ -49,7 +49,7 @@ def followed_run(make_config, tmp_path_factory):
 def served(followed_run, upscaling_run):
     """The address of a studio with small limits."""
     request = StudioRequest(
-        runs=(str(followed_run), str(upscaling_run)), port=0, side=256, frames=40, upload_mb=1, queue=4, seconds=120
+        runs=(str(followed_run), str(upscaling_run)), port=0, side=1024, frames=400, upload_mb=1, queue=4, seconds=120
     )
     with serving(request) as address:
         yield address

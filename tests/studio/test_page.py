@@ -32,7 +32,8 @@ class Page:
                 if "selenium" not in type(error).__module__:
                     raise
             time.sleep(0.05)
-        pytest.fail(f"{what}: not within {SECONDS} s; message: {self.text('message')!r}")
+        told = [part.text for part in self.driver.find_elements("css selector", ".status, .upload") if part.text]
+        pytest.fail(f"{what}: not within {SECONDS} s; told: {told}")
 
     def one(self, selector):
         return self.driver.find_element("css selector", selector)
@@ -259,10 +260,10 @@ def test_every_format_is_saved_and_opens(page, suffix):
 @pytest.mark.slow
 def test_a_film_is_cancelled(page):
     page.choose("mode", "smooth")
-    for name, value in (("width", 256), ("height", 256), ("frames", 40)):
+    for name, value in (("width", 512), ("height", 512), ("frames", 400)):
         page.set(name, value)
     page.click("draw")
-    page.said("of 40 frames")
+    page.said("of 400 frames")
     page.click("cancel")
     page.said("cancelled")
     page.draw(frames=2, width=32, height=32)  # the next one is drawn
@@ -281,7 +282,7 @@ def test_a_video_is_enlarged(page, tmp_path):
     page.until(lambda: "small.mp4 is there" in page.text("upscale_video"))
     page.set("upscale_scale", 2)
     page.click("upscale_draw")
-    page.until(lambda: "made." in page.text("upscale_message"))
+    page.until(lambda: "made." in page.text("upscale_message"), "an enlarged video")
     playing = (
         "const v = document.querySelector('#upscale_film video'); return v.videoWidth === 32 && v.videoHeight === 24"
     )
@@ -289,7 +290,7 @@ def test_a_video_is_enlarged(page, tmp_path):
     assert "digan upscale small.mp4 --out upscale.mp4 --run" in page.one("#upscale_command code").text
     page.set("upscale_scale", 100)
     page.click("upscale_draw")
-    page.until(lambda: "1600x1200 pixels: this studio draws frames of at most 256" in page.text("upscale_message"))
+    page.until(lambda: "1600x1200 pixels: this studio draws frames of at most 1024" in page.text("upscale_message"))
     (tmp_path / "large.mp4").write_bytes(b"x" * 1_100_000)
     page.one("#upscale_video input").send_keys(str(tmp_path / "large.mp4"))
     page.until(lambda: "larger than the 1 MB" in page.text("upscale_video"))
