@@ -9,7 +9,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from digan_jax.jobs import upscale
+from digan_jax.interop import opening
+from digan_jax.jobs import animate, complete, denoise, interpolate, predict, translate, upscale
 from digan_jax.jobs.requests import Request
 
 
@@ -60,26 +61,72 @@ class Tool:
     free: tuple[str, ...] = ()
 
 
-def _upscaled(request: upscale.UpscaleRequest) -> Shape:
-    shape, _ = upscale.shape_of(request)
-    return Shape(*shape.size, len(shape.places))
+VIDEO = Input("video", "Video", "video")
+FPS = Input("fps", "Frames a second (0: the video's)", "number")
+ID = Input("id", "Id of the details", "whole", 0)
+
+
+def _restored(works: Callable) -> Callable[[Request], Shape]:
+    """The shape of the film of a job on a video, by the work or works that it would do."""
+
+    def shape(request) -> Shape:
+        found = works(request)
+        found = (found[0] if isinstance(found, list) else found).shape
+        return Shape(*found.size, len(found.places))
+
+    return shape
+
+
+def _translated(request: translate.TranslateRequest) -> Shape:
+    found = translate.Translation.of(request)
+    return Shape(*found.size, len(found.places))
+
+
+def _animated(request: animate.AnimateRequest) -> Shape:
+    side = opening.look(request.run, request.step).config.resolution
+    return Shape(*(request.size or (side, side)), request.frames)
+
+
+def _method(*choices: str) -> Input:
+    return Input("method", "Method", "choice", choices[0], choices=choices)
 
 
 TOOLS = (
     Tool(
-        "upscale",
-        ("upscale",),
-        upscale.UpscaleRequest,
-        upscale.run,
-        _upscaled,
-        (
-            Input("video", "Video to enlarge", "video"),
-            Input("scale", "Scale", "number", 4),
-            Input("fps", "Frames a second (0: the video's)", "number"),
-            Input("method", "Method", "choice", "model", choices=("model", "bicubic", "lanczos")),
-            Input("id", "Id of the details", "whole", 0),
-        ),
-        ("video",),
-        ("bicubic", "lanczos"),
+        "upscale", ("upscale",), upscale.UpscaleRequest, upscale.run, _restored(upscale.work),
+        (VIDEO, Input("scale", "Scale", "number", 4), FPS, _method("model", "bicubic", "lanczos"), ID),
+        ("video",), ("bicubic", "lanczos"),
     ),
-)
+    Tool(
+        "interpolate", ("interpolate", "upscale"), interpolate.InterpolateRequest, interpolate.run,
+        _restored(interpolate.work),
+        (VIDEO, Input("factor", "Frames for each", "number", 4), Input("slow", "Slow motion", "check"),
+         _method("inr", "flow", "blend"), ID),
+        ("video",), ("flow", "blend"),
+    ),
+    Tool(
+        "complete", ("complete",), complete.CompleteRequest, complete.run, _restored(complete.work),
+        (VIDEO, Input("missing", "Lost frames, such as 4-7", "numbers"), _method("model", "blend", "inpaint"), ID),
+        ("video",), ("blend", "inpaint"),
+    ),
+    Tool(
+        "denoise", ("denoise",), denoise.DenoiseRequest, denoise.run, _restored(denoise.work),
+        (VIDEO, Input("sigma", "Noise in grey levels (0: estimated)", "number"), _method("model", "nlm", "mean"), ID),
+        ("video",), ("nlm", "mean"),
+    ),
+    Tool(
+        "predict", ("predict",), predict.PredictRequest, predict.run, _restored(predict.works),
+        (VIDEO, Input("frames", "Frames to come", "whole", 16), Input("past", "The video comes first", "check", True), ID),
+        ("video",),
+    ),
+    Tool(
+        "animate", ("animate",), animate.AnimateRequest, animate.run, _animated,
+        (Input("still", "Picture", "picture"), Input("ids", "Motion id", "numbers", "0"),
+         Input("frames", "Frames", "whole", 16), Input("fps", "Frames a second", "number", 8)),
+        ("still",),
+    ),
+    Tool(
+        "translate", ("translate",), translate.TranslateRequest, translate.run, _translated,
+        (Input("labels", "Labels", "sketch"), Input("style_id", "Style", "whole"), ID),
+    ),
+)  # fmt: skip
