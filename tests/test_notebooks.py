@@ -9,7 +9,6 @@ import pytest
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 QUICK = ("01_tour", "02_render_anything")  # others take longer: many programs, three trainings, a pretrained network
 LEAST = {"01_tour": (6, 3), "02_render_anything": (6, 3), "06_measuring_video": (4, 0)}  # pictures, videos; others 5, 1
-UNSEEN = ("05_train_your_clips",)  # stored without pictures: those of one's own training are to be looked at
 SMALL = {"DIGAN_KIMG": "0.08", "DIGAN_CLIPS": "4"}  # of what takes long
 
 
@@ -57,8 +56,7 @@ def test_notebook_runs(path, tiny_run, tiny_vidm_run, translating_run, tmp_path,
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_shows_its_pictures_and_opens_elsewhere(path):
     notebook = nbformat.read(path, as_version=4)
-    if path.stem not in UNSEEN:
-        check_pictures(path, kinds_of(notebook))
+    check_pictures(path, kinds_of(notebook))
     badge, install = notebook.cells[:2]
     assert "colab.research.google.com" in badge.source and f"notebooks/{path.name})" in badge.source
     assert "pip" in install.source and "digan-jax" in install.source
