@@ -299,7 +299,7 @@ def test_a_video_is_enlarged(page, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_is_followed(page, followed_run):
-    page.one("button[role=tab]:nth-of-type(3)").click()
+    page.one("button[role=tab]:last-of-type").click()
     page.until(lambda: "0.8 of" in page.text("trained"))
     page.until(lambda: page.driver.find_elements("css selector", "#curves canvas, #curves svg"))
     page.until(lambda: page.source("sample_strip"))
