@@ -3,7 +3,7 @@
 Data      as for the configuration it changes, or your own: --config.data.name=mine.
 Command   digan train --config digan2 --config.data.name=mine --workdir runs/mine
 Hardware  as sky_128.
-Cost      a kimg takes 9 to 19 % longer than the release's, measured on two cores at 32 x 32 (docs/experiments.md).
+Cost      a kimg takes 12 to 27 % longer than the release's, measured on two cores at 32 x 32 and 64 x 64 (docs/experiments.md).
 Published none; not measured at this size.
 
 All clips share one learned basis of Fourier features and coarse learned constants, and w modulates gently at first, so a

@@ -3,7 +3,7 @@
 Data      as ucf101_128.
 Command   digan train --config ucf101_128_digan2 --workdir runs/ucf101_128_digan2
 Hardware  as ucf101_128; docs/training.md has batch sizes for single GPUs.
-Cost      a kimg takes 9 to 19 % longer than the release's, measured on two cores at 32 x 32 (docs/experiments.md).
+Cost      a kimg takes 12 to 27 % longer than the release's, measured on two cores at 32 x 32 and 64 x 64 (docs/experiments.md).
 Published none; not measured at this size.
 """
 
