@@ -97,6 +97,21 @@ def tiny_run(make_config, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def upscaling_run(make_config, tmp_path_factory):
+    """Folder of a run of a tiny model of the task "upscale", saved before its first step."""
+    import jax
+
+    from digan_jax.models.digan.state import init_state
+    from digan_jax.runs import checkpoint
+
+    fields = {"task.name": "upscale", "task.every": 2, "data.frames": 5, "model.condition_planes": 3}
+    config = make_config(fields | {"model.condition_width": 4, "model.basis": "shared"})
+    workdir = tmp_path_factory.mktemp("runs") / "upscale"
+    checkpoint.write_run(workdir, config, 0, init_state(jax.random.key(0), config), {"step": 0})
+    return workdir
+
+
+@pytest.fixture(scope="session")
 def tiny_vidm_run(tmp_path_factory):
     """Folder of a run of a tiny VIDM that was saved before its first step; nobody may write into it."""
     from configs import vidm

@@ -77,21 +77,6 @@ def test_videos_and_models_that_cannot_be_used(video, tmp_path, tiny_run):
         upscale.run(UpscaleRequest(video, str(tmp_path / "a.npz"), run=str(tiny_run)))
 
 
-@pytest.fixture(scope="module")
-def upscaling_run(make_config, tmp_path_factory):
-    """Folder of a run of a tiny model of the task, saved before its first step."""
-    import jax
-
-    from digan_jax.models.digan.state import init_state
-    from digan_jax.runs import checkpoint
-
-    fields = {"task.name": "upscale", "task.every": 2, "data.frames": 5, "model.condition_planes": 3}
-    config = make_config(fields | {"model.condition_width": 4, "model.basis": "shared"})
-    workdir = tmp_path_factory.mktemp("runs") / "upscale"
-    checkpoint.write_run(workdir, config, 0, init_state(jax.random.key(0), config), {"step": 0})
-    return workdir
-
-
 @pytest.mark.slow
 def test_a_model_upscales_and_so_does_its_export(upscaling_run, video, tmp_path):
     made = []

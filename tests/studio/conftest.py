@@ -13,16 +13,6 @@ from digan_jax.studio.server import StudioRequest, serving
 
 
 @pytest.fixture(scope="session")
-def upscaling_run(make_config, tmp_path_factory):
-    """Folder of a run of a tiny model of the task "upscale", saved before its first step."""
-    fields = {"task.name": "upscale", "task.every": 2, "data.frames": 5, "model.condition_planes": 3}
-    config = make_config(fields | {"model.condition_width": 4, "model.basis": "shared"})
-    workdir = tmp_path_factory.mktemp("runs") / "upscale"
-    checkpoint.write_run(workdir, config, 0, init_state(jax.random.key(0), config), {"step": 0})
-    return workdir
-
-
-@pytest.fixture(scope="session")
 def followed_run(make_config, tmp_path_factory):
     """Folder of a run with two checkpoints, directions, a log and a sample."""
     import json
