@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from digan_jax.errors import InputError
+from digan_jax.data.drawn_clips import DrawnClips
 
 CLASS_NAMES = ("disc", "square", "ring")  # all shapes of a clip are of one kind
 EDGE = 0.03  # width of a shape's soft edge, where the frame is 2 wide; the same at every resolution
@@ -172,7 +171,7 @@ def _distance(kind: str, u: np.ndarray, v: np.ndarray, radius) -> np.ndarray:
     return np.abs(from_centre + radius * 0.25) - radius * 0.25 if kind == "ring" else from_centre
 
 
-class BouncingSource:
+class BouncingSource(DrawnClips):
     """A `Source` that renders clips when they are read. A record is one clip; its frames are evenly spaced in [0, 1].
 
     Args:
@@ -183,34 +182,18 @@ class BouncingSource:
 
     class_names = CLASS_NAMES
     label_names = ("background", *CLASS_NAMES)
-    fingerprint_covers = "pixels and labels"  # the hashed values determine both
 
     def __init__(self, size: int, n_frames: int, split: str = "train"):
-        if split not in N_CLIPS:
-            raise InputError(f"data.split={split!r}: the bouncing shapes have {sorted(N_CLIPS)}.")
-        self.size = self.height = self.width = size
-        self._n_frames = n_frames
-        self._first = 0 if split == "train" else N_CLIPS["train"]
-        ids = self._first + np.arange(N_CLIPS[split])
-        self.frame_counts: Int[np.ndarray, "records"] = np.full(len(ids), n_frames)
-        self.labels: Int[np.ndarray, "records"] = ids % len(CLASS_NAMES)
-        hashed = ("bouncing 1", size, n_frames, split)  # increase the number when rendering changes
-        self.fingerprint = hashlib.sha256(repr(hashed).encode()).hexdigest()[:16]
-
-    def __len__(self) -> int:
-        return len(self.frame_counts)
-
-    def video_names(self) -> list[str]:
-        """The clip id of each record, as eight digits."""
-        return [f"{self._first + i:08d}" for i in range(len(self))]
+        super().__init__("the bouncing shapes", "bouncing 1", N_CLIPS, size, n_frames, split)
+        self.labels: Int[np.ndarray, "records"] = (self._first + np.arange(len(self))) % len(CLASS_NAMES)
 
     def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:
-        return render(self._first + int(record), np.asarray(numbers) / (self._n_frames - 1), self.size)
+        return render(*self._at(record, numbers))
 
     def read_labels(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w"]:
         """Labels of the pixels of frames by number: indices into `label_names`."""
-        return labels(self._first + int(record), np.asarray(numbers) / (self._n_frames - 1), self.size)
+        return labels(*self._at(record, numbers))
 
     def read_instances(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w"]:
         """Instances of the pixels of frames by number, from 0."""
-        return instances(self._first + int(record), np.asarray(numbers) / (self._n_frames - 1), self.size)
+        return instances(*self._at(record, numbers))

@@ -7,7 +7,6 @@ drawn from the joints as those of `digan condition make --poses` are.
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from digan_jax.data import poses
-from digan_jax.errors import InputError
+from digan_jax.data.drawn_clips import DrawnClips
 
 N_CLIPS = {"train": 4096, "test": 1024}
 WIDTH = 2.2  # of a drawn limb beside that of its label
@@ -88,7 +87,7 @@ def labels(clip_id: int, times: Sequence[float] | np.ndarray, size: int) -> UInt
     return np.stack([poses.drawn([person(clip_id, time, size)], size, size) for time in times]).astype(np.uint8)
 
 
-class FiguresSource:
+class FiguresSource(DrawnClips):
     """A `Source` that renders clips when they are read. A record is one clip; its frames are evenly spaced in [0, 1].
 
     Args:
@@ -99,28 +98,14 @@ class FiguresSource:
 
     class_names = ()
     label_names = poses.LABELS
-    fingerprint_covers = "pixels and labels"  # the hashed values determine both
 
     def __init__(self, size: int, n_frames: int, split: str = "train"):
-        if split not in N_CLIPS:
-            raise InputError(f"data.split={split!r}: the figures have {sorted(N_CLIPS)}.")
-        self.size = self.height = self.width = size
-        self._n_frames, self._first = n_frames, 0 if split == "train" else N_CLIPS["train"]
-        self.frame_counts: Int[np.ndarray, "records"] = np.full(N_CLIPS[split], n_frames)
-        self.labels: Int[np.ndarray, "records"] = np.zeros(N_CLIPS[split], np.int64)
-        hashed = ("figures 1", size, n_frames, split)  # increase the number when rendering changes
-        self.fingerprint = hashlib.sha256(repr(hashed).encode()).hexdigest()[:16]
-
-    def __len__(self) -> int:
-        return len(self.frame_counts)
-
-    def video_names(self) -> list[str]:
-        """The clip id of each record, as eight digits."""
-        return [f"{self._first + i:08d}" for i in range(len(self))]
+        super().__init__("the figures", "figures 1", N_CLIPS, size, n_frames, split)
+        self.labels: Int[np.ndarray, "records"] = np.zeros(len(self), np.int64)
 
     def read_frames(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w 3"]:
-        return render(self._first + int(record), np.asarray(numbers) / (self._n_frames - 1), self.size)
+        return render(*self._at(record, numbers))
 
     def read_labels(self, record: int, numbers: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "k h w"]:
         """Labels of the pixels of frames by number: indices into `label_names`."""
-        return labels(self._first + int(record), np.asarray(numbers) / (self._n_frames - 1), self.size)
+        return labels(*self._at(record, numbers))
