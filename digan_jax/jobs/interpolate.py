@@ -43,7 +43,7 @@ def run(request: InterpolateRequest, progress: Progress = Progress()) -> epath.P
     """Makes the video and returns its path.
 
     Raises:
-      InputError: an unusable video; no model of the task "interpolate" or "upscale"; OpenCV is missing for the method
+      InputError: an unusable video; no model of the task "interpolate"; OpenCV is missing for the method
         "flow"; nothing is written.
       Cancelled: through `progress`; no partial file remains.
     """

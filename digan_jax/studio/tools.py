@@ -98,7 +98,7 @@ TOOLS = (
         ("video",), ("bicubic", "lanczos"),
     ),
     Tool(
-        "interpolate", ("interpolate", "upscale"), interpolate.InterpolateRequest, interpolate.run,
+        "interpolate", ("interpolate",), interpolate.InterpolateRequest, interpolate.run,
         _restored(interpolate.work),
         (VIDEO, Input("factor", "Frames for each", "number", 4), Input("slow", "Slow motion", "check"),
          _method("inr", "flow", "blend"), ID),
