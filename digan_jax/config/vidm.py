@@ -15,7 +15,7 @@ from jaxtyping import Float
 from digan_jax.config.checks import require
 from digan_jax.errors import InputError
 
-MOTION_CHANNELS = {"difference": 3, "flow": 2, "both": 5}  # motion input -> its channels
+MOTION_CHANNELS = {"difference": 3, "flow": 2, "both": 5, "carried": 8}  # motion input -> its channels
 SCHEDULES = ("linear", "cosine")
 PREDICTIONS = ("noise", "v")
 ENCODER_STEPS = ("current", "fixed")
@@ -43,7 +43,7 @@ class VidmConfig:
     head_width: int = 64  # channels of an attention head
     frames: int = 128  # of a clip, N: the index embedding spans 0 to N - 1
     last_frame: bool = True  # frame N - 1 is trained too; the release's training stops at N - 2, its clips do not
-    motion_input: str = "difference"  # previous frame minus first, "flow" between them (classical), or "both"
+    motion_input: str = "difference"  # previous frame minus first, "flow" between them (classical), "both", or "carried"
     diffusion_steps: int = 1000  # T
     schedule: str = "linear"  # of the noise: "linear" or "cosine"
     predict: str = "noise"  # what the networks predict: "noise" or "v" (Salimans and Ho 2022)

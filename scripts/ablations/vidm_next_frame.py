@@ -121,8 +121,9 @@ def expected(model, clips: np.ndarray) -> np.ndarray:
 
     @jax.jit
     def at(params, first, before, i):
-        place = place_of(c, last, jnp.full(len(clips), i))
-        out = model.nets.motion.apply(params, noise, sampling.motion_input(c, first, before), first, place)
+        number = jnp.full(len(clips), i)
+        told = sampling.motion_input(c, first, before, number)
+        out = model.nets.motion.apply(params, noise, told, first, place_of(c, last, number))
         return diffusion.back(process, out, noise, last, True, c.predict).frame
 
     true = range(1, clips.shape[1])

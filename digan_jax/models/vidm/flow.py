@@ -20,6 +20,7 @@ ITERATIONS = 6  # at each level
 WINDOW = 1.5  # deviation of the window, in pixels of a level
 RIDGE = 1e-3  # of the normal equations, frames being in [-1, 1]: where nothing is seen, nothing moves
 REACH = 1.0  # pixels that an iteration moves at most
+FILLED = 1e-2  # weight of what stands still, against squared pixels of what moves
 
 
 def flow(first: Images, later: Images) -> Flow:
@@ -64,6 +65,30 @@ def warped(frames: Images, m: Flow) -> Images:
         return jax.scipy.ndimage.map_coordinates(channel, list(places), order=1, mode="nearest")
 
     return jax.vmap(jax.vmap(of_channel, (-1, None), -1))(frames, m)
+
+
+def carried(frames: Images, m: Flow) -> Images:
+    """frames(p) at p + m: each pixel is shared among the four around the place that it moves to.
+
+    Where several arrive, each counts by its squared flow, since what moves hides what stands still (splatting, Niklaus
+    and Liu 2020). Where none does, the frame itself stays.
+    """
+    h, w = frames.shape[1:3]
+    rows, columns = jnp.arange(h, dtype=m.dtype)[:, None], jnp.arange(w, dtype=m.dtype)[None]
+
+    def of_clip(frame, m):
+        x, y = columns + m[..., 0], rows + m[..., 1]
+        left, top, weight = jnp.floor(x), jnp.floor(y), FILLED + jnp.square(m).sum(-1)
+        total, mass = FILLED * frame, jnp.full((h, w), FILLED, frame.dtype)
+        for column, row in ((left, top), (left + 1, top), (left, top + 1), (left + 1, top + 1)):
+            inside = (column >= 0) & (column < w) & (row >= 0) & (row < h)
+            share = jnp.where(inside, weight * (1 - jnp.abs(x - column)) * (1 - jnp.abs(y - row)), 0)
+            place = jnp.where(inside, row, 0).astype(int), jnp.where(inside, column, 0).astype(int)
+            total = total.at[place].add(share[..., None] * frame)
+            mass = mass.at[place].add(share)
+        return total / mass[..., None]
+
+    return jax.vmap(of_clip)(frames, m)
 
 
 def _slope(x: Images, axis: int) -> Images:

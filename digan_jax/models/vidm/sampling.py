@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Real
 from digan_jax.config.vidm import VidmConfig
 from digan_jax.models.vidm import diffusion
 from digan_jax.models.vidm.diffusion import Process
-from digan_jax.models.vidm.flow import flow
+from digan_jax.models.vidm.flow import carried, flow
 from digan_jax.models.vidm.networks import Nets, place_of
 from digan_jax.shapes import Array, Params
 
@@ -121,16 +121,21 @@ def draw_first(
     return reverse(method, network, start, lambda j: noises.step(index, j))
 
 
-def motion_input(model: VidmConfig, first: Images, before: Images) -> Float[Array, "b h w m"]:
-    """What the motion model is told of the previous frame, 0 at i = 1: the difference x_{i−1} − x_0, the flow m in
-    pixels with x_0(p) ≈ x_{i−1}(p + m), or both, in this order. The release's flow is of a network whose weights are
-    not available; this one is classical, see `flow`.
+def motion_input(model: VidmConfig, first: Images, before: Images, i: Real[Array, "b"]) -> Float[Array, "b h w m"]:
+    """What the motion model is told of the previous frame x_{i−1}, as `model.motion_input` says, in this order.
+
+    The difference x_{i−1} − x_0; the flow m in pixels with x_0(p) ≈ x_{i−1}(p + m); the first frame, carried on by the
+    flow as if it moved evenly. Difference and flow are 0 at i = 1, and the first frame stays. The release's flow is of a
+    network whose weights are not available; this one is classical, see `flow`.
     """
     found = []
-    if model.motion_input in ("difference", "both"):
+    if model.motion_input != "flow":
         found.append(before - first)
-    if model.motion_input in ("flow", "both"):
-        found.append(flow(first, before))
+    if model.motion_input != "difference":
+        moved = flow(first, before)
+        found.append(moved)
+    if model.motion_input == "carried":
+        found.append(carried(first, moved * (i / jnp.maximum(i - 1, 1))[:, None, None, None]))
     return jnp.concatenate(found, axis=-1)
 
 
@@ -141,11 +146,11 @@ def next_frame(
     first: Images,
     before: Images,
     i: Real[Array, ""],
-    told: Callable[[Images, Images], Images],
+    told: Callable[[Images, Images, Array], Images],
 ) -> Callable:
     """(x_t, step, label) -> outputs of the motion model for frame i. A fixed encoder runs once, here."""
     i_of = jnp.full(len(first), i).astype(jnp.float32)
-    motion = told(first, before)
+    motion = told(first, before, i_of)
     fixed = model.encoder_step == "fixed"
     condition = nets.motion.encode(params, first, place_of(model, jnp.zeros_like(i_of), i_of)) if fixed else None
 
@@ -167,7 +172,7 @@ def draw_next(
     before: Images,
     indices: Int[Array, "n"],
     noises: Noises,
-    told: Callable[[Images, Images], Images] | None = None,
+    told: Callable[[Images, Images, Array], Images] | None = None,
     label: Labels | None = None,
     proposals: Float[Array, "n b h w c"] | None = None,
     places: Float[Array, "n"] | None = None,
@@ -178,7 +183,7 @@ def draw_next(
       params: of the motion model.
       before: the frame of index indices[0] − 1.
       indices: i, i + 1, …; beyond `model.last_trained` the continuous embedding of the index is extrapolated.
-      told: (first frame, previous frame) -> motion input; None: that of `model`.
+      told: (first frame, previous frame, i [b]) -> motion input; None: that of `model`.
       label: one-hot class; None in models without classes.
       proposals: frames from which the reverse processes begin, as far as `method.process` goes; None: noise alone.
       places: frame numbers as the network sees them, any real numbers; None: `indices`.

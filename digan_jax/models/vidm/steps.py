@@ -42,7 +42,7 @@ def motion_losses(setting: Setting, params: Params, batch: Batch, key: Key[Array
         noise = setting.split(model.condition_noise * jax.random.uniform(rng.stream(key, "deviation"), (len(x),)))
         normal = setting.split(jax.random.normal(rng.stream(key, "condition"), x.shape))
         before = before + noise[:, None, None, None] * normal
-    told, label = motion_input(model, first, before), shown_label(setting, batch, key)
+    told, label = motion_input(model, first, before, i), shown_label(setting, batch, key)
 
     def network(x_t, t):
         return networks_of(setting.config).motion.apply(params, x_t, told, first, place_of(model, t, i, noise, label))

@@ -47,3 +47,21 @@ def test_warped_by_hand():
 def test_frames_of_one_colour_do_not_move():
     plain = np.full((1, 12, 20, 3), 0.3, np.float32)  # sides that halve twice, and once
     assert not np.asarray(flow(plain, plain)).any()
+
+
+def test_a_frame_is_carried_along_the_flow():
+    """Whole shifts move it exactly but for the wall's share; what leaves the frame is gone, what nothing reaches stays."""
+    first = jnp.asarray(blobs((0, 0)))
+    on = flow_lib.carried(first, jnp.full((1, 32, 32, 2), jnp.array([3.0, -2.0])))
+    np.testing.assert_allclose(on[:, :-2, 3:], first[:, 2:, :-3], atol=2e-3)  # FILLED over 13 squared pixels, twice
+    np.testing.assert_allclose(on[:, -2:], first[:, -2:], atol=1e-6)
+    np.testing.assert_allclose(flow_lib.carried(first, jnp.zeros((1, 32, 32, 2))), first, atol=1e-6)  # rounding
+
+
+def test_what_moves_hides_what_stands_still():
+    """A bright pixel that moves by two onto a dark one that rests. It counts 4 + FILLED, the dark one twice FILLED."""
+    first = jnp.full((1, 1, 5, 1), -1.0).at[0, 0, 1].set(1.0)
+    on = flow_lib.carried(first, jnp.zeros((1, 1, 5, 2)).at[0, 0, 1, 0].set(2.0))
+    filled = flow_lib.FILLED
+    np.testing.assert_allclose(on[0, 0, 3, 0], (4 + filled - 2 * filled) / (4 + 3 * filled), rtol=1e-5)
+    np.testing.assert_allclose(on[0, 0, 1, 0], 1.0)  # nothing came: what was there

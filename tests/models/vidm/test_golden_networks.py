@@ -110,7 +110,7 @@ def test_a_clip(motion):
     method, first = sampling.method_of(model), jnp.asarray(last(arrays["clip/first"]))
     np.testing.assert_array_equal(method.process.timesteps, arrays["clip/timesteps"])
     noises = given(arrays["clip/start_noise"], arrays["clip/step_noise"])
-    told = lambda first, before: (before - first)[..., :2]  # as the golden numbers were made
+    told = lambda first, before, i: (before - first)[..., :2]  # as the golden numbers were made
     nets = networks.build(model)
     draw = jax.jit(lambda params: sampling.draw_next(nets, model, method, params, first, first, jnp.arange(1, 4), noises, told))
     assert difference(draw(params), arrays["clip/frames"]) <= SAMPLED

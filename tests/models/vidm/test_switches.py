@@ -191,10 +191,10 @@ def test_frames_with_a_fixed_encoder_are_those_of_the_whole_network(motion):
     model = dataclasses.replace(model, encoder_step="fixed", sampling_steps="ddim4")
     nets, method, first = networks.build(model), sampling.method_of(model), some(1, 8, 8, 3)
     noises = sampling.Noises(lambda i: some(1, 8, 8, 3, seed=7), lambda i, j: some(1, 8, 8, 3, seed=8))
-    told = lambda first, before: jnp.zeros((1, 8, 8, 2))
+    told = lambda first, before, i: jnp.zeros((1, 8, 8, 2))
     draw = jax.jit(lambda p: sampling.draw_next(nets, model, method, p, first, first, jnp.array([2]), noises, told)[0])
     network = lambda p, x, t: nets.motion.apply(
-        p, x, told(0, 0), first, networks.place_of(model, t, jnp.array([2.0]))
+        p, x, told(0, 0, 2), first, networks.place_of(model, t, jnp.array([2.0]))
     )
     twin = jax.jit(lambda p: sampling.reverse(method, lambda x, t: network(p, x, t), noises.start(2), lambda j: noises.step(2, j)))
     np.testing.assert_allclose(draw(params), twin(params), atol=1e-4)

@@ -14,7 +14,7 @@ from digan_jax.models.families import FAMILIES
 from digan_jax.models.frames import to_unit_range
 from digan_jax.models.interface import Setting
 from digan_jax.models.vidm import networks, state, steps
-from digan_jax.models.vidm.flow import flow
+from digan_jax.models.vidm.flow import carried, flow
 from digan_jax.shapes import Batch, Condition
 
 
@@ -103,6 +103,19 @@ def test_the_motion_model_is_told_the_flow(seen, motion_input, channels):
     assert seen["told"].shape == (2, 8, 8, channels)
     np.testing.assert_allclose(seen["told"][..., -2:], flow(x[:, 0], x[:, 1]), atol=0.01)  # of noise: rounding grows
     assert not np.asarray(seen["told"][0]).any() and np.asarray(seen["told"][1]).any()
+
+
+def test_the_motion_model_is_told_where_the_first_frame_is_carried(seen):
+    """After difference and flow: the first frame moved by i / (i − 1) times the flow; at i = 1 as it is."""
+    batch = triples([1, 3])
+    steps.motion_losses(Setting(config_of(**{"model.motion_input": "carried"})), {}, batch, jax.random.key(0))
+    first = to_unit_range(jnp.asarray(batch.frames))[:, 0]
+    told = seen["told"]
+    assert told.shape == (2, 8, 8, 8)
+    np.testing.assert_allclose(told[0, ..., 5:], first[0], atol=1e-6)
+    # flow of noise differs by rounding, as above, and moves each pixel's share by as much
+    np.testing.assert_allclose(told[1, ..., 5:], carried(first, told[..., 3:5] * 1.5)[1], atol=0.05)
+    assert np.abs(told[1, ..., 5:] - first[1]).max() > 0.1
 
 
 def test_classes_are_shown_and_sometimes_hidden(seen):
