@@ -158,7 +158,10 @@ def test_octaves_are_smooth_in_time_and_in_any_order():
 def test_relativistic_loss_is_of_the_difference():
     winner, loser = jnp.float32([1, 2]), jnp.float32([3, -1])
     expected = np.mean(np.log1p(np.exp([3 - 1, -1 - 2])))
-    np.testing.assert_allclose(losses.relativistic_loss(winner + 7, loser + 7), expected, rtol=1e-6)
+    loss = losses.ADVERSARIAL["relativistic"]
+    np.testing.assert_allclose(loss.generator(winner + 7, loser + 7), expected, rtol=1e-6)
+    np.testing.assert_allclose(loss.critic(loser + 7, winner + 7), expected, rtol=1e-6)
+    np.testing.assert_array_equal(loss.lead(winner, loser), [2, -3])
 
 
 def test_finite_differences_expect_the_squared_gradient():

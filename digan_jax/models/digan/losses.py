@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,19 +12,31 @@ from jaxtyping import Float
 from digan_jax.shapes import Array
 
 
-def generator_loss(fake: Float[Array, "*n"]) -> Float[Array, ""]:
-    """Non-saturating loss against one critic: mean softplus(-score)."""
-    return jax.nn.softplus(-fake).mean()
+class Adversarial(NamedTuple):
+    """The losses of one critic's scores, fake and real, each [*n]: means over all."""
+
+    compares: bool  # fake and real row by row; otherwise the generator's loss takes fakes alone
+    generator: Callable[..., Float[Array, ""]]  # of fake scores, and of real ones if it compares
+    critic: Callable[[Array, Array], Float[Array, ""]]  # of fake and real scores
+    lead: Callable[[Array, Array], Array]  # of real over fake: above 0 where the critic is right about the real
 
 
-def critic_loss(fake: Float[Array, "*n"], real: Float[Array, "*n"]) -> Float[Array, ""]:
-    """Loss of one critic: mean softplus(fake score) + mean softplus(-real score)."""
-    return jax.nn.softplus(fake).mean() + jax.nn.softplus(-real).mean()
-
-
-def relativistic_loss(winner: Float[Array, "*n"], loser: Float[Array, "*n"]) -> Float[Array, ""]:
-    """Mean softplus(loser - winner) of paired scores: real wins for critics, fake for the generator (R3GAN, 2024)."""
-    return jax.nn.softplus(loser - winner).mean()
+ADVERSARIAL = {
+    # softplus(-fake); softplus(fake) + softplus(-real) (Goodfellow et al. 2014)
+    "non_saturating": Adversarial(
+        compares=False,
+        generator=lambda fake: jax.nn.softplus(-fake).mean(),
+        critic=lambda fake, real: jax.nn.softplus(fake).mean() + jax.nn.softplus(-real).mean(),
+        lead=lambda fake, real: real,
+    ),
+    # softplus(loser - winner): real wins for critics, fake for the generator (R3GAN, Huang et al. 2024)
+    "relativistic": Adversarial(
+        compares=True,
+        generator=lambda fake, real: jax.nn.softplus(real - fake).mean(),
+        critic=lambda fake, real: jax.nn.softplus(fake - real).mean(),
+        lead=lambda fake, real: real - fake,
+    ),
+}  # by `train.loss`
 
 
 def squared_differences(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int, Key
 
 from digan_jax import grids, rng
-from digan_jax.models.digan import paired
+from digan_jax.models.digan import losses, paired
 from digan_jax.models.digan import times as times_lib
 from digan_jax.models.digan.networks import GeneratorNet, networks_of, repeat_content
 from digan_jax.models.interface import Setting
@@ -93,7 +93,7 @@ def draw_fakes(setting: Setting, batch: Batch, key: Key[Array, ""]) -> tuple[Noi
     noise = sample_noise(setting, key)
     if paired.is_paired(setting.config):
         return noise._replace(times=batch.times), label_of(batch)
-    if train.loss == "relativistic":
+    if losses.ADVERSARIAL[train.loss].compares:
         label = label_of(batch)
         times = times_lib.between(rng.stream(key, "times"), batch.times, setting.config.data.frames)
     else:

@@ -44,24 +44,23 @@ def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tupl
     """Updates the generator against fixed critics; also updates `w_avg`."""
     train = setting.config.train
     noise, label = draw_fakes(setting, batch, key)
-    relativistic = train.loss == "relativistic"
+    adversarial_loss = losses.ADVERSARIAL[train.loss]
 
     def of_rows(rows):
         noise, label, batch, draws = rows
         delta_t = deltas(noise.times)
-        planes = planes_of(setting, batch, noise.times, *([batch.times] if relativistic else []))
+        planes = planes_of(setting, batch, noise.times, *([batch.times] if adversarial_loss.compares else []))
 
         def loss(params):
             fakes, w_mean = generate(setting, params, noise, label, batch.condition)
             alone = fakes[:, None], delta_t[:, None], stack(label)
-            seen = pairs(fakes, delta_t, label, batch) if relativistic else alone
+            seen = pairs(fakes, delta_t, label, batch) if adversarial_loss.compares else alone
             judged = paired.trains_critics(setting.config)
             found = scores(setting, state.critic, *seen, draws, state.step, planes) if judged else {}
-            if relativistic:
-                each = {head: losses.relativistic_loss(score[:, 0], score[:, 1]) for head, score in found.items()}
-            else:
-                each = {head: losses.generator_loss(score) for head, score in found.items()}
-            adversarial = sum(weight_of(head, train) * value for head, value in each.items())
+            adversarial = sum(
+                weight_of(head, train) * adversarial_loss.generator(*(score[:, i] for i in range(score.shape[1])))
+                for head, score in found.items()
+            )
             reals, matching = to_unit_range(batch.frames), None
             if setting.config.task.feature_matching:
                 critic, first = networks_of(setting.config).critic, None if planes is None else planes[:, :1]
@@ -71,7 +70,7 @@ def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tupl
 
         return jax.value_and_grad(loss, has_aux=True)(state.generator)
 
-    rows = noise, label, batch, draw_scores(setting, key, 2 if relativistic else 1)
+    rows = noise, label, batch, draw_scores(setting, key, 1 + adversarial_loss.compares)
     (value, (w_mean, metrics)), gradients = microbatches.mean(setting, of_rows, rows)
     optimizer = generator_optimizer(train)
     update = optimizer, gradients, state.generator_optimizer, state.generator, setting.whole
@@ -118,11 +117,11 @@ def judge(
     `easing`: the factor of γ, see `penalty_easing`.
     """
     fake, real = score[:, 0], score[:, 1]
-    relativistic = train.loss == "relativistic"
-    value = losses.relativistic_loss(real, fake) if relativistic else losses.critic_loss(fake, real)
+    loss = losses.ADVERSARIAL[train.loss]
+    value = loss.critic(fake, real)
     parts = {f"critic/loss_{head}": value}
     parts |= {f"critic/score_{head}_fake": fake.mean(), f"critic/score_{head}_real": real.mean()}
-    parts |= {f"critic/sign_{head}_real": jnp.sign(real - fake if relativistic else real).mean()}
+    parts |= {f"critic/sign_{head}_real": jnp.sign(loss.lead(fake, real)).mean()}
     if penalised:
         squares = losses.squared_differences(score[:, :2], score[:, 2:], train.penalty_sigma)
         r2, r1 = squares[:, 0].mean(), squares[:, 1].mean()
