@@ -116,8 +116,8 @@ def bytes_moved(text: str) -> Work:
     """Bytes that one device reads from and writes to its main memory in a compiled program.
 
     Operands and results of each operation count whole and once; arrays that stay in a TPU's vector memory do not. So a
-    part read from an array counts as the whole array. XLA's own count ("bytes accessed") has what moves within the chip,
-    too, and takes the costlier branch of each `lax.cond`. Loops of unknown length count once.
+    part read from an array counts as the whole array. XLA's own count ("bytes accessed") also has what moves within the
+    chip, and the costlier branch of each `lax.cond` always. Loops of unknown length count once.
 
     Args:
       text: of a scheduled program, for one device.
@@ -162,13 +162,16 @@ def _traffic(programs: dict[str, list[str]], name: str) -> Work:
             (size, to), (_, start), *_ = array_bytes(kind)
             always += size * ((to == 0) + (start == 0))
         elif operation not in _MOVES_NOTHING | {"copy-done", "slice-done"}:
-            read = 0 if operation.endswith("-done") else sum(main(kinds[x]) for x in re.findall(r"%([\w.-]+)", operands))
-            always += read + (0 if operation.endswith("-start") else main(kind))
+            if not operation.endswith("-done"):
+                always += sum(main(kinds[operand]) for operand in re.findall(r"%([\w.-]+)", operands))
+            if not operation.endswith("-start"):
+                always += main(kind)
     return Work(always, tuple(more))
 
 
 def _called(line: str) -> list[str]:
     """The programs that a loop, branch or call runs; a loop's condition moves next to nothing."""
     kinds = "body|to_apply|true_computation|false_computation"
-    one, [*several] = re.findall(rf"(?:{kinds})=%?([\w.-]+)", line), re.findall(r"branch_computations=\{([^}]*)\}", line)
-    return one + [name.strip(" %") for names in several for name in names.split(",")]
+    several = re.findall(r"branch_computations=\{([^}]*)\}", line)
+    named = [name.strip(" %") for names in several for name in names.split(",")]
+    return named + re.findall(rf"(?:{kinds})=%?([\w.-]+)", line)

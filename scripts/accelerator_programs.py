@@ -19,6 +19,7 @@ import os
 import re
 import sys
 import time
+from pathlib import Path
 
 # The machine is only described: JAX runs on the CPU, and libtpu need not ask Google's cloud where it is.
 for name, value in {
@@ -89,6 +90,7 @@ def compiled(config: RunConfig, mesh: jax.sharding.Mesh) -> dict:
     seconds = time.monotonic() - began
     memory, cost, text = program.memory_analysis(), program.cost_analysis() or {}, program.as_text()
     return {
+        "text": text,
         "flops": work,
         "bytes": flops.bytes_moved(text),
         "arguments": memory.argument_size_in_bytes,
@@ -129,12 +131,16 @@ def main() -> None:
     parser.add_argument("--topology", default="v5e:2x2", help="machine, such as v5e:16x16 (default v5e:2x2)")
     parser.add_argument("--chips", type=int, help="the first so many of them (default all)")
     parser.add_argument("--json", action="store_true", help="a line of JSON, too")
+    parser.add_argument("--text", metavar="FILE", help="write the compiled program there, as text")
     parser.add_argument("fields", nargs="*", metavar="FIELD=VALUE", help="fields of the configuration base")
     a = parser.parse_args()
     config = config_of(dict(field.split("=", 1) for field in a.fields))
     mesh = mesh_of(a.topology, a.chips, config.mesh.model)
     devices.check_batch(config.train.batch_size, mesh, config.train.microbatch)
     program, kind = compiled(config, mesh), mesh.devices.flat[0].device_kind
+    text = program.pop("text", "")
+    if a.text:
+        Path(a.text).write_text(text)
     if "needs" not in program:
         program |= bound(config, kind, program)
     print(f"| {' | '.join(COLUMNS.values())} |\n{row(mesh.size, a.fields, program)}", flush=True)

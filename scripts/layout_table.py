@@ -50,7 +50,8 @@ def main() -> None:
     steps = parser.parse_args().steps
     alone, memory = trained({}, 1, steps)
     megabytes = lambda memory: f"{memory.argument_size_in_bytes / 2**20:.2f} | {memory.temp_size_in_bytes / 2**20:.1f}"
-    print(f"| layout | difference in step 1 | greatest of {steps} steps | arguments, MiB | scratch, MiB |\n|---|---|---|---|---|")
+    print(f"| layout | difference in step 1 | greatest of {steps} steps | arguments, MiB | scratch, MiB |")
+    print("|---|---|---|---|---|")
     print(f"| one device | - | - | {megabytes(memory)} |", flush=True)
     for model in (1, 2, 4, 8):
         for fsdp in (False, True) if model < 8 else (False,):

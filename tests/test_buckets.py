@@ -73,7 +73,9 @@ def digan(*words):
 
 
 @pytest.mark.slow
-def test_a_bucket_serves_for_everything(google, tmp_path, quick_steps, quick_networks, monkeypatch, capsys):  # noqa: F811
+def test_a_bucket_serves_for_everything(
+    google, tmp_path, quick_steps, quick_networks, monkeypatch, capsys  # noqa: F811
+):
     for i in range(3):
         write(tmp_path / "videos" / f"{i}.mkv", scene(20, 32, 32, seed=i))
     sets, run = google / "sets", google / "runs" / "sky"

@@ -109,7 +109,7 @@ ENTRY %main (a: bf16[8,128], due: pred[]) -> f32[8,128] {
   %done = f32[8,128]{1,0:T(8,128)} all-reduce-done(%start)
   %zero = s32[]{:T(128)} constant(0)
   %first = (s32[]{:T(128)}, f32[8,128]{1,0:T(8,128)}) tuple(%zero, %done)
-  %loop = (s32[], f32[8,128]{1,0}) while(%first), condition=%to, body=%body, backend_config={"known_trip_count":{"n":"5"}}
+  %loop = (s32[], f32[8,128]{1,0}) while(%first), body=%body, backend_config={"known_trip_count":{"n":"5"}}
   %last = f32[8,128]{1,0:T(8,128)} get-tuple-element(%loop), index=1
   ROOT %end = f32[8,128]{1,0:T(8,128)} conditional(%due, %last, %last), branch_computations={%cheap, %dear}
 }

@@ -117,8 +117,8 @@ def test_who_was_killed_is_named_and_the_run_goes_on(start, tmp_path, victims):
 @pytest.mark.parametrize("count", [2, 4])
 def test_processes_train_the_model_as_one_does(start, tmp_path, count):
     """The real iteration, two devices a process, against one process with eight devices."""
-    fields = {"train.batch_size": 16, "train.penalty": "finite_differences", "train.augment": "()", "model.critic": "shared"}
-    fields |= {"train.loss": "relativistic", "log.every_kimg": 0.016, "train.total_kimg": 0.048}
+    fields = {"train.batch_size": 16, "log.every_kimg": 0.016, "train.total_kimg": 0.048, "model.critic": "shared"}
+    fields |= {"train.loss": "relativistic", "train.penalty": "finite_differences", "train.augment": "()"}
     words = {"steps": 3, "fields": fields, "program": WHOLE}
     processes = [start(i, "--wait", "300", count=count, devices=2, name="several", **words) for i in range(count)]
     ends = [told(process, 900) for process in processes]
