@@ -4,6 +4,7 @@ The bucket is a server on this machine that speaks Google's protocol, so every l
 through gcsfs, ArrayRecord and TensorStore by themselves. S3 is a server of moto.
 """
 
+import dataclasses
 import json
 import threading
 import urllib.request
@@ -15,10 +16,13 @@ from etils import epath
 
 from digan_jax import cli
 from digan_jax.errors import InputError
+from digan_jax.evaluation import protocols
 from digan_jax.host import files, video_files
+from digan_jax.jobs import evaluate
 from digan_jax.runs import checkpoint, reading
 from tests.conftest import TINY
 from tests.data.conftest import scene, write
+from tests.evaluation.conftest import quick_networks  # noqa: F401  a fixture
 from tests.training.conftest import metrics, quick_steps  # noqa: F401  a fixture
 
 FIELDS = {f"model.{name}": value for name, value in TINY.items()} | {
@@ -69,7 +73,9 @@ def digan(*words):
 
 
 @pytest.mark.slow
-def test_a_bucket_serves_for_everything(google, tmp_path, quick_steps, capsys):  # noqa: F811
+def test_a_bucket_serves_for_everything(
+    google, tmp_path, quick_steps, quick_networks, monkeypatch, capsys  # noqa: F811
+):
     for i in range(3):
         write(tmp_path / "videos" / f"{i}.mkv", scene(20, 32, 32, seed=i))
     sets, run = google / "sets", google / "runs" / "sky"
@@ -101,12 +107,26 @@ def test_a_bucket_serves_for_everything(google, tmp_path, quick_steps, capsys): 
 
     for place, out in ((run, google / "clips" / "a.npz"), (alone, tmp_path / "a.npz")):
         digan("render", "--run", place, "--ids", "0", "--frames", 3, "--out", out)
-    clips = [np.load((folder / "a.npz").open("rb"))["clips"] for folder in (google / "clips", epath.Path(tmp_path))]
+    clips = [np.load((folder / "a.npz").open("rb"))["frames"] for folder in (google / "clips", epath.Path(tmp_path))]
     np.testing.assert_array_equal(*clips)
     digan("render", "--run", run, "--ids", "0,1", "--frames", 3, "--out", google / "clips" / "b.mp4")
     assert {file.name for file in (google / "clips").glob("b*.mp4")} == {"b_0000.mp4", "b_0001.mp4"}
     digan("export", run, "--out", google / "model")
     digan("render", "--run", google / "model", "--frames", 2, "--out", google / "c.gif")
+
+    small = dataclasses.replace(protocols.PROTOCOLS["quick"], n_real=8, n_fake=8)
+    monkeypatch.setattr(protocols, "PROTOCOLS", {"quick": small})
+    reports = []
+    for place, data, kept in ((run, sets, google), (alone, tmp_path / "sets", epath.Path(tmp_path))):
+        quick_networks.clear()
+        out, places = kept / "reports" / "metrics.json", ("--data-dir", data, "--cache", kept / "features")
+        for again in (False, True):  # features, of real clips too, are read from where the first evaluation left them
+            digan("evaluate", "--run", place, *places, "--real", "sky", "--out", out)
+            assert bool(quick_networks) != again
+            quick_networks.clear()
+        reports.append(evaluate.read(out)["protocols"])
+        assert (kept / "reports" / "metrics_nearest.png").exists()
+    assert reports[0] == reports[1] and reports[0]["quick"]["n_real"] == 8
 
 
 def _arrays(run):

@@ -74,6 +74,62 @@ def test_peaks_are_those_of_the_device_with_the_longest_name():
     assert (least(197e12, 0.0), least(0.0, 1.638e12)) == (1.0, 2.0)
 
 
+PROGRAM = """\
+HloModule jit_f, is_scheduled=true
+
+%fused (p: bf16[8,128]) -> f32[8,128] {
+  %p = bf16[8,128]{1,0:T(8,128)(2,1)S(1)} parameter(0)
+  ROOT %convert = f32[8,128]{1,0:T(8,128)} convert(%p)
+}
+
+%body (state: (s32[], f32[8,128])) -> (s32[], f32[8,128]) {
+  %state = (s32[]{:T(128)}, f32[8,128]{1,0:T(8,128)}) parameter(0)
+  %count = s32[]{:T(128)} get-tuple-element(%state), index=0
+  %held = f32[8,128]{1,0:T(8,128)} get-tuple-element(%state), index=1
+  %twice = f32[8,128]{1,0:T(8,128)} add(%held, %held)
+  ROOT %next = (s32[]{:T(128)}, f32[8,128]{1,0:T(8,128)}) tuple(%count, %twice)
+}
+
+%cheap (x: f32[8,128]) -> f32[8,128] {
+  ROOT %x = f32[8,128]{1,0:T(8,128)} parameter(0)
+}
+
+%dear (y: f32[8,128]) -> f32[8,128] {
+  %y = f32[8,128]{1,0:T(8,128)} parameter(0)
+  ROOT %sine = f32[8,128]{1,0:T(8,128)} sine(%y)
+}
+
+ENTRY %main (a: bf16[8,128], due: pred[]) -> f32[8,128] {
+  %a = bf16[8,128]{1,0:T(8,128)(2,1)} parameter(0)
+  %due = pred[]{:T(512)} parameter(1)
+  %copy-start = (bf16[8,128]{1,0:T(8,128)(2,1)S(1)}, bf16[8,128]{1,0:T(8,128)(2,1)}, u32[]{:S(2)}) copy-start(%a)
+  %copy-done = bf16[8,128]{1,0:T(8,128)(2,1)S(1)} copy-done(%copy-start)
+  %wide = f32[8,128]{1,0:T(8,128)} fusion(%copy-done), kind=kLoop, calls=%fused
+  %start = (f32[8,128]{1,0:T(8,128)}, f32[8,128]{1,0:T(8,128)}) all-reduce-start(%wide), to_apply=%sum
+  %done = f32[8,128]{1,0:T(8,128)} all-reduce-done(%start)
+  %zero = s32[]{:T(128)} constant(0)
+  %first = (s32[]{:T(128)}, f32[8,128]{1,0:T(8,128)}) tuple(%zero, %done)
+  %loop = (s32[], f32[8,128]{1,0}) while(%first), body=%body, backend_config={"known_trip_count":{"n":"5"}}
+  %last = f32[8,128]{1,0:T(8,128)} get-tuple-element(%loop), index=1
+  ROOT %end = f32[8,128]{1,0:T(8,128)} conditional(%due, %last, %last), branch_computations={%cheap, %dear}
+}
+"""
+
+
+def test_traffic_of_a_program_is_that_of_the_main_memory():
+    narrow, wide = 2 * 8 * 128, 4 * 8 * 128
+    # Into vector memory, out of it at twice the width, an exchange, and five times two reads and a write.
+    always = narrow + wide + 2 * wide + 5 * 3 * wide
+    assert flops.bytes_moved(PROGRAM) == flops.Work(always, (2 * wide,))
+
+
+def test_traffic_of_a_program_that_was_compiled_here():
+    a = jnp.ones((64, 64))
+    branches = lambda a, due: lax.cond(due, lambda a: jnp.sin(a) @ a, lambda a: a, a + 1)
+    found = flops.bytes_moved(jax.jit(branches).lower(a, True).compile().as_text())
+    assert found.always >= 2 * a.nbytes and len(found.more) == 1 and found.more[0] >= 3 * a.nbytes
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "fields", [{"train.penalty": "finite_differences"}, {}, {"train.path_length_weight": 2.0}], ids=str

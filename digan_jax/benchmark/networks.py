@@ -28,10 +28,7 @@ def base_config(fields: dict, name: str = "base") -> RunConfig:
 def training(
     resolution: int, channel_base: int, channel_max: int, batch_size: int, dtype: str = "float32"
 ) -> Work:
-    """A training iteration: generator and critic steps, Adam, EMA, and the cost of R1 divided by its interval.
-
-    Bytes are those of an iteration with R1.
-    """
+    """A training iteration: generator and critic steps, Adam, EMA, and the cost of R1 divided by its interval."""
     fields = dict(resolution=resolution, channel_base=channel_base, channel_max=channel_max)
     fields = {f"model.{name}": value for name, value in fields.items()}
     return iteration(base_config(fields | {"train.batch_size": batch_size, "compute_dtype": dtype}))

@@ -31,7 +31,7 @@ class Work(NamedTuple):
     scratch_bytes: int | None = None  # temporary memory of the compiled program
     peak_bytes: int | None = None  # temporary memory, arguments and results; donated arguments count once
     flops: float | None = None  # of the program that an accelerator gets, on average over calls
-    bytes_moved: float | None = None  # memory traffic of the compiled program; None on CPU, whose kernels are others
+    bytes_moved: float | None = None  # by one device's program, on average; None on CPU, whose kernels are others
     dtype: str = "float32"  # of the activations
     amount: tuple[float, str] | None = None  # output of one repeat, such as (16, "pairs")
 
@@ -79,5 +79,6 @@ def compiled(function, *arguments, every: Sequence[int] = ()) -> tuple[Callable,
         known["peak_bytes"] = held + memory.temp_size_in_bytes
     known["flops"] = flops.count(traced.jaxpr, ACCELERATOR).mean(every)
     if jax.default_backend() != "cpu":
-        known["bytes_moved"] = (program.cost_analysis() or {}).get("bytes accessed")
+        moved = flops.bytes_moved(program.as_text())
+        known["bytes_moved"] = moved.mean(every) if len(moved.more) == len(every) else moved.most()
     return program, known

@@ -259,6 +259,21 @@ def moved_in(path: epath.PathLike) -> Iterator[str]:
         unfinished.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def on_disk(path: epath.PathLike) -> Iterator[epath.Path]:
+    """The file at `path` for libraries that read disks alone: of a bucket, a copy, removed after the block.
+
+    Raises:
+      OSError: the file cannot be read.
+    """
+    path = expanded(path)
+    if not in_bucket(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield path.copy(epath.Path(folder) / path.name)
+
+
 def append(path: epath.PathLike, text: str) -> None:
     """Appends all of `text` to a file or nothing: if the disk fills up, truncates the file to its old length.
 

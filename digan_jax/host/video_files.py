@@ -20,7 +20,7 @@ from jaxtyping import Float, Integer, UInt8, UInt16
 from PIL import Image, PngImagePlugin
 
 from digan_jax.errors import InputError
-from digan_jax.host.files import moved_in
+from digan_jax.host.files import moved_in, on_disk
 from digan_jax.host.frame_rates import check_rate
 from digan_jax.host.video_formats import DEFAULT_FPS, ENCODINGS, Encoding, check_quality, check_suffix
 from digan_jax.shapes import Array
@@ -85,7 +85,8 @@ def read_metadata(path: epath.PathLike) -> dict:
     if not path.exists():
         raise InputError(f"{os.fspath(path)}: no such file.")
     try:
-        return json.loads(_READERS[check_suffix(path)](path))
+        with on_disk(path) as local:
+            return json.loads(_READERS[check_suffix(path)](local))
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:  # FFmpegError is an OSError
         if isinstance(error, InputError):
             raise

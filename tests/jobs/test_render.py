@@ -225,6 +225,14 @@ def test_an_early_end_leaves_whole_files_alone(tmp_path, tiny_run, monkeypatch, 
     assert video_files.read_metadata(tmp_path / f"c_0000.{suffix}")["request"]["ids"] == [0]
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".png", ".npz"])
+def test_the_note_of_a_file_in_a_bucket_is_read(bucket, suffix):
+    """So --again and --resume work there, too."""
+    path = bucket / "clips" / f"a{suffix}"
+    video_files.write_video(path, np.zeros((2, 16, 16, 3), np.uint8), metadata={"ids": [3]})
+    assert video_files.read_metadata(path) == {"ids": [3]}
+
+
 def test_processes_share_the_files(render, tmp_path):
     for process in range(2):
         assert render(f"--ids 0-2 --times 0 --out c.png --process-id {process} --process-count 2") == 0
