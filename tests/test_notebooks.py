@@ -24,28 +24,13 @@ def check_pictures(path, kinds):
     assert kinds.count("image/png") >= pictures and kinds.count("text/html") >= videos
 
 
-@pytest.fixture(scope="module")
-def translating_run(make_config, tmp_path_factory):
-    """Folder of a run of a tiny model that follows label maps, saved before its first step."""
-    import jax
-
-    from digan_jax.models.digan.state import init_state
-    from digan_jax.runs import checkpoint
-
-    fields = {"task.name": "translate", "data.frames": 7, "model.condition_planes": 4, "model.condition_width": 4}
-    config = make_config(fields | {"model.condition_style": 2})
-    workdir = tmp_path_factory.mktemp("runs") / "translate"
-    checkpoint.write_run(workdir, config, 0, init_state(jax.random.key(0), config), {"step": 0})
-    return workdir
-
-
 @pytest.mark.parametrize(
     "path",
     [pytest.param(path, marks=[pytest.mark.slow] * (path.stem not in QUICK)) for path in NOTEBOOKS],
     ids=lambda path: path.stem,
 )
-def test_notebook_runs(path, tiny_run, tiny_vidm_run, translating_run, tmp_path, monkeypatch):
-    runs = {"DIGAN_RUN": str(tiny_run), "VIDM_RUN": str(tiny_vidm_run), "DIGAN_TRANSLATE": str(translating_run)}
+def test_notebook_runs(path, tiny_run, tiny_vidm_run, task_run, tmp_path, monkeypatch):
+    runs = {"DIGAN_RUN": str(tiny_run), "VIDM_RUN": str(tiny_vidm_run), "DIGAN_TRANSLATE": task_run("translate")}
     for name, value in (SMALL | runs).items():
         monkeypatch.setenv(name, value)
     notebook = nbformat.read(path, as_version=4)

@@ -19,7 +19,7 @@ def build(services: Services) -> gr.Blocks:
                 with gr.Tab("Explore"):
                     explore.build(page, services)
             for tool in offered(services):
-                with gr.Tab(tool.verb.capitalize()):
+                with gr.Tab(tool.tab):
                     clip_tab.build(tool, services)
             if services.shelf.training():
                 with gr.Tab("Training"):

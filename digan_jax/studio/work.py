@@ -14,6 +14,7 @@ from digan_jax.errors import InputError, system_error_message
 from digan_jax.host.progress import Cancelled, Progress
 from digan_jax.studio.store import Store, remove
 
+NOT_BEGUN = "nothing was made: too many films wait, or the studio failed; try again in a moment."
 KINDS = {".mp4": "video", ".webm": "video", ".gif": "picture", ".png": "picture", ".npz": "numbers"}
 
 
