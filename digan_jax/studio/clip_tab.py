@@ -23,7 +23,7 @@ def build(tool: Tool, services: Services) -> None:
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             with gr.Row():
-                run = gr.Dropdown(names, value=names[0], label="Run", elem_id=mark("run"))
+                run = gr.Dropdown(names, value=names[0], label="Run", elem_id=mark("run"), scale=2)
                 step = gr.Dropdown(services.shelf.steps(names[0]), value=NEWEST, label="Step", elem_id=mark("step"))
             parts = {each.field: _control(each, mark(each.field), services, names[0]) for each in tool.inputs}
             suffix = gr.Radio(list(FORMATS), value="mp4", label="File", elem_id=mark("format"))
@@ -65,8 +65,8 @@ def build(tool: Tool, services: Services) -> None:
     drawings = {part: each.kind for each, part in zip(tool.inputs, parts.values()) if each.kind in ("sketch", "lines")}
 
     def chosen(name):
-        pads = [gr.update(**_pad(kind, services, name)) for kind in drawings.values()]
-        return gr.update(choices=services.shelf.steps(name), value=NEWEST), *pads
+        steps = gr.update(choices=services.shelf.steps(name), value=NEWEST)
+        return {step: steps} | {part: gr.update(**_pad(kind, services, name)) for part, kind in drawings.items()}
 
     run.change(chosen, run, [step, *drawings], queue=False, show_progress="hidden")
 

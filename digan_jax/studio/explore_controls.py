@@ -45,9 +45,9 @@ def lay_out(services: Services) -> Parts:
     buttons: dict[str, gr.Button] = {}
     names = services.shelf.names()
     with gr.Row():
-        c["run"] = gr.Dropdown(names, value=names[0], label="Run", elem_id="run")
+        c["run"] = gr.Dropdown(names, value=names[0], label="Run", elem_id="run", scale=2)
         c["step"] = gr.Dropdown([NEWEST], value=NEWEST, label="Step", elem_id="step")
-        c["beside"] = gr.Dropdown([NONE, *names], value=NONE, label="Beside it", elem_id="beside")
+        c["beside"] = gr.Dropdown([NONE, *names], value=NONE, label="Beside it", elem_id="beside", scale=2)
         c["beside_step"] = gr.Dropdown(
             [NEWEST], value=NEWEST, label="Step beside it", visible=False, elem_id="beside_step"
         )

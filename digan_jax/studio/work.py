@@ -114,5 +114,6 @@ def made(store: Store, suffix: str, name: str, job: Callable[[Path], object], al
         if message is None:
             raise
         raise InputError(message.replace(str(path), name)) from error
-    note = f"{size / 1e6:.2f} MB, made in {time.monotonic() - began:.1f} s; kept here for an hour at most"
+    amount = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+    note = f"{amount}, made in {time.monotonic() - began:.1f} s; kept here for an hour at most"
     return {"url": f"studio/files/{token}/{name}", "name": name, "kind": KINDS[suffix], "alt": alt, "note": note}

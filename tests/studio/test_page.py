@@ -25,8 +25,10 @@ class Page:
     def open(self, tab):
         """Opens a tab by its name; on a narrow page some stand in a menu."""
         self.driver.execute_script("window.scrollTo(0, 0)")
-        tabs = lambda: [one for one in self.driver.find_elements("css selector", "button[role=tab]") if one.text == tab]
-        self.until(tabs, tab)[0].click()
+        found = lambda kind: [one for one in self.driver.find_elements("css selector", kind) if one.text.strip() == tab]
+        if not found("button[role=tab]"):
+            self.one(".overflow-menu > button").click()
+        self.until(lambda: found("button[role=tab], .overflow-dropdown button"), tab)[0].click()
 
     def type(self, name, text):
         """Types into a line of text."""

@@ -19,6 +19,12 @@ def test_what_a_run_is_offered_for(tiny_vidm_run, tiny_run, upscaling_run):
     assert shelf.names("animate") == [str(tiny_vidm_run)] and shelf.names("upscale") == [str(upscaling_run)]
 
 
+def test_a_model_of_the_package_is_offered():
+    shelf = Shelf(["digan://quickstart"])
+    assert shelf.names() == ["digan://quickstart"] and shelf.training() == []
+    assert shelf.steps("digan://quickstart") == ["newest"]
+
+
 @pytest.fixture(scope="module")
 def runs(tiny_vidm_run, task_run):
     """{task: run}; of translate a second one, which knows more labels."""

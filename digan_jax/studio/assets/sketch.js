@@ -66,5 +66,5 @@ const begin = () => {
   brush.replaceChildren(...props.labels.map((name, label) => new Option(name, label, label === 1, label === 1)));
   clear();
 };
-watch(['width', 'height', 'labels'], begin);
+watch(Object.keys({width, height, labels: 0}), begin);  // Gradio takes names in quotation marks here for events
 begin();
