@@ -112,9 +112,8 @@ class Shelf:
         if not isinstance(model, Model) or model.config.condition_planes:
             return None
         name = self.entry(name).name
-        own = epath.Path(name) / DIRECTIONS_FILE
         found = self._directions
-        if found is None and "://" not in name and own.exists():
+        if found is None and "://" not in name and (own := epath.Path(name) / DIRECTIONS_FILE).exists():
             with contextlib.suppress(InputError):  # damaged: there are none
                 found = str(own), Directions.load(own)
         with contextlib.suppress(InputError):

@@ -31,7 +31,7 @@ def runs(tiny_vidm_run, task_run):
     one_model = {"model.condition_warp": True, "model.condition_reach": 0}  # nothing is drawn by these: made once
     found = {task: task_run(task, one_model) for task in RESTORING}
     found |= {task: task_run(task) for task in ("animate", "translate", "edges")}
-    found["labels"] = task_run("translate", {"model.condition_planes": 6})
+    found["labels"] = task_run("translate", {"model.condition_planes": 6, "model.condition_style": 0})
     return {"none": str(tiny_vidm_run)} | found
 
 
@@ -117,17 +117,19 @@ def test_labels_are_drawn_and_translated(page, runs):
     page.open("Translate")
     page.until(lambda: page.one("#translate_labels canvas").is_displayed())
     labels = lambda: page.driver.execute_script("return document.querySelector('#translate_labels select').length")
+    assert labels() == 4
+    page.set("translate_style_id", 2)
+    page.click("translate_draw")
+    page.until(lambda: "no styles are fitted yet" in page.text("translate_message"))
+    page.set("translate_style_id", 0)
     page.choose("translate_run", runs["labels"])
     page.until(lambda: labels() == 6, "the labels of another run")
-    page.choose("translate_run", runs["translate"])
-    page.until(lambda: labels() == 4, "the labels of the first run")
     canvas = page.one("#translate_labels canvas")
     page.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
     ActionChains(page.driver).click_and_hold(canvas).move_by_offset(60, 20).release().perform()
     page.choose("translate_format", "npz")
-    page.set("translate_style_id", 2)
     note, file = made(page, "translate")
-    assert (note["translate"]["style_id"], note["translate"]["run"]) == (2, runs["translate"])
+    assert note["translate"]["run"] == runs["labels"]
     assert np.load(file)["frames"].shape == (1, 32, 32, 3)
     assert "--out translate.npz --labels labels/" in page.one("#translate_command code").text
 
