@@ -133,7 +133,7 @@ def of_run(services: Services, name: object):
         gr.update(choices=classes, value=controls.RANDOM, visible=n_classes > 0),
         *sliders,
         gr.update(visible=count > 0),
-        *[gr.update() if isinstance(model, Model) else gr.update(value=model.config.resolution)] * 2,
+        *[gr.update() if isinstance(model, Model) else gr.update(value=model.config.resolution) for _ in "wh"],
     ]
 
 
