@@ -125,7 +125,7 @@ def test_a_full_queue_is_told(browser, followed_run, upscaling_run, monkeypatch)
         config = httpx.get(f"{address}config", timeout=60).json()
         parts = {part["id"]: part["props"] for part in config["components"]}
         [event] = [one for one in config["dependencies"] if one["queue"] and ["click"] == [kind for part, kind in
-                   one["targets"] if parts[part].get("elem_id") == "paint_draw"]]  # fmt: skip
+                   one["targets"] if parts.get(part, {}).get("elem_id") == "paint_draw"]]  # fmt: skip
         data = [DRAWING if parts[i].get("elem_id") == "paint_labels" else parts[i].get("value") for i in event["inputs"]]
         try:
             for session in ("first", "second"):
