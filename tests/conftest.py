@@ -111,6 +111,42 @@ def upscaling_run(make_config, tmp_path_factory):
     return workdir
 
 
+GUESSES = {"model.condition_planes": 3, "model.basis": "shared"}
+GUESSES |= {"model.condition_skip": True, "model.condition_alone": True}
+OF_TASK = {  # fields of a tiny model; with those of GUESSES an untrained one draws its first guess
+    "upscale": GUESSES | {"task.factors": (2,), "task.every": 2, "model.condition_warp": True},
+    "interpolate": GUESSES | {"task.every": 2, "model.condition_warp": True},
+    "complete": GUESSES | {"task.fill": True},
+    "denoise": GUESSES | {"model.condition_reach": 2},
+    "predict": GUESSES | {"task.shown": 2, "model.condition_warp": True},
+    "animate": {"model.condition_planes": 3, "model.condition_skip": True},
+    "translate": {"model.condition_planes": 4, "model.condition_style": 2, "data.frames": 7},
+    "edges": {"model.condition_planes": 1, "model.basis": "shared"},
+}
+
+
+@pytest.fixture(scope="session")
+def task_run(make_config, tmp_path_factory):
+    """task_run("denoise", {...}) -> folder of a run of a tiny model of the task, with these fields changed, saved before
+    its first step; nobody may write into it."""
+    from digan_jax.models.digan.state import init_state
+    from digan_jax.runs import checkpoint
+
+    made, states = {}, {}
+
+    def make(task, changes=()):
+        fields = {"task.name": task, "data.frames": 5, "model.condition_width": 4} | OF_TASK[task] | dict(changes)
+        config = make_config(fields)
+        if config not in made:
+            if config.model not in states:
+                states[config.model] = init_state(jax.random.key(0), config)
+            workdir = made[config] = tmp_path_factory.mktemp("runs") / task
+            checkpoint.write_run(workdir, config, 0, states[config.model], {"step": 0})
+        return str(made[config])
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def tiny_vidm_run(tmp_path_factory):
     """Folder of a run of a tiny VIDM that was saved before its first step; nobody may write into it."""

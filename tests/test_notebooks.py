@@ -1,5 +1,6 @@
 """Every notebook runs from top to bottom on a tiny run, and its pictures come out; the stored ones have theirs."""
 
+import tomllib
 from pathlib import Path
 
 import nbclient
@@ -23,28 +24,13 @@ def check_pictures(path, kinds):
     assert kinds.count("image/png") >= pictures and kinds.count("text/html") >= videos
 
 
-@pytest.fixture(scope="module")
-def translating_run(make_config, tmp_path_factory):
-    """Folder of a run of a tiny model that follows label maps, saved before its first step."""
-    import jax
-
-    from digan_jax.models.digan.state import init_state
-    from digan_jax.runs import checkpoint
-
-    fields = {"task.name": "translate", "data.frames": 7, "model.condition_planes": 4, "model.condition_width": 4}
-    config = make_config(fields | {"model.condition_style": 2})
-    workdir = tmp_path_factory.mktemp("runs") / "translate"
-    checkpoint.write_run(workdir, config, 0, init_state(jax.random.key(0), config), {"step": 0})
-    return workdir
-
-
 @pytest.mark.parametrize(
     "path",
     [pytest.param(path, marks=[pytest.mark.slow] * (path.stem not in QUICK)) for path in NOTEBOOKS],
     ids=lambda path: path.stem,
 )
-def test_notebook_runs(path, tiny_run, tiny_vidm_run, translating_run, tmp_path, monkeypatch):
-    runs = {"DIGAN_RUN": str(tiny_run), "VIDM_RUN": str(tiny_vidm_run), "DIGAN_TRANSLATE": str(translating_run)}
+def test_notebook_runs(path, tiny_run, tiny_vidm_run, task_run, tmp_path, monkeypatch):
+    runs = {"DIGAN_RUN": str(tiny_run), "VIDM_RUN": str(tiny_vidm_run), "DIGAN_TRANSLATE": task_run("translate")}
     for name, value in (SMALL | runs).items():
         monkeypatch.setenv(name, value)
     notebook = nbformat.read(path, as_version=4)
@@ -58,5 +44,23 @@ def test_notebook_shows_its_pictures_and_opens_elsewhere(path):
     notebook = nbformat.read(path, as_version=4)
     check_pictures(path, kinds_of(notebook))
     badge, install = notebook.cells[:2]
-    assert "colab.research.google.com" in badge.source and f"notebooks/{path.name})" in badge.source
-    assert "pip" in install.source and "digan-jax" in install.source
+    assert "(https://colab.research.google.com/github/)" in badge.source  # Colab's list; a repository has to be named
+    assert install.source == nbformat.read(NOTEBOOKS[0], as_version=4).cells[1].source
+
+
+@pytest.mark.parametrize("installed, environment", [(True, ""), (False, ""), (False, "https://example.org/b")])
+def test_the_first_cell_installs_from_the_address_that_it_is_given(installed, environment, monkeypatch):
+    from packaging.requirements import Requirement
+
+    ran, asked = [], []
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if installed else None)
+    monkeypatch.setattr("subprocess.run", lambda words, check: ran.append((words, check)))
+    monkeypatch.setattr("builtins.input", lambda text: asked.append(text) or "https://example.org/a ")
+    monkeypatch.setenv("DIGAN_SOURCE", environment)
+    exec(nbformat.read(NOTEBOOKS[0], as_version=4).cells[1].source, {})
+    assert (len(ran), len(asked)) == (not installed, not installed and not environment)
+    for words, check in ran:
+        wanted = Requirement(words[-1])
+        extras = tomllib.loads((NOTEBOOKS[0].parent.parent / "pyproject.toml").read_text())["project"]
+        assert check and wanted.url == f"git+{environment or 'https://example.org/a'}"
+        assert wanted.name == extras["name"] and wanted.extras <= extras["optional-dependencies"].keys()

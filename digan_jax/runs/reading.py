@@ -34,7 +34,7 @@ def run_config(run: epath.PathLike | None) -> RunConfig | None:
     Raises:
       InputError: config.json cannot be used, and no checkpoint has a copy.
     """
-    if not run or not is_run(home(run)):
+    if not run or not is_run(run):
         return None
     try:
         return read_config(home(run))

@@ -9,7 +9,7 @@ import gradio as gr
 from digan_jax.errors import InputError
 from digan_jax.host.number_lists import whole_numbers
 from digan_jax.host.progress import Cancelled
-from digan_jax.studio import commands, given, programs, widgets, work
+from digan_jax.studio import commands, controls, given, programs, widgets, work
 from digan_jax.studio.controls import FORMATS
 from digan_jax.studio.services import Services
 from digan_jax.studio.shelf import NEWEST
@@ -19,16 +19,16 @@ from digan_jax.studio.tools import Input, Tool
 def build(tool: Tool, services: Services) -> None:
     """Lays out the tab of a tool and connects it."""
     names = [name for task in tool.tasks for name in services.shelf.names(task)]
-    mark = lambda name: f"{tool.verb}_{name}"
+    mark = lambda name: f"{tool.mark}_{name}"
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             with gr.Row():
-                run = gr.Dropdown(names, value=names[0], label="Run", elem_id=mark("run"))
+                run = gr.Dropdown(names, value=names[0], label="Run", elem_id=mark("run"), scale=2)
                 step = gr.Dropdown(services.shelf.steps(names[0]), value=NEWEST, label="Step", elem_id=mark("step"))
             parts = {each.field: _control(each, mark(each.field), services, names[0]) for each in tool.inputs}
             suffix = gr.Radio(list(FORMATS), value="mp4", label="File", elem_id=mark("format"))
             with gr.Row():
-                draw = gr.Button(tool.verb.capitalize(), variant="primary", elem_id=mark("draw"), min_width=120)
+                draw = gr.Button(tool.tab, variant="primary", elem_id=mark("draw"), min_width=120)
                 cancel = gr.Button("Cancel", variant="stop", elem_id=mark("cancel"), min_width=90)
             message = widgets.status(elem_id=mark("message"))
         with gr.Column(scale=3, min_width=320):
@@ -60,27 +60,38 @@ def build(tool: Tool, services: Services) -> None:
         trigger_mode="multiple",  # a cancelled event would count as pending for ever
         show_progress_on=[message],
     )
+    drawing.failure(lambda: widgets.error(work.NOT_BEGUN), None, message, queue=False, show_progress="hidden")
     cancel.click(stop, None, message, queue=False, cancels=[drawing])
-    steps = lambda name: gr.update(choices=services.shelf.steps(name), value=NEWEST)
-    run.change(steps, run, step, queue=False, show_progress="hidden")
+    drawings = {part: each.kind for each, part in zip(tool.inputs, parts.values()) if each.kind in ("sketch", "lines")}
+
+    def chosen(name):
+        steps = gr.update(choices=services.shelf.steps(name), value=NEWEST)
+        return {step: steps} | {part: gr.update(**_pad(kind, services, name)) for part, kind in drawings.items()}
+
+    run.change(chosen, run, [step, *drawings], queue=False, show_progress="hidden")
 
 
 def _control(each: Input, mark: str, services: Services, run: str):
     known = dict(label=each.label, elem_id=mark)
     if each.kind in ("video", "picture"):
         return widgets.upload(each.label, each.kind == "picture", elem_id=mark)
-    if each.kind == "sketch":
-        config = services.shelf.config(run)
-        names = ["0: ground", *map(str, range(1, config.condition_planes))]
-        return widgets.sketch(each.label, config.resolution, config.resolution, names, elem_id=mark)
+    if each.kind in ("sketch", "lines"):
+        return widgets.sketch(each.label, elem_id=mark, **_pad(each.kind, services, run))
     if each.kind == "check":
         return gr.Checkbox(bool(each.value), **known)
     if each.kind == "numbers":
         return gr.Textbox(each.value, max_length=200, **known)
     if each.kind == "choice":
         return gr.Radio(list(each.choices), value=each.value, **known)
-    precision = 0 if each.kind == "whole" else None
+    precision = 0 if each.kind in ("whole", "one") else None
     return gr.Number(each.value, precision=precision, **known)
+
+
+def _pad(kind: str, services: Services, run: object) -> dict:
+    """Size and labels of a pad to draw on, for a run."""
+    config = services.shelf.config(run)
+    names = ["rubber", "line"] if kind == "lines" else ["0: ground", *map(str, range(1, config.condition_planes))]
+    return dict(width=config.resolution, height=config.resolution, labels=names)
 
 
 def film_of(tool: Tool, services: Services, values: Mapping, asked: tuple, session: str | None, tell):
@@ -117,10 +128,12 @@ def request_of(tool: Tool, services: Services, values: Mapping, run: object, ste
             path, names[each.field] = given.file_of(services.store, value, each.label)
             given.check_video(path, names[each.field], services.limits)
             fields[each.field] = str(path)
-        elif each.kind == "sketch":
-            labels = services.shelf.config(run).condition_planes
-            fields[each.field] = str(given.drawn(services.store, value, each.label, labels))
-            names[each.field] = "labels/"
+        elif each.kind in ("sketch", "lines"):
+            pad, bright = _pad(each.kind, services, run), 255 if each.kind == "lines" else 1
+            fields[each.field] = str(given.drawn(services.store, value, each.label, len(pad["labels"]), bright))
+            names[each.field] = f"{each.field}/"
+        elif each.kind == "one" and value is not None:
+            fields[each.field] = (controls.whole(values, each.field),)
         elif each.kind == "numbers" and value:
             fields[each.field] = tuple(whole_numbers(value))
         elif each.kind == "numbers" or (each.value is None and not value):  # Gradio sends 0 for an empty number

@@ -21,8 +21,8 @@ def command_line(verb: str, request: Request, words: Sequence[str] = ()) -> str:
     line, given = ["digan", verb], changed(request)
     line += [str(given.pop(name)) for name in words]
     for name, value in given.items():
-        flag = FLAGS.get(name, "--" + name.replace("_", "-"))
-        line += [flag] if value is True else [flag, text_of(name, value)]
+        flag = FLAGS.get(name, ("--no-" if value is False else "--") + name.replace("_", "-"))
+        line += [flag] if isinstance(value, bool) else [flag, text_of(name, value)]
     return shlex.join(line)
 
 

@@ -10,6 +10,8 @@ from digan_jax.errors import InputError
 from digan_jax.grids import FULL
 from digan_jax.host.progress import Cancelled
 from digan_jax.jobs import render
+from digan_jax.rendering.model import Model
+from digan_jax.rendering.sampler import Sampler
 from digan_jax.studio import commands, controls, explore_controls, live, programs, widgets, work
 from digan_jax.studio.explore_controls import NONE, Parts
 from digan_jax.studio.services import Services
@@ -33,6 +35,7 @@ def build(page: gr.Blocks, services: Services) -> None:
     moving = [component.change for name, component in c.items() if name in explore_controls.LIVE_CONTROLS]
     gr.on([page.load, *moving], frames, inputs, [parts.left, parts.right, parts.message], **LIVE)
     chosen = [c["step"], c["label"], *(c[name] for name in explore_controls.EDITS), parts.edits]
+    chosen += [c["width"], c["height"]]
     gr.on([page.load, c["run"].change], lambda run: of_run(services, run), c["run"], chosen, **LIVE)
     beside = c["beside"].change(lambda run: steps_of(services, run), c["beside"], c["beside_step"], **LIVE)
     beside.then(frames, inputs, [parts.left, parts.right, parts.message], **LIVE)
@@ -64,7 +67,7 @@ def _connect_kept(services: Services, parts: Parts, named, inputs) -> None:
     c, buttons = parts.controls, parts.buttons
 
     def keep(data):
-        kept, values = list(data[c["kept"]] or []), named(data)
+        kept, values = known_clips(data[c["kept"]]), named(data)
         if len(kept) >= KEPT:
             return gr.skip(), widgets.error(f"{KEPT} clips are kept already; clear them, or walk through these.")
         try:
@@ -78,6 +81,12 @@ def _connect_kept(services: Services, parts: Parts, named, inputs) -> None:
     buttons["clear"].click(lambda: ([], widgets.note("no clips are kept.")), None, [c["kept"], parts.message], **LIVE)
     another = lambda content: ((content or 0) + 1,) * 2
     buttons["next"].click(another, c["content"], [c["content"], c["motion"]], **LIVE)
+
+
+def known_clips(kept: object) -> list[dict]:
+    """Kept clips as a client sent them, with nothing in them that is not ours."""
+    clips = [clip for clip in kept if isinstance(clip, Mapping)] if isinstance(kept, list) else []
+    return [{"content": c.get("content"), "motion": c.get("motion"), "src": str(c.get("src"))} for c in clips]
 
 
 def _connect_film(services: Services, parts: Parts, named, inputs) -> None:
@@ -103,16 +112,18 @@ def _connect_film(services: Services, parts: Parts, named, inputs) -> None:
         trigger_mode="multiple",  # a cancelled event would count as pending for ever
         show_progress_on=[parts.message],
     )
+    drawing.failure(lambda: widgets.error(work.NOT_BEGUN), None, parts.message, **LIVE)
     parts.buttons["cancel"].click(cancel, None, parts.message, queue=False, cancels=[drawing])
 
 
 def of_run(services: Services, name: object):
-    """Updates of the controls that depend on the run: steps, classes, sliders of edits."""
+    """Updates of the controls that depend on the run: steps, classes, sliders of edits, and the size for a family that
+    draws best at that of its training."""
     try:
         model = services.shelf.open(name, None)
         found = services.shelf.directions(name, model)
     except InputError:
-        return [gr.update() for _ in range(3 + len(explore_controls.EDITS))]
+        return [gr.update() for _ in range(5 + len(explore_controls.EDITS))]
     n_classes = getattr(model.config, "n_classes", 0)
     classes = [controls.RANDOM, *(model.class_names or range(n_classes))]
     count = len(found[1].content) if found else 0
@@ -122,6 +133,7 @@ def of_run(services: Services, name: object):
         gr.update(choices=classes, value=controls.RANDOM, visible=n_classes > 0),
         *sliders,
         gr.update(visible=count > 0),
+        *[gr.update() if isinstance(model, Model) else gr.update(value=model.config.resolution) for _ in "wh"],
     ]
 
 
@@ -149,11 +161,16 @@ def picture(services: Services, values: Mapping, name: object, chosen_step: obje
     """The live frame of one model."""
     step = services.shelf.step(name, chosen_step)
     model = services.shelf.open(name, step)
-    directions = services.shelf.directions(name, model)
+    directions = directions_of(services, values, name, model)
     request = controls.of_clip(values, name, step, directions and directions[0])
     services.limits.check_film(*request.size, 1)
     when = controls.number(values, "time")
     return live.shown(model, request, when, directions and directions[1])
+
+
+def directions_of(services: Services, values: Mapping, name: object, model: Sampler):
+    """As `Shelf.directions`, if the controls ask for an edit: finding some takes a while."""
+    return services.shelf.directions(name, model) if controls.edits_of(values) else None
 
 
 def films(services: Services, values: Mapping, session: str | None, tell):
@@ -170,7 +187,7 @@ def films(services: Services, values: Mapping, session: str | None, tell):
                     raise InputError(f"format: choose one of {list(controls.FORMATS)}.")
                 stem = "clip" if len(names) == 1 else f"clip_{'ab'[i]}"
                 step = services.shelf.step(name, chosen_step)
-                directions = services.shelf.directions(name, services.shelf.open(name, step))
+                directions = directions_of(services, values, name, services.shelf.open(name, step))
                 given = values, name, step, directions and directions[0]
                 requests.append(controls.of_film(*given, stem + suffix, services.limits))
                 made[i] = work.made(services.store, suffix, stem + suffix, draws(requests[-1], steps), _words(values))

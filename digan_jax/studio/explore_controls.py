@@ -45,9 +45,9 @@ def lay_out(services: Services) -> Parts:
     buttons: dict[str, gr.Button] = {}
     names = services.shelf.names()
     with gr.Row():
-        c["run"] = gr.Dropdown(names, value=names[0], label="Run", elem_id="run")
+        c["run"] = gr.Dropdown(names, value=names[0], label="Run", elem_id="run", scale=2)
         c["step"] = gr.Dropdown([NEWEST], value=NEWEST, label="Step", elem_id="step")
-        c["beside"] = gr.Dropdown([NONE, *names], value=NONE, label="Beside it", elem_id="beside")
+        c["beside"] = gr.Dropdown([NONE, *names], value=NONE, label="Beside it", elem_id="beside", scale=2)
         c["beside_step"] = gr.Dropdown(
             [NEWEST], value=NEWEST, label="Step beside it", visible=False, elem_id="beside_step"
         )
@@ -66,9 +66,9 @@ def lay_out(services: Services) -> Parts:
                 film_right = widgets.result(elem_id="film_right", min_width=240, visible=False)
         with gr.Column(scale=2, min_width=300):
             _lay_out_clip(c)
-            edits = _lay_out_edits(c)
             _lay_out_picture(c)
             _lay_out_film(c, buttons)
+            edits = _lay_out_edits(c)
     with gr.Accordion("The same in a shell and in Python", open=True):
         command = widgets.code("Command line", elem_id="command")
         python = widgets.code("Python", elem_id="python")

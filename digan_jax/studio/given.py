@@ -53,12 +53,13 @@ def check_video(path: Path, name: str, limits: Limits) -> None:
         raise InputError(f"{name}: holds no frames.")
 
 
-def drawn(store: Store, value: object, label: str, labels: int) -> Path:
+def drawn(store: Store, value: object, label: str, labels: int, grey: int = 1) -> Path:
     """A folder with the one label map that was drawn, 0.png, kept in the store.
 
     Args:
       value: {"width", "height", "labels"}, as `widgets.sketch` has it.
       labels: number of labels.
+      grey: of label 1 in the file; 255 for a drawing of lines.
 
     Raises:
       InputError: nothing was drawn, or it does not parse.
@@ -74,6 +75,6 @@ def drawn(store: Store, value: object, label: str, labels: int) -> Path:
         raise InputError(f"{label}: has other labels than 0 to {labels - 1}.")
     folder = store.place("")
     folder.mkdir()
-    Image.fromarray(pixels).save(folder / "0.png")
+    Image.fromarray(pixels * np.uint8(grey)).save(folder / "0.png")
     store.keep(folder, "labels")
     return folder

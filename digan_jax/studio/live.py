@@ -10,7 +10,6 @@ from jaxtyping import UInt8
 
 from digan_jax import grids
 from digan_jax.config import FamilyConfig
-from digan_jax.errors import InputError
 from digan_jax.host.video_files import to_uint8
 from digan_jax.jobs.render_request import RenderRequest
 from digan_jax.rendering import tiles
@@ -21,6 +20,7 @@ from digan_jax.studio import programs
 from digan_jax.studio.pictures import as_url
 
 SIDE = 128  # pixels of a live frame, at most, or those of the training
+NONE_OF = "This family of models draws frame after frame, which takes too long for a live frame: draw the film."
 TOGETHER = threading.BoundedSemaphore(2)  # live frames that are drawn at once
 
 
@@ -36,15 +36,13 @@ def grid_of(request: RenderRequest, config: FamilyConfig) -> tiles.GridRequest:
 
 
 def frame(
-    model: Sampler, request: RenderRequest, when: float, directions: Directions | None
+    model: Model, request: RenderRequest, when: float, directions: Directions | None
 ) -> UInt8[np.ndarray, "h w 3"]:
     """The frame at a time, in clips.
 
     Raises:
-      InputError: what this model cannot draw; a family that draws frame after frame and is too slow for this.
+      InputError: what this model cannot draw.
     """
-    if not isinstance(model, Model):
-        raise InputError("this family of models draws frame after frame: there is no live frame. Draw the film.")
     r, grid = request, grid_of(request, model.config)
     with TOGETHER:
         programs.note(model.config, grid.width, grid.height, grid.mode, 1, 1)
@@ -55,7 +53,9 @@ def frame(
 
 
 def shown(model: Sampler, request: RenderRequest, when: float, directions: Directions | None) -> dict:
-    """The frame for the page. Raises as `frame`."""
+    """The frame for the page; of a family that draws frame after frame, words in its place. Raises as `frame`."""
+    if not isinstance(model, Model):
+        return {"src": "", "alt": "no live frame", "caption": NONE_OF}
     began = time.perf_counter()
     picture = frame(model, request, when, directions)
     took = 1000 * (time.perf_counter() - began)

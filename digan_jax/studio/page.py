@@ -12,14 +12,14 @@ TITLE = "digan studio"
 
 def build(services: Services) -> gr.Blocks:
     """The page of a studio. Tabs stand there for what its models can do."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.Markdown(f"# {TITLE}\nVideos as functions of x, y and t.", elem_id="title")
         with gr.Tabs():
             if services.shelf.names():
                 with gr.Tab("Explore"):
                     explore.build(page, services)
             for tool in offered(services):
-                with gr.Tab(tool.verb.capitalize()):
+                with gr.Tab(tool.tab):
                     clip_tab.build(tool, services)
             if services.shelf.training():
                 with gr.Tab("Training"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import os
@@ -35,6 +36,7 @@ SESSIONS = 256  # whose changed controls Gradio keeps
 PROGRAM_BYTES = 2**31  # of JAX's cache of compiled programs on disk, which every size of frame adds to
 TYPES = {".mp4": "video/mp4", ".webm": "video/webm", ".gif": "image/gif", ".png": "image/png"}
 AT_ONCE = threading.BoundedSemaphore(4)  # files that are being sent
+SENDING = 300.0  # seconds that a file may take, so that nobody keeps the others waiting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,14 +140,18 @@ def _add_upload(app: FastAPI, services: Services) -> None:
         path = services.store.place(suffix)
         try:
             with open(path, "wb") as written:
-                async for part in request.stream():
-                    await run_in_threadpool(written.write, part)
+                async with asyncio.timeout(SENDING):
+                    async for part in request.stream():
+                        await run_in_threadpool(written.write, part)
             return {"token": services.store.keep(path, name), "name": name}
         except TooLarge:
             remove(path)
             return JSONResponse(
                 {"error": f"larger than the {services.limits.upload_mb} MB that this studio takes."}, 413
             )
+        except TimeoutError:
+            remove(path)
+            return JSONResponse({"error": f"not here after {SENDING:g} s; send a smaller file."}, 408)
         except BaseException:
             remove(path)
             raise

@@ -12,7 +12,7 @@ from etils import epath
 
 from digan_jax.config import FamilyConfig
 from digan_jax.errors import InputError
-from digan_jax.interop import opening
+from digan_jax.interop import opening, shipped
 from digan_jax.rendering.directions import Directions
 from digan_jax.rendering.model import Model
 from digan_jax.rendering.sampler import Sampler
@@ -28,13 +28,12 @@ class Entry(NamedTuple):
 
     Attributes:
       name: the path as it was given; clients choose by it.
-      task: of a model that follows a condition; "none".
-      frames: of a clip in training.
+      tasks: what it is offered for: the task that it was trained on, "none" for a model that follows no condition;
+        a VIDM with a motion model also for "animate".
     """
 
     name: str
-    task: str = "none"
-    frames: int = 16
+    tasks: tuple[str, ...] = ("none",)
 
 
 class Shelf:
@@ -52,11 +51,12 @@ class Shelf:
         self.entries = {name: _entry(name) for name in dict.fromkeys(runs)}
         self._directions = directions and (directions, Directions.load(directions))
         self._open: collections.OrderedDict[tuple[str, int | None], Sampler] = collections.OrderedDict()
-        self._lock = threading.Lock()
+        self._found_anew: dict[str, Directions] = {}
+        self._lock, self._finding = threading.Lock(), threading.Lock()
 
     def names(self, task: str = "none") -> list[str]:
-        """Of the models of a task."""
-        return [entry.name for entry in self.entries.values() if entry.task == task]
+        """Of the models that are offered for a task."""
+        return [entry.name for entry in self.entries.values() if task in entry.tasks]
 
     def training(self) -> list[str]:
         """Names of runs, whose training can be followed."""
@@ -104,29 +104,38 @@ class Shelf:
         """The architecture of a model. Raises as `open`."""
         return self.open(name, None).config
 
-    def directions(self, name: object, model: Sampler) -> tuple[str, Directions] | None:
-        """(file, its directions) for a model of the shelf; None without a file that fits it."""
+    def directions(self, name: object, model: Sampler) -> tuple[str | None, Directions] | None:
+        """(file, its directions) for a model of the shelf; None without a file that fits it.
+
+        A model that comes with the package is small, and needs no file: its directions are found, as for a render.
+        """
         if not isinstance(model, Model) or model.config.condition_planes:
             return None
         name = self.entry(name).name
-        own = epath.Path(name) / DIRECTIONS_FILE
         found = self._directions
-        if found is None and "://" not in name and own.exists():
+        if found is None and "://" not in name and (own := epath.Path(name) / DIRECTIONS_FILE).exists():
             with contextlib.suppress(InputError):  # damaged: there are none
                 found = str(own), Directions.load(own)
         with contextlib.suppress(InputError):
             if found:
                 found[1].check_fits(model.config.w_dim, model.config.motion_dim)
                 return found
-        return None
+        if not name.startswith(shipped.PREFIX):
+            return None
+        with self._finding:
+            if name not in self._found_anew:
+                self._found_anew[name] = model.directions()
+            return None, self._found_anew[name]
 
 
 def _entry(name: str) -> Entry:
     config = reading.run_config(name)
     if config is not None:
-        return Entry(name, config.task.name, config.data.frames)
-    facts = opening.read(name).facts
-    return Entry(name, facts.get("task", {}).get("name", "none"), facts.get("data", {}).get("frames", 16))
+        moves = config.family == "vidm" and config.vidm.stage != "content"
+        return Entry(name, (config.task.name, *["animate"] * moves))
+    found = opening.read(name)
+    moves = found.family == "vidm" and "motion" in found.params
+    return Entry(name, (found.facts.get("task", {}).get("name", "none"), *["animate"] * moves))
 
 
 def found_in(folder: str) -> list[str]:

@@ -19,14 +19,15 @@ class Input(NamedTuple):
     leaves the field at its default.
 
     Attributes:
-      kind: "video", "picture": a file that the client sends. "sketch": a drawing of labels, a folder with one PNG.
-        "number", "whole", "check"; "numbers": a list such as 4-7,9; "choice" of `choices`.
+      kind: "video", "picture": a file that the client sends. "sketch", "lines": a drawing of labels, or of lines, a
+        folder with one PNG. "number", "whole", "check"; "numbers": a list such as 4-7,9; "one": a list of the one
+        number that is given, since a film is one file; "choice" of `choices`.
       value: at first.
     """
 
     field: str
     label: str
-    kind: Literal["video", "picture", "sketch", "number", "whole", "numbers", "check", "choice"]
+    kind: Literal["video", "picture", "sketch", "lines", "number", "whole", "numbers", "one", "check", "choice"]
     value: object = None
     choices: tuple[str, ...] = ()
 
@@ -49,6 +50,7 @@ class Tool:
       shape: of the film of a request, to hold it against the limits; reads what is given.
       words: fields that the command line takes without a flag.
       free: values of the field `method` that need no model.
+      title: of the tab; "": the verb.
     """
 
     verb: str
@@ -59,6 +61,16 @@ class Tool:
     inputs: tuple[Input, ...]
     words: tuple[str, ...] = ()
     free: tuple[str, ...] = ()
+    title: str = ""
+
+    @property
+    def tab(self) -> str:
+        return self.title or self.verb.capitalize()
+
+    @property
+    def mark(self) -> str:
+        """What the ids of the tab's parts begin with."""
+        return self.tab.lower().replace(" ", "_")
 
 
 VIDEO = Input("video", "Video", "video")
@@ -116,17 +128,22 @@ TOOLS = (
     ),
     Tool(
         "predict", ("predict",), predict.PredictRequest, predict.run, _restored(predict.works),
-        (VIDEO, Input("frames", "Frames to come", "whole", 16), Input("past", "The video comes first", "check", True), ID),
-        ("video",),
+        (VIDEO, Input("frames", "Frames to come", "whole", 16), Input("past", "The video comes first", "check", True),
+         _method("model", "last"), ID),
+        ("video",), ("last",),
     ),
     Tool(
         "animate", ("animate",), animate.AnimateRequest, animate.run, _animated,
-        (Input("still", "Picture", "picture"), Input("ids", "Motion id", "numbers", "0"),
+        (Input("still", "Picture", "picture"), Input("ids", "Motion id", "one", 0),
          Input("frames", "Frames", "whole", 16), Input("fps", "Frames a second", "number", 8)),
         ("still",),
     ),
     Tool(
         "translate", ("translate",), translate.TranslateRequest, translate.run, _translated,
         (Input("labels", "Labels", "sketch"), Input("style_id", "Style", "whole"), ID),
+    ),
+    Tool(
+        "translate", ("edges",), translate.TranslateRequest, translate.run, _translated,
+        (Input("edges", "Drawing", "lines"), ID), title="Draw",
     ),
 )  # fmt: skip

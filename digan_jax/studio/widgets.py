@@ -64,6 +64,7 @@ def upload(label: str, pictures: bool = False, **options) -> gr.HTML:
 def sketch(label: str, width: int, height: int, labels: Sequence[str], **options) -> gr.HTML:
     """A drawing of labels: {"width", "height", "labels"}; the last in base64, a byte for each pixel."""
     html = (
+        f"<h3>{label}: draw with the mouse or a finger, or with arrows and space</h3>"
         f'<canvas tabindex="0" role="application" aria-label="{label}: arrow keys move, space draws"></canvas>'
         "<label>Label <select></select></label>"
         '<label>Brush <input type="range" min="1" max="16" value="4"></label>'

@@ -14,6 +14,7 @@ from digan_jax.errors import InputError, system_error_message
 from digan_jax.host.progress import Cancelled, Progress
 from digan_jax.studio.store import Store, remove
 
+NOT_BEGUN = "nothing was made: too many films wait, or the studio failed; try again in a moment."
 KINDS = {".mp4": "video", ".webm": "video", ".gif": "picture", ".png": "picture", ".npz": "numbers"}
 
 
@@ -113,5 +114,6 @@ def made(store: Store, suffix: str, name: str, job: Callable[[Path], object], al
         if message is None:
             raise
         raise InputError(message.replace(str(path), name)) from error
-    note = f"{size / 1e6:.2f} MB, made in {time.monotonic() - began:.1f} s; kept here for an hour at most"
+    amount = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+    note = f"{amount}, made in {time.monotonic() - began:.1f} s; kept here for an hour at most"
     return {"url": f"studio/files/{token}/{name}", "name": name, "kind": KINDS[suffix], "alt": alt, "note": note}

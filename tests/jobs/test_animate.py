@@ -16,17 +16,8 @@ def still(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def animating_run(make_config, tmp_path_factory):
-    import jax
-
-    from digan_jax.models.digan.state import init_state
-    from digan_jax.runs import checkpoint
-
-    fields = {"task.name": "animate", "model.condition_planes": 3, "model.condition_width": 4, "data.frames": 5}
-    config = make_config(fields | {"model.condition_skip": True})
-    workdir = tmp_path_factory.mktemp("runs") / "animate"
-    checkpoint.write_run(workdir, config, 0, init_state(jax.random.key(0), config), {"step": 0})
-    return str(workdir)
+def animating_run(task_run):
+    return task_run("animate")
 
 
 def test_requests_that_cannot_be(still, tiny_run, animating_run, tmp_path, capsys):

@@ -206,34 +206,6 @@ def test_sound_is_kept_where_the_length_is(pictures, tmp_path):
 
 # ---- models ----
 
-OF_TASK = {
-    "upscale": {"task.factors": (2,), "task.every": 2, "model.condition_warp": True},
-    "interpolate": {"task.every": 2, "model.condition_warp": True},
-    "complete": {"task.fill": True},
-    "denoise": {"model.condition_reach": 2},
-    "predict": {"task.shown": 2, "model.condition_warp": True},
-}
-
-
-@pytest.fixture(scope="module")
-def run_of(make_config, tmp_path_factory):
-    """run_of(task): folder of a run of a tiny model, saved before its first step; it draws its first guess."""
-    import jax
-
-    from digan_jax.models.digan.state import init_state
-    from digan_jax.runs import checkpoint
-
-    def make(task):
-        fields = {"task.name": task, "data.frames": 5, "model.condition_planes": 3, "model.condition_width": 4}
-        fields |= {"model.basis": "shared", "model.condition_skip": True, "model.condition_alone": True}
-        config = make_config(fields | OF_TASK[task])
-        workdir = tmp_path_factory.mktemp("runs") / task
-        checkpoint.write_run(workdir, config, 0, init_state(jax.random.key(0), config), {"step": 0})
-        return str(workdir)
-
-    return make
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "words, twin",
@@ -245,10 +217,10 @@ def run_of(make_config, tmp_path_factory):
         (["predict", "--frames", "4", "--futures", "2"], ["predict", "--frames", "4", "--method", "last"]),
     ],
 )
-def test_before_training_a_model_draws_its_first_guess(run_of, video, pictures, tmp_path, words, twin):
+def test_before_training_a_model_draws_its_first_guess(task_run, video, pictures, tmp_path, words, twin):
     """Windows meet without a seam: all show the same guess."""
     out = tmp_path / "a.npz"
-    assert cli.main([words[0], video, "--out", str(out), "--run", run_of(words[0]), *words[1:]]) == 0
+    assert cli.main([words[0], video, "--out", str(out), "--run", task_run(words[0]), *words[1:]]) == 0
     if words[0] == "predict":
         assert not out.exists()
         out = tmp_path / "a_1.npz"
@@ -264,11 +236,11 @@ def test_before_training_a_model_draws_its_first_guess(run_of, video, pictures, 
 
 
 @pytest.mark.slow
-def test_models_of_another_task_and_videos_that_are_too_short(run_of, video, tmp_path, pictures):
+def test_models_of_another_task_and_videos_that_are_too_short(task_run, video, tmp_path, pictures):
     out, one = str(tmp_path / "a.npz"), tmp_path / "one"
     one.mkdir()
     Image.fromarray(pictures[0]).save(one / "0.png")
-    run = run_of("predict")
+    run = task_run("predict")
     with pytest.raises(InputError, match="was trained on the task 'predict'; give a model of the task 'denoise'"):
         denoise.run(DenoiseRequest(video, out, run=run))
     with pytest.raises(InputError, match="has 1 frames; this model predicts from 2"):

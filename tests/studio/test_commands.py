@@ -7,9 +7,15 @@ import shlex
 import pytest
 
 from digan_jax import cli
+from digan_jax.jobs.animate import AnimateRequest
+from digan_jax.jobs.complete import CompleteRequest
+from digan_jax.jobs.denoise import DenoiseRequest
+from digan_jax.jobs.interpolate import InterpolateRequest
+from digan_jax.jobs.predict import PredictRequest
 from digan_jax.jobs.render_request import RenderRequest
+from digan_jax.jobs.translate import TranslateRequest
 from digan_jax.jobs.upscale import UpscaleRequest
-from digan_jax.studio import commands
+from digan_jax.studio import commands, tools
 from digan_jax.verbs import arguments, render
 
 RENDERS = [
@@ -35,10 +41,23 @@ def test_renders(request_):
     assert render._request(parsed(commands.command_line("render", request_))) == request_
 
 
-def test_upscales():
-    made = UpscaleRequest("my clip.mp4", "large.mp4", run="runs/up", scale=2.5, fps=60)
-    a = parsed(commands.command_line("upscale", made, ("video",)))
-    assert UpscaleRequest(**arguments.given(a, UpscaleRequest)) == made
+OTHERS = [
+    ("upscale", UpscaleRequest("my clip.mp4", "large.mp4", run="runs/up", scale=2.5, fps=60)),
+    ("interpolate", InterpolateRequest("a.mp4", "b.mp4", method="blend", factor=3, slow=True)),
+    ("complete", CompleteRequest("a.mp4", "b.mp4", run="r", missing=(4, 5, 9))),
+    ("denoise", DenoiseRequest("a.mp4", "b.mp4", run="r", sigma=7.5)),
+    ("predict", PredictRequest("a.mp4", "b.mp4", method="last", frames=3, past=False)),
+    ("animate", AnimateRequest("a.png", "r", "b.mp4", ids=(3,), frames=4, fps=12)),
+    ("translate", TranslateRequest("r", "b.mp4", labels="labels/", style_id=2, id=1)),
+    ("translate", TranslateRequest("r", "b.mp4", edges="edges/")),
+]
+
+
+@pytest.mark.parametrize("verb, made", OTHERS, ids=range(len(OTHERS)))
+def test_other_verbs(verb, made):
+    [words] = {tool.words for tool in tools.TOOLS if tool.verb == verb}
+    a = parsed(commands.command_line(verb, made, words))
+    assert type(made)(**arguments.given(a, type(made))) == made
 
 
 @pytest.mark.parametrize("request_", RENDERS, ids=range(len(RENDERS)))

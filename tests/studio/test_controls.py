@@ -3,7 +3,7 @@
 import pytest
 
 from digan_jax.errors import InputError
-from digan_jax.studio import controls
+from digan_jax.studio import controls, explore
 from digan_jax.studio.limits import Limits
 
 CLIP = {
@@ -61,6 +61,15 @@ def test_films_are_what_the_controls_say():
 def test_what_cannot_be_is_told(changes, message):
     with pytest.raises(InputError, match=message):
         film(**changes)
+
+
+def test_kept_clips_hold_nothing_else():
+    """What a page sends comes back to it, and must not look like one of Gradio's files."""
+    file = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
+    clip = {"content": 3, "motion": 4, "src": "data:"}
+    assert explore.known_clips([clip | file, "x", clip | {"src": file}])[0] == clip
+    assert isinstance(explore.known_clips([clip | {"src": file}])[0]["src"], str)
+    assert explore.known_clips(None) == explore.known_clips(file) == []
 
 
 def test_a_drawn_box_is_a_part_of_the_region():

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import urllib.parse
 
 import httpx
@@ -84,6 +85,29 @@ def test_files_that_are_sent(served):
     assert status == 415 and ".sh files are not taken" in json.loads(body)["error"]
     status, body, _ = send("..%2F..%2Fetc%2Fcron.mp4", b"x")
     assert status == 200 and json.loads(body)["name"] == "cron.mp4"
+
+
+def test_a_file_that_never_ends_makes_room_for_others(served, monkeypatch):
+    monkeypatch.setattr(server, "SENDING", 0.2)
+    place = urllib.parse.urlsplit(served)
+    with socket.create_connection((place.hostname, place.port), timeout=30) as slow:
+        head = f"POST /studio/upload?name=a.mp4 HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Length: 900\r\n\r\nx"
+        slow.sendall(head.encode())
+        answer = slow.recv(4096)
+    assert b" 408 " in answer.split(b"\r\n")[0]
+    assert server.AT_ONCE.acquire(blocking=False)
+    server.AT_ONCE.release()
+
+
+def test_films_are_drawn_in_the_queue_alone(served):
+    """A request that passes it by is refused: the queue's limit and its one film at a time hold for everybody."""
+    config = httpx.get(f"{served}config", timeout=60).json()
+    queued = [event["id"] for event in config["dependencies"] if event["queue"]]
+    assert queued
+    for number in queued:
+        body = json.dumps({"fn_index": number, "data": [], "session_hash": "abcdefgh"})
+        status, answer, _ = asked(served, "POST", "/gradio_api/run/predict", body, {"Content-Type": "application/json"})
+        assert status == 404 and b"does not accept direct HTTP POST" in answer
 
 
 def test_values_that_are_too_large(served):

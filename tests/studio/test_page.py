@@ -20,7 +20,21 @@ class Page:
         self.driver, self.downloads, self.address = driver, downloads, address
         driver.get_log("browser")
         driver.get(address)
-        self.until(lambda: self.source("left"))
+        self.until(lambda: self.source("left") or "frame after frame" in self.caption())
+
+    def open(self, tab):
+        """Opens a tab by its name; on a narrow page some stand in a menu."""
+        self.driver.execute_script("window.scrollTo(0, 0)")
+        found = lambda kind: [one for one in self.driver.find_elements("css selector", kind) if one.text.strip() == tab]
+        if not found("button[role=tab]"):
+            self.one(".overflow-menu > button").click()
+        self.until(lambda: found("button[role=tab], .overflow-dropdown button"), tab)[0].click()
+
+    def type(self, name, text):
+        """Types into a line of text."""
+        line = self.one(f"#{name} input, #{name} textarea")
+        line.clear()
+        line.send_keys(text)
 
     def until(self, condition, what="the page"):
         end = time.monotonic() + SECONDS

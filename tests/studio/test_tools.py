@@ -2,8 +2,10 @@
 
 import base64
 import dataclasses
+import threading
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -109,6 +111,31 @@ def test_the_table(services, followed_run):
 
     assert page.offered(services) == [tool for tool in tools.TOOLS if "upscale" in tool.tasks]
     assert page.offered(services._replace(shelf=Shelf([str(followed_run)]))) == []
+
+
+@pytest.mark.slow
+def test_a_full_queue_is_told(browser, followed_run, upscaling_run, monkeypatch):
+    """One film is being made, and one waits: no more than this studio lets wait."""
+    may_end = threading.Event()
+    blocked = dataclasses.replace(PAINT, run=lambda request, progress: may_end.wait(600) and paint(request, progress))
+    monkeypatch.setattr(tools, "TOOLS", (blocked,))
+    with serving(StudioRequest(runs=(str(followed_run), str(upscaling_run)), port=0, queue=1)) as address:
+        page = Page(*browser, address)
+        page.open("Paint")
+        config = httpx.get(f"{address}config", timeout=60).json()
+        parts = {part["id"]: part["props"] for part in config["components"]}
+        [event] = [one for one in config["dependencies"] if one["queue"] and ["click"] == [kind for part, kind in
+                   one["targets"] if parts.get(part, {}).get("elem_id") == "paint_draw"]]  # fmt: skip
+        data = [DRAWING if parts[i].get("elem_id") == "paint_labels" else parts[i].get("value") for i in event["inputs"]]
+        try:
+            for session in ("first", "second"):
+                body = {"fn_index": event["id"], "data": data, "session_hash": session}
+                httpx.post(f"{address}gradio_api/queue/join", json=body, timeout=60).raise_for_status()
+                page.until(lambda: "film" in [thread.name for thread in threading.enumerate()], "the first film")
+            page.click("paint_draw")
+            page.until(lambda: "too many films wait" in page.text("paint_message"))
+        finally:
+            may_end.set()
 
 
 @pytest.mark.slow

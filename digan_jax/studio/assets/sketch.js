@@ -2,15 +2,11 @@
 const canvas = element.querySelector('canvas');
 const brush = element.querySelector('select');
 const size = element.querySelector('input[type=range]');
-const {width, height, labels} = props;
 const colour = label => label === 0 ? '#101010' : `hsl(${(label - 1) * 137.5 % 360} 70% 55%)`;
-const pixels = new Uint8Array(width * height);
 const pen = canvas.getContext('2d');
-canvas.width = width;
-canvas.height = height;
-labels.forEach((name, label) => brush.add(new Option(name, label, label === 1, label === 1)));
+let width, height, pixels, cursor;
 
-const keep = () => { props.value = {width, height, labels: btoa(String.fromCharCode(...pixels))}; };
+const keep = () => { props.value = {width, height, labels: btoa(Array.from(pixels, one => String.fromCharCode(one)).join(''))}; };
 const fill = (x, y) => {
   const radius = size.value / 2, label = Number(brush.value);
   for (let j = Math.ceil(y - radius); j <= y + radius; j++) {
@@ -45,7 +41,6 @@ canvas.addEventListener('pointerup', end);
 canvas.addEventListener('pointercancel', end);
 
 // By keyboard: arrows move a cursor, space draws.
-let cursor = [width / 2, height / 2];
 canvas.addEventListener('keydown', event => {
   const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
   if (step) cursor = [0, 1].map(k => Math.min([width, height][k] - 1, Math.max(0, cursor[k] + step[k])));
@@ -61,4 +56,15 @@ const clear = () => {
   keep();
 };
 element.querySelector('button').addEventListener('click', clear);
-clear();
+
+// Another run has other labels and another size: the drawing begins anew.
+const begin = () => {
+  ({width, height} = props);
+  pixels = new Uint8Array(width * height);
+  Object.assign(canvas, {width, height});
+  cursor = [Math.floor(width / 2), Math.floor(height / 2)];
+  brush.replaceChildren(...props.labels.map((name, label) => new Option(name, label, label === 1, label === 1)));
+  clear();
+};
+watch(Object.keys({width, height, labels: 0}), begin);  // Gradio takes names in quotation marks here for events
+begin();

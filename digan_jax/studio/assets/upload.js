@@ -12,7 +12,7 @@ input.addEventListener('change', async () => {
     const found = await answer.json();
     if (!answer.ok) { say(found.error, 'error'); return; }
     props.value = found;
-    say(`${file.name} is there, ${(file.size / 1e6).toFixed(1)} MB.`);
+    say(`${file.name} is there, ${(file.size / 1e3).toFixed(0)} kB.`);
   } catch (error) {
     say('the file could not be sent: the studio does not answer, or refuses files of this size.', 'error');
   }
