@@ -21,6 +21,7 @@ from digan_jax.host.showing import MAX_PIXELS, UnusableVideo
 from digan_jax.host.video_files import check_encoder, to_uint8, write_video
 from digan_jax.host.video_formats import DEFAULT_FPS, check_quality, check_suffix
 from digan_jax.host.video_reading import open_footage
+from digan_jax.jobs.render_outputs import Output, is_whole
 from digan_jax.jobs.requests import Request
 from digan_jax.models.one_clip import BITS, Size, size_for
 from digan_jax.rendering import compression
@@ -69,6 +70,7 @@ class DecompressRequest(Request):
     size: tuple[int, int] | None = None  # (width, height) in pixels; None: as it was
     fps: float | None = None  # frames a second; None: as it was
     quality: Literal["standard", "10-bit", "lossless"] = "standard"  # of .mp4 and .webm
+    resume: bool = False  # does nothing if the file is already complete
 
     def check(self) -> None:
         check_quality(self.out, self.quality)
@@ -76,6 +78,10 @@ class DecompressRequest(Request):
             raise InputError(f"size={self.size}: give 1 to {MAX_PIXELS // 2**20} Mi pixels.")
         if self.fps is not None:
             check_rate(check_suffix(self.out), self.fps)
+
+    def note(self) -> dict:
+        """Metadata of the file: the request that makes it again."""
+        return {"decompress": dataclasses.replace(self, resume=False).to_record()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,18 +153,15 @@ def _clip(request: CompressRequest) -> tuple[UInt8[np.ndarray, "t h w 3"], float
 
 
 def decompress(request: DecompressRequest, progress: Progress = Progress()) -> epath.Path:
-    """Draws a compressed clip and returns the path of the video.
+    """Draws a compressed clip and returns the path of the video. A file that `resume` keeps is not made again.
 
     Raises:
       InputError: no such file, a damaged one; nothing is written.
       Cancelled: through `progress`; no partial file remains.
     """
-    files.check_file(request.out)
-    check_encoder(request.out, request.quality)
-    content = clip_files.read(request.file)
-    fps = request.fps or content.fps
-    count = max(1, round(content.frames * fps / content.fps))
-    check_rate(check_suffix(request.out), fps)
+    content, count, fps = _to_draw(request)
+    if request.resume and is_whole(Output(request.out, [0], request.note())):
+        return epath.Path(request.out)
     with progress.of("drawing", count, "frames") as advance:
 
         def counted():
@@ -166,8 +169,28 @@ def decompress(request: DecompressRequest, progress: Progress = Progress()) -> e
                 yield frame
                 advance()
 
-        write_video(request.out, counted(), fps, {"decompress": request.to_record()}, request.quality)
+        write_video(request.out, counted(), fps, request.note(), request.quality)
     return epath.Path(request.out)
+
+
+def describe_drawing(request: DecompressRequest) -> str:
+    """Text with frames, size and rate of the video; draws nothing. Raises as `decompress`."""
+    content, count, fps = _to_draw(request)
+    w, h = request.size or (content.width, content.height)
+    return (
+        f"{request.out}: {count} frames of {w}x{h} pixels at {fps:g} a second, from {content.frames} of "
+        f"{content.width}x{content.height} at {content.fps:g}.\nnothing was drawn."
+    )
+
+
+def _to_draw(request: DecompressRequest) -> tuple[ClipFile, int, float]:
+    """The compressed clip, and the number of frames to draw and how many a second."""
+    files.check_file(request.out)
+    check_encoder(request.out, request.quality)
+    content = clip_files.read(request.file)
+    fps = request.fps or content.fps
+    check_rate(check_suffix(request.out), fps)
+    return content, max(1, round(content.frames * fps / content.fps)), fps
 
 
 def decoded(

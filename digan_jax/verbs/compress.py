@@ -22,11 +22,8 @@ def add(verbs) -> None:
 
 
 def run(a) -> None:
-    from digan_jax.host.progress import TerminalProgress
     from digan_jax.jobs import compress
 
     with arguments.about_flags(arguments.flags_of(compress.CompressRequest)):
-        request = compress.CompressRequest(**arguments.given(a, compress.CompressRequest))
-        if a.dry_run:
-            return print(compress.describe(request))
-        print(f"{request.out}: {compress.compress(request, TerminalProgress())}.")
+        request = arguments.request_of(a, compress.CompressRequest, "compress")
+        arguments.finish(a, request, compress.describe, compress.compress)
