@@ -15,7 +15,6 @@ def add(verbs) -> None:
     p.add_argument("--out", required=True, metavar="FILE", help=".dnv")
     p.add_argument("--bits", type=float, help="a pixel, about (default 0.2)")
     p.add_argument("--steps", type=int, help="of the fit (default 2000)")
-    p.add_argument("--sparsity", type=float, help="more: fewer bits and a softer picture (default 1e-4)")
     p.add_argument("--frames", type=int, help="first frames of the video (default: all)")
     p.add_argument("--dry-run", action="store_true", help="show frames, size and weights; fit nothing")
     p.set_defaults(run_verb=run)
