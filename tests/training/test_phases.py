@@ -118,7 +118,7 @@ def test_a_run_that_was_stopped_in_a_phase_ends_in_the_same_bits(tmp_path, make_
         stop_at(step)
         loop.train(config, str(tmp_path / "pieces"))
     loop.train(config, str(tmp_path / "pieces"))
-    assert compiled == [(0, 8), (4, 16), (7, 16), (12, 32)]
+    assert compiled == [(0, 8), (4, 16), (4, 16), (7, 16), (12, 32)]  # stopped after 4 and after 7
     assert_same_bits(tmp_path / "whole", tmp_path / "pieces", 24)
     assert metrics(tmp_path / "whole") == metrics(tmp_path / "pieces")
 
