@@ -1,6 +1,5 @@
 """Windows of space and time, with a stand-in for the model that interpolates what it is shown."""
 
-import dataclasses
 import itertools
 import types
 
@@ -75,16 +74,16 @@ def test_windows_of_300_frames_meet_without_a_seam():
     frames, each = 300, 4  # new frames for each given one
     still = itertools.repeat(video(1, 8, 8)[0], frames)  # what moves is the model's alone
     places = np.arange(each * (frames - 1) + 1) / each
-    restorer = Restorer(model, SIDE, SHOWN)
     seen = lambda frames: np.concatenate([unit_range(frames), np.ones((*frames.shape[:3], 1), np.float32)], -1)
-    made = np.stack(list(dataclasses.replace(restorer, seen=seen).frames(still, Shape(8, 8, frames, (8, 8), places))))
+    restorer = Restorer(model, SIDE, SHOWN, seen=seen)
+    made = np.stack(list(restorer.frames(still, Shape(8, 8, frames, (8, 8), places))))
     assert made.shape == (len(places), 8, 8, 3)
     steps = np.abs(np.diff(made, axis=0)).mean((1, 2, 3))
     begins = windows.starts(frames - 1, SHOWN - 1, (SHOWN - 1) // 2)
     seams = np.unique([each * int(place) for start in begins for place in (start, start + SHOWN - 1)])
     at_seams = np.isin(np.arange(len(steps)), np.concatenate([seams - 1, seams]))
     assert 200 < at_seams.sum() < len(steps) / 2 + 100 and steps[at_seams].max() <= steps[~at_seams].max()
-    one = restorer.window(seen(video(1, 8, 8).repeat(SHOWN, 0)), np.float32([0.0, 0.5, 1.0]), Shape(8, 8, 5, (8, 8), places))
+    one = restorer.window(video(1, 8, 8).repeat(SHOWN, 0), np.float32([0.0, 0.5, 1.0]), Shape(8, 8, 5, (8, 8), places))
     assert np.abs(one[0] - one[1]).mean() > 3 * steps.max()  # what a cut would show
 
 
