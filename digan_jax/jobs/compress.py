@@ -41,7 +41,7 @@ class CompressRequest(Request):
     video: str  # a file, or a folder of images
     out: str  # .dnv
     bits: float = 0.2  # a pixel, about
-    steps: int = 2000  # of the fit
+    steps: int = 4000  # of the fit
     frames: int | None = None  # first frames of the video; None: all
 
     def check(self) -> None:

@@ -14,7 +14,7 @@ def add(verbs) -> None:
     p.add_argument("video", help="a video file, or a folder of images")
     p.add_argument("--out", required=True, metavar="FILE", help=".dnv")
     p.add_argument("--bits", type=float, help="a pixel, about (default 0.2)")
-    p.add_argument("--steps", type=int, help="of the fit (default 2000)")
+    p.add_argument("--steps", type=int, help="of the fit (default 4000)")
     p.add_argument("--frames", type=int, help="first frames of the video (default: all)")
     p.add_argument("--dry-run", action="store_true", help="show frames, size and weights; fit nothing")
     p.set_defaults(run_verb=run)

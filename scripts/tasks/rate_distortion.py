@@ -1,6 +1,6 @@
 """Bits and PSNR of `digan compress` and of x264, x265 and SVT-AV1 (PyAV): the curves of docs/tasks_compress.md.
 
-Command   python scripts/tasks/rate_distortion.py OUT clip.mp4... [--size 64] [--frames 32] [--steps 800] [--bits 0.05,...]
+Command   python scripts/tasks/rate_distortion.py OUT clip.mp4... [--size 64] [--frames 32] [--steps 4000] [--bits 0.05,...]
 
 Writes OUT.json, to which later calls add, and OUT.png, a curve for each codec and clip. A codec's bits are those of its
 packets, without a container; .dnv files count whole. PSNR is of RGB, 8 bits.
@@ -95,7 +95,7 @@ def main():
     p.add_argument("clips", nargs="+")
     p.add_argument("--size", type=int, default=64)
     p.add_argument("--frames", type=int, default=32)
-    p.add_argument("--steps", type=int, default=800)
+    p.add_argument("--steps", type=int, default=4000)
     p.add_argument("--bits", default="0.05,0.09,0.15,0.25,0.4")
     a = p.parse_args()
     file = a.out.with_suffix(".json")
