@@ -47,6 +47,7 @@ def get_config() -> ConfigDict:
     m.condition_warp = False  # moves shown colours along a predicted flow to the times of frames
     m.condition_detail = False  # encodes details and differences between maps too, and corrects shown colours by them
     m.condition_alone = False  # no noise: content and motion vectors are 0, and the condition decides everything
+    m.doublings = 0  # of frames during training, see train.phases: blocks for larger ones start as nothing
     m.condition_style = 0  # numbers that tell the look of each instance of label maps, pooled from a frame; 0: none
 
     c.data = d = ConfigDict()
@@ -91,6 +92,8 @@ def get_config() -> ConfigDict:
     t.classes_from_kimg = 0.0  # with model.class_term "fading", classes do not matter before this (Shahbazi et al. 2022)
     t.classes_by_kimg = 0.0  # and matter fully from here on
     t.horizon = 0.0  # generated pairs start up to so many clips later: times beyond the clip are trained too
+    t.span = 1.0  # part of a clip, anywhere in it, that a pair of frames lies in
+    t.phases = ()  # kimg at which frames and span double, up to the whole ones; (): whole from the start. Wang et al. 2018
     t.path_length_weight = 0.0  # 0: off; Karras et al. use 2
     t.path_length_every = 4  # iterations between path length steps; rescales G's Adam even if the weight is 0
     t.path_length_decay = 0.01

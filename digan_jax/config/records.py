@@ -8,7 +8,7 @@ import json
 from digan_jax.config.vidm import VidmTrainConfig
 from digan_jax.config.schema import MODELS, FamilyConfig, RunConfig, parse, require
 
-FORMAT = 5  # of config.json; increase it when a field is added, renamed or changes its meaning
+FORMAT = 6  # of config.json; increase it when a field is added, renamed or changes its meaning
 # Format -> {field added in it: value that older records imply}.
 ADDED: dict[int, dict[str, object]] = {
     2: {"family": "digan", "eval.every_kimg": 0.0, "eval.weights": ""},
@@ -72,6 +72,7 @@ ADDED: dict[int, dict[str, object]] = {
         "model.sampling_guidance": 1.0,
         "vidm.label_dropout": 0.1,
     },
+    6: {"model.doublings": 0, "train.span": 1.0, "train.phases": ()},
 }
 
 

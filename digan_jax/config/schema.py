@@ -7,16 +7,15 @@ from Python without a configuration file. All classes raise `InputError` for inv
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
-import types
 import typing
 
+from digan_jax.config import phases
 from digan_jax.config.checks import require
 from digan_jax.config.convgru import ConvGruConfig
+from digan_jax.config.parsing import build
 from digan_jax.config.tasks import TaskConfig, check_task
 from digan_jax.config.vidm import VidmConfig, VidmTrainConfig
-from digan_jax.errors import InputError
 
 RESOLUTIONS = (32, 64, 128, 256, 512)
 SOURCES = ("tfds", "folder", "pairs", "bouncing", "figures", "digits", "rgb_digits")
@@ -74,6 +73,7 @@ class ModelConfig:
     condition_detail: bool = False
     condition_alone: bool = False
     condition_style: int = 0
+    doublings: int = 0
 
     def __post_init__(self):
         for name, choices in _CHOICES.items():
@@ -102,6 +102,7 @@ class ModelConfig:
             f"model.channel_base={self.channel_base}: leaves no channel at resolution {self.resolution}; "
             f"set it to {self.resolution} or more.",
         )
+        phases.check_model(self)
         require(
             not self.condition_skip or self.condition_planes == 3,
             f"model.condition_skip={self.condition_skip}: adds the condition's colours to the picture, so it needs "
@@ -113,6 +114,11 @@ class ModelConfig:
                 f"model.{name}=True: needs a condition; set model.condition_planes.",
             )
 
+    @property
+    def smallest(self) -> int:
+        """Resolution of the first frames that the model is trained on; see `doublings`."""
+        return self.resolution >> self.doublings
+
     def channels(self, r: int) -> int:
         """Channels of the block of resolution r."""
         return min(self.channel_base // r, self.channel_max)
@@ -120,7 +126,7 @@ class ModelConfig:
 
 _CHOICES = {
     "base": (8, 16, 32),
-    "resolution": RESOLUTIONS, "basis": BASES, "motion": MOTIONS, "upsample": UPSAMPLINGS, "critic": CRITICS,
+    "resolution": (8, 16, *RESOLUTIONS), "basis": BASES, "motion": MOTIONS, "upsample": UPSAMPLINGS, "critic": CRITICS,
     "critic_features": CRITIC_FEATURES,
     "class_term": CLASS_TERMS,
 }  # fmt: skip
@@ -205,6 +211,8 @@ class TrainConfig:
     ema_half_life_kimg: float
     ema_rampup: float
     w_avg_decay: float
+    span: float
+    phases: tuple[float, ...]
 
     def __post_init__(self):
         for name in ("batch_size", "r1_every", "path_length_every", "mbstd_group_size"):
@@ -217,6 +225,7 @@ class TrainConfig:
             require(getattr(self, name) >= 0, f"train.{name}={getattr(self, name)}: must be 0 or more.")
         for name in ("adam_beta1", "adam_beta2", "w_avg_decay", "path_length_decay", "style_mixing_probability"):
             require(0 <= getattr(self, name) <= 1, f"train.{name}={getattr(self, name)}: must lie in [0, 1].")
+        require(0 < self.span <= 1, f"train.span={self.span}: must lie in (0, 1].")
         require(0 <= self.seed < 2**32, f"train.seed={self.seed}: must lie in [0, 2**32).")
         group = min(self.mbstd_group_size, self.batch_size)
         require(
@@ -333,6 +342,7 @@ class RunConfig:
         if check_run:
             check_run(self)
         check_task(self)
+        phases.check(self)
 
 
 def check_dtype(name) -> str:
@@ -349,47 +359,15 @@ def parse(tree) -> RunConfig:  # untyped, since a ConfigDict is no Mapping
       InputError: an unknown or missing field, a wrong type, or a value out of range; names field and cure.
     """
     model = _model_class(tree["family"]) if "family" in tree else ModelConfig
-    return _parse(RunConfig, tree, "", model=model)
+    return build(RunConfig, tree, "", model=model)
 
 
 def parse_model(tree, family: str) -> FamilyConfig:
     """The checked `model` group of a family from a dict. Raises as `parse`."""
-    return _parse(_model_class(family), tree, "model.")
+    return build(_model_class(family), tree, "model.")
 
 
 def _model_class(family) -> type:
     known = isinstance(family, str) and family in MODELS
     require(known, f"unknown family {family!r}; choose one of {list(MODELS)}.")
     return MODELS[family]
-
-
-def _parse(cls, tree, prefix, **types_by_field):
-    """`types_by_field` overrides annotations, for fields whose type depends on another field."""
-    hints = typing.get_type_hints(cls) | types_by_field
-    fields = {f.name: hints[f.name] for f in dataclasses.fields(cls)}
-    for key in tree:
-        if key not in fields:
-            close = difflib.get_close_matches(key, fields, 1)
-            cure = f"did you mean {prefix}{close[0]}?" if close else f"choose from {sorted(fields)}."
-            raise InputError(f"unknown config field {prefix}{key}; {cure}")
-    missing = [prefix + k for k in fields if k not in tree]
-    require(not missing, f"config lacks {missing}; start from configs/base.py.")
-    return cls(**{name: _value(hint, tree[name], prefix + name) for name, hint in fields.items()})
-
-
-def _value(hint, value, name):
-    if dataclasses.is_dataclass(hint):
-        require(hasattr(value, "keys"), f"{name}={value!r}: must be a group of fields.")
-        return _parse(hint, value, name + ".")
-    if isinstance(hint, types.GenericAlias):  # tuple[str, ...], tuple[float, ...] or tuple[int, ...]
-        of = typing.get_args(hint)[0]
-        words = {str: "strings", float: "numbers", int: "whole numbers"}[of]
-        require(isinstance(value, (list, tuple)), f"{name}={value!r}: must be a tuple of {words}.")
-        return tuple(_value(of, v, name) for v in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    ok = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
-    require(ok, f"{name}={value!r}: must be {hint.__name__}, not {type(value).__name__}.")
-    return value
-
-

@@ -12,7 +12,7 @@ import numpy as np
 from absl import flags
 from jaxtyping import Int, UInt8
 
-from digan_jax.config import DataConfig, RunConfig
+from digan_jax.config import DataConfig, RunConfig, phases
 from digan_jax.data import clips, conditions, edges
 from digan_jax.data.sources import Source, check_lengths
 from digan_jax.errors import InputError
@@ -83,7 +83,6 @@ class _BatchReader:
         check_lengths(source, config.data)
         data = self._data = config.data
         self._train, self._classes = config.train, config.model.n_classes
-        self._choose = partial(families.of(config).frames, config)
         self._windows = clips.windows(source.frame_counts, data.frames, data.stride, data.windows)
         self._rows = config.train.batch_size // process_count
         self._first_row = process_index * self._rows
@@ -92,11 +91,15 @@ class _BatchReader:
         self._planes = pixel_planes(source, self._frames, config)
 
     def __call__(self, step: int) -> Batch:
-        train = self._train
-        plan = clips.draw(self._windows, self._choose, train.seed, step, train.batch_size, self._data.flip)
+        train, now = self._train, phases.at(self._config, step)
+        choose = partial(families.of(now).frames, now)
+        plan = clips.draw(self._windows, choose, train.seed, step, train.batch_size, self._data.flip)
         mine = plan.rows(self._first_row, self._rows)
         frames = np.stack([self._frames.read_frames(int(r), f) for r, f in zip(mine.record, mine.frame)])
         frames[mine.flip] = frames[mine.flip, :, :, ::-1]
+        if now.model.resolution < frames.shape[2]:
+            small = conditions.reduced(frames.reshape(-1, *frames.shape[2:]), frames.shape[2] // now.model.resolution)
+            frames = small.reshape(*frames.shape[:2], *small.shape[1:])
         labels = np.eye(self._classes, dtype=np.float32)[self._labels[mine.record]] if self._classes else None
         condition = None if labels is None else Condition(labels)
         if self._config.task.name != "none":

@@ -1,8 +1,7 @@
-"""The files of `digan compress` (.dnv): a header, and whole numbers of 8 bits, entropy-coded by zstandard.
+"""The files of `digan compress` (.dnv): a header, and whole numbers that `range_coder` has coded.
 
-  magic "DNV1", then little-endian: frames u32, height u16, width u16, frames a second f32, hidden u8, grids u8,
-  (times u32, rows u16, columns u16) of each grid, the step of each array of weights f32, length of the coded numbers u32,
-  CRC-32 of all that follows the magic but itself u32, the coded numbers
+  magic "DNV2", then little-endian: CRC-32 of all that follows u32, frames u32, height u16, width u16, frames a second f32,
+  hidden u8, grids u8, (times, rows, columns) of each grid u16, the step of each array of weights f16, the coded numbers
 """
 
 from __future__ import annotations
@@ -12,15 +11,12 @@ import struct
 import zlib
 from typing import NamedTuple
 
-import numpy as np
 from etils import epath
-from jaxtyping import Int8
 
 from digan_jax.errors import InputError
 from digan_jax.host.files import is_plain, moved_in
 
-MAGIC, FAMILY = b"DNV1", b"DNV"
-LEVEL = 19  # of zstandard
+MAGIC, FAMILY = b"DNV2", b"DNV"
 MOST_WEIGHTS = 2**26
 
 
@@ -34,25 +30,16 @@ class ClipFile(NamedTuple):
     hidden: int
     grids: tuple[tuple[int, int, int], ...]
     steps: tuple[float, ...]  # the value of 1 in each array
-    numbers: Int8[np.ndarray, "n"]  # all arrays, one after another
-
-
-def zstd():
-    """The module `zstandard`. Raises `InputError` if it is not installed."""
-    try:
-        import zstandard
-    except ImportError:
-        raise InputError('compressed clips need zstandard; pip install "digan-jax[compress]".') from None
-    return zstandard
+    coded: bytes  # the numbers of all arrays, by `range_coder.encode`
 
 
 def pack(clip: ClipFile) -> bytes:
     """A clip as the bytes of a file."""
-    coded = zstd().ZstdCompressor(level=LEVEL, write_content_size=True).compress(clip.numbers.tobytes())
     head = struct.pack("<IHHfBB", *clip[:5], len(clip.grids))
-    head += b"".join(struct.pack("<IHH", *grid) for grid in clip.grids)
-    head += struct.pack(f"<{len(clip.steps)}f", *clip.steps) + struct.pack("<I", len(coded))
-    return MAGIC + head + struct.pack("<I", zlib.crc32(head + coded)) + coded
+    head += b"".join(struct.pack("<HHH", *grid) for grid in clip.grids)
+    head += struct.pack(f"<{len(clip.steps)}e", *clip.steps)
+    content = head + clip.coded
+    return MAGIC + struct.pack("<I", zlib.crc32(content)) + content
 
 
 def write(path: epath.PathLike, clip: ClipFile) -> int:
@@ -79,7 +66,7 @@ def read(path: epath.PathLike) -> ClipFile:
         raise InputError(f"{path}: {what}.")
     try:
         return _unpack(content)
-    except (struct.error, ValueError, zstd().ZstdError) as error:
+    except (struct.error, ValueError) as error:
         raise InputError(f"{path}: is damaged ({error}); get it again.") from None
 
 
@@ -91,20 +78,14 @@ def _unpack(content: bytes) -> ClipFile:
         at += struct.calcsize(form)
         return struct.unpack_from(form, content, at - struct.calcsize(form))
 
-    *plain, n_grids = take("<IHHfBB")
-    grids = tuple(take("<IHH") for _ in range(n_grids))
-    steps = take(f"<{n_grids + 6}f")
-    (length,) = take("<I")
-    head = content[len(MAGIC) : at]
     (checksum,) = take("<I")
-    coded = content[at:]
-    if len(coded) != length:
-        raise ValueError(f"has {len(coded)} of {length} bytes")
-    if zlib.crc32(head + coded) != checksum:
+    if zlib.crc32(content[at:]) != checksum:
         raise ValueError("its checksum differs")
-    if min(plain[:3]) < 1 or not (0 < plain[3] < math.inf and all(map(math.isfinite, steps))):
+    *plain, n_grids = take("<IHHfBB")
+    grids = tuple(take("<HHH") for _ in range(n_grids))
+    steps = take(f"<{n_grids + 6}e")
+    if min(plain[:3]) < 1 or plain[4] < 1 or not (0 < plain[3] < math.inf and all(map(math.isfinite, steps))):
         raise ValueError("sizes that cannot be")
-    if any(min(grid) < 1 for grid in grids) or sum(map(math.prod, grids)) > MOST_WEIGHTS:
+    if not grids or min(map(min, grids)) < 1 or sum(map(math.prod, grids)) > MOST_WEIGHTS:
         raise ValueError("grids that cannot be")
-    numbers = zstd().ZstdDecompressor().decompress(coded, max_output_size=8 * MOST_WEIGHTS)
-    return ClipFile(*plain, grids, steps, np.frombuffer(numbers, np.int8))
+    return ClipFile(*plain, grids, steps, content[at:])

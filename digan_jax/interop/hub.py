@@ -6,9 +6,10 @@ from etils import epath
 
 from digan_jax.errors import InputError
 from digan_jax.interop import model_folder
+from digan_jax.rendering import styles
 from digan_jax.runs.weights import Weights
 
-_FILES = [model_folder.WEIGHTS, model_folder.CONFIG, model_folder.CARD]
+_FILES = [model_folder.WEIGHTS, model_folder.CONFIG, model_folder.CARD, styles.FILE]
 
 
 def require_library():
@@ -49,7 +50,7 @@ def push_to_hub(
 def from_pretrained(repo_id: str, revision: str | None = None, training: bool = False):
     """A `Model` from the hub, or from a local folder of `digan export`.
 
-    Downloads only weights, config.json and model card, into the library's cache, and executes nothing.
+    Downloads only weights, config.json, model card and styles, into the library's cache, and executes nothing.
 
     Args:
       repo_id: "user/name", or a local folder.

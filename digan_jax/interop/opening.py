@@ -34,14 +34,9 @@ def read(path: epath.PathLike, training: bool = False, step: int | str | None = 
     Raises:
       InputError: nothing at `path`, no weights in it, damaged files, or weights of another method.
     """
-    from digan_jax.interop import model_folder, npz, shipped, snapshot
+    from digan_jax.interop import model_folder, npz, snapshot
 
-    if str(path).startswith(HUB):
-        from digan_jax.interop import hub
-
-        repo, _, revision = str(path).removeprefix(HUB).partition("@")
-        path = hub.download(repo, revision or None, training)
-    path = reading.home(shipped.located(path))
+    path = located(path, training)
     if not path.exists():
         raise InputError(f"{path}: no such run or file; {_PLACES}.")
     if path.is_dir() and model_folder.is_one(path):
@@ -62,6 +57,18 @@ def read(path: epath.PathLike, training: bool = False, step: int | str | None = 
     if step is not None:
         raise InputError(f"{path}: holds one state of the weights; only runs have a choice of steps.")
     return read_it(path, training)
+
+
+def located(path: epath.PathLike, training: bool = False) -> epath.Path:
+    """The file or folder of a model, whether it is there or not; a model of the hub is downloaded first. Raises as `read`."""
+    from digan_jax.interop import shipped
+
+    if str(path).startswith(HUB):
+        from digan_jax.interop import hub
+
+        repo, _, revision = str(path).removeprefix(HUB).partition("@")
+        path = hub.download(repo, revision or None, training)
+    return reading.home(shipped.located(path))
 
 
 def _begins_as_pickle(path: epath.Path) -> bool:

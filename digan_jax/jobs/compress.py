@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from digan_jax.data.conditions import unit_range
 from digan_jax.errors import InputError
-from digan_jax.host import clip_files, files
+from digan_jax.host import clip_files, files, range_coder
 from digan_jax.host.clip_files import ClipFile
 from digan_jax.host.frame_rates import check_rate
 from digan_jax.host.progress import Progress
@@ -21,10 +21,12 @@ from digan_jax.host.showing import MAX_PIXELS, UnusableVideo
 from digan_jax.host.video_files import check_encoder, to_uint8, write_video
 from digan_jax.host.video_formats import DEFAULT_FPS, check_quality, check_suffix
 from digan_jax.host.video_reading import open_footage
+from digan_jax.jobs.render_outputs import Output, is_whole
 from digan_jax.jobs.requests import Request
-from digan_jax.models.one_clip import BITS, Size, size_for
+from digan_jax.models.one_clip import Size, size_for
 from digan_jax.rendering import compression
 
+HEADER = 60  # bytes of a file before its coded numbers, about
 MOST_FRAMES = 600  # all of a clip is in memory while it is fitted
 
 
@@ -39,8 +41,7 @@ class CompressRequest(Request):
     video: str  # a file, or a folder of images
     out: str  # .dnv
     bits: float = 0.2  # a pixel, about
-    steps: int = 2000  # of the fit
-    sparsity: float = 1e-4  # more: fewer bits and a softer picture
+    steps: int = 4000  # of the fit
     frames: int | None = None  # first frames of the video; None: all
 
     def check(self) -> None:
@@ -50,8 +51,6 @@ class CompressRequest(Request):
             raise InputError(f"bits={self.bits}: must lie between 0.001 and 24 bits a pixel.")
         if not 1 <= self.steps <= 1_000_000:
             raise InputError(f"steps={self.steps}: must lie in [1, 1000000].")
-        if not 0 <= self.sparsity < 1:
-            raise InputError(f"sparsity={self.sparsity}: must lie in [0, 1).")
         if self.frames is not None and self.frames < 1:
             raise InputError(f"frames={self.frames}: must be 1 or more.")
 
@@ -69,6 +68,7 @@ class DecompressRequest(Request):
     size: tuple[int, int] | None = None  # (width, height) in pixels; None: as it was
     fps: float | None = None  # frames a second; None: as it was
     quality: Literal["standard", "10-bit", "lossless"] = "standard"  # of .mp4 and .webm
+    resume: bool = False  # does nothing if the file is already complete
 
     def check(self) -> None:
         check_quality(self.out, self.quality)
@@ -76,6 +76,10 @@ class DecompressRequest(Request):
             raise InputError(f"size={self.size}: give 1 to {MAX_PIXELS // 2**20} Mi pixels.")
         if self.fps is not None:
             check_rate(check_suffix(self.out), self.fps)
+
+    def note(self) -> dict:
+        """Metadata of the file: the request that makes it again."""
+        return {"decompress": dataclasses.replace(self, resume=False).to_record()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,18 +99,17 @@ def compress(request: CompressRequest, progress: Progress = Progress()) -> Repor
     """Fits a function to a clip and writes it.
 
     Raises:
-      InputError: an unusable video, no zstandard; nothing is written.
+      InputError: an unusable video; nothing is written.
       Cancelled: through `progress`; nothing is written.
     """
     files.check_file(request.out)
-    clip_files.zstd()
     clip, fps = _clip(request)
-    size = size_of(request, clip)
+    bits, size = bits_of(request, clip), size_of(request, clip)
     with progress.of("fitting", request.steps, "steps") as advance:
-        params, steps = compression.fit(unit_range(clip), size, request.steps, request.sparsity, advance)
-    numbers = compression.stored(params, steps, size)
+        params, steps = compression.fit(unit_range(clip), size, request.steps, bits, advance)
+    coded = range_coder.encode(compression.stored(params, steps, size))
     t, h, w, _ = clip.shape
-    content = ClipFile(t, h, w, fps, size.hidden, size.grids, tuple(steps[name] for name in size.shapes), numbers)
+    content = ClipFile(t, h, w, fps, size.hidden, size.grids, tuple(steps[name] for name in size.shapes), coded)
     drawn = np.stack([to_uint8(frame) for frame in decoded(content)])
     count = clip_files.write(request.out, content)
     error = np.square(drawn.astype(np.float64) - clip).mean()
@@ -117,7 +120,6 @@ def compress(request: CompressRequest, progress: Progress = Progress()) -> Repor
 def describe(request: CompressRequest) -> str:
     """Text with frames, size and weights; fits nothing. Raises as `compress`."""
     files.check_file(request.out)
-    clip_files.zstd()
     clip, fps = _clip(request)
     t, h, w, _ = clip.shape
     return (
@@ -126,9 +128,14 @@ def describe(request: CompressRequest) -> str:
     )
 
 
+def bits_of(request: CompressRequest, clip: UInt8[np.ndarray, "t h w 3"]) -> float:
+    """Bits for the coded numbers: those asked for without the header."""
+    return max(1.0, request.bits * clip.size / 3 - 8 * HEADER)
+
+
 def size_of(request: CompressRequest, clip: UInt8[np.ndarray, "t h w 3"]) -> Size:
     """The size of the function that takes about as many bits as asked for."""
-    return size_for(*clip.shape[:3], int(request.bits * clip.size / 3 / BITS))
+    return size_for(*clip.shape[:3], bits_of(request, clip))
 
 
 def _clip(request: CompressRequest) -> tuple[UInt8[np.ndarray, "t h w 3"], float]:
@@ -147,38 +154,53 @@ def _clip(request: CompressRequest) -> tuple[UInt8[np.ndarray, "t h w 3"], float
 
 
 def decompress(request: DecompressRequest, progress: Progress = Progress()) -> epath.Path:
-    """Draws a compressed clip and returns the path of the video.
+    """Draws a compressed clip and returns the path of the video. A file that `resume` keeps is not made again.
 
     Raises:
       InputError: no such file, a damaged one; nothing is written.
       Cancelled: through `progress`; no partial file remains.
     """
+    content, count, fps = _to_draw(request)
+    if request.resume and is_whole(Output(request.out, [0], request.note())):
+        return epath.Path(request.out)
+    with progress.of("drawing", count, "frames") as advance:
+
+        def counted():
+            for frame in decoded(content, request.size, fps):
+                yield frame
+                advance()
+
+        write_video(request.out, counted(), fps, request.note(), request.quality)
+    return epath.Path(request.out)
+
+
+def describe_drawing(request: DecompressRequest) -> str:
+    """Text with frames, size and rate of the video; draws nothing. Raises as `decompress`."""
+    content, count, fps = _to_draw(request)
+    w, h = request.size or (content.width, content.height)
+    return (
+        f"{request.out}: {count} frames of {w}x{h} pixels at {fps:g} a second, from {content.frames} of "
+        f"{content.width}x{content.height} at {content.fps:g}.\nnothing was drawn."
+    )
+
+
+def _to_draw(request: DecompressRequest) -> tuple[ClipFile, int, float]:
+    """The compressed clip, and the number of frames to draw and how many a second."""
     files.check_file(request.out)
     check_encoder(request.out, request.quality)
     content = clip_files.read(request.file)
     fps = request.fps or content.fps
-    count = max(1, round(content.frames * fps / content.fps))
     check_rate(check_suffix(request.out), fps)
-    with progress.of("drawing", count, "frames") as advance:
-
-        def counted():
-            for frame in decoded(content, request.size, fps, request.file):
-                yield frame
-                advance()
-
-        write_video(request.out, counted(), fps, {"decompress": request.to_record()}, request.quality)
-    return epath.Path(request.out)
+    return content, max(1, round(content.frames * fps / content.fps)), fps
 
 
 def decoded(
-    content: ClipFile, size: tuple[int, int] | None = None, fps: float | None = None, name: str = "the clip"
+    content: ClipFile, size: tuple[int, int] | None = None, fps: float | None = None
 ) -> Iterator[np.ndarray]:
     """The frames of a compressed clip, float32 about in [-1, 1], of any size (width, height) and rate."""
     shape = Size(content.grids, content.hidden)
-    try:
-        params = compression.restored(content.numbers, content.steps, shape)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
+    numbers = range_coder.decode(content.coded, list(shape.shapes.values()))
+    params = compression.restored(numbers, content.steps, shape)
     rate = (fps or content.fps) / content.fps
     count = max(1, round(content.frames * rate))
     places = np.minimum(np.arange(count) / rate + 0.5, content.frames - 0.5) / content.frames

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -15,9 +14,10 @@ from digan_jax.host import files, sound, video_reading
 from digan_jax.host.frame_rates import check_rate
 from digan_jax.host.progress import Progress
 from digan_jax.host.showing import MAX_PIXELS, UnusableVideo
-from digan_jax.host.video_files import check_encoder, read_metadata, write_video
+from digan_jax.host.video_files import check_encoder, write_video
 from digan_jax.host.video_formats import DEFAULT_FPS, check_suffix
 from digan_jax.interop import opening
+from digan_jax.jobs.render_outputs import Output, is_whole
 from digan_jax.jobs.video_request import VideoRequest
 from digan_jax.rendering.restoring import Frame, Restorer, Shape
 from digan_jax.rendering.samplers import of_weights
@@ -44,7 +44,7 @@ class Work:
     def run(self, progress: Progress) -> epath.Path:
         """Makes the video and returns its path. Nothing partial remains if it is cancelled."""
         r = self.request
-        if r.resume and is_whole(r):
+        if r.resume and is_whole(Output(r.out, [0], r.note())):
             return epath.Path(r.out)
         with progress.of(r.NAME, len(self.shape.places), "frames") as advance:
             made = counted(self.make(frames_of(r.video), self.shape), advance)
@@ -66,14 +66,6 @@ def check_out(request: VideoRequest) -> None:
     """Raises `InputError` if the file cannot be written."""
     files.check_file(request.out)
     check_encoder(request.out, request.quality)
-
-
-def is_whole(request: VideoRequest) -> bool:
-    """Whether the file exists, complete and made by this very request."""
-    try:
-        return read_metadata(request.out) == json.loads(json.dumps(request.note()))
-    except InputError:
-        return False
 
 
 def counted(frames: Iterable, advance) -> Iterator:

@@ -192,7 +192,7 @@ class Translation:
     ) -> Float[np.ndarray, "1 _ _"]:
         r = self.request
         if r.style_from is None:
-            mixtures = styles.Mixtures.read(r.run, model.config.condition_style)
+            mixtures = styles.Mixtures.read(opening.located(r.run), model.config.condition_style)
             if mixtures is None:
                 raise InputError(
                     f"{r.run}: no styles are fitted yet; run `digan condition styles --run {r.run}`, or give "

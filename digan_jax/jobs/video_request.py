@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 
 from digan_jax.errors import InputError
 from digan_jax.host.frame_rates import check_rate
-from digan_jax.host.video_files import read_metadata
 from digan_jax.host.video_formats import check_quality, check_suffix
 from digan_jax.jobs.requests import Request
 
@@ -57,15 +56,3 @@ class VideoRequest(Request):
     def note(self) -> dict:
         """Metadata of the file: the request that makes it again."""
         return {self.NAME: dataclasses.replace(self, resume=False).to_record()}
-
-    @classmethod
-    def again(cls, path: str, **others) -> VideoRequest:
-        """The request in a file's metadata. `others` override its fields.
-
-        Raises:
-          InputError: the file is missing or was not made by this verb.
-        """
-        note = read_metadata(path)
-        if cls.NAME not in note:
-            raise InputError(f"{path}: was not written by digan {cls.NAME}; it holds no request.")
-        return cls.from_record(note[cls.NAME], **{"out": path} | others)

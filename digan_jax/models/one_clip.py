@@ -17,7 +17,7 @@ from jaxtyping import Float
 from digan_jax.shapes import Array, Params
 
 CHANNELS = 4  # features of a grid
-BITS = 4.0  # about what a stored weight takes
+GRID_BITS, LAYER_BITS = 0.9, 5.0  # about what a stored number of grids and of layers takes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,22 +41,29 @@ class Size:
     def weights(self) -> int:
         return sum(math.prod(shape) for shape in self.shapes.values())
 
+    @property
+    def bits(self) -> float:
+        """About what the stored weights take."""
+        of_grids = sum(math.prod(shape) for name, shape in self.shapes.items() if name.startswith("grid"))
+        return GRID_BITS * of_grids + LAYER_BITS * (self.weights - of_grids)
 
-def size_for(frames: int, height: int, width: int, budget: int) -> Size:
-    """The largest size of at most `budget` weights, or the smallest there is.
 
-    One grid is fine in space and still, one is coarse in space and has a node every other frame, one lies between.
+def size_for(frames: int, height: int, width: int, bits: float) -> Size:
+    """The largest size that takes about `bits` at most, or the smallest there is. About a fifth are the layers'.
+
+    One grid is fine in space and still, one is coarse in space and has a node every other frame, one lies between. Most
+    numbers of a grid become 0: more nodes with coarser numbers draw a better picture than few with finer ones.
     """
-    hidden = int(np.clip(8 * round(math.sqrt(budget) / 32), 8, 32))
+    hidden = 8 * int(np.clip(math.sqrt(bits) / 50, 1, 4))
     best = None
     for step in range(96):
         fine = 2 ** (6 - step / 12)  # pixels between nodes of the still grid
         nodes = lambda n, apart: max(1, math.ceil(n / apart))
         of = lambda time, apart: (nodes(frames, time), nodes(height, apart), nodes(width, apart))
         size = Size((of(frames, fine), of(6, 2 * fine), of(2, 4 * fine)), hidden)
-        if best is None or size.weights <= budget:
+        if best is None or size.bits <= bits:
             best = size
-        if size.weights > budget or fine <= 1:
+        if size.bits > bits or fine <= 1:
             break
     return best
 

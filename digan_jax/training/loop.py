@@ -15,7 +15,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from digan_jax import devices, flops
-from digan_jax.config import LogConfig, RunConfig, TrainConfig
+from digan_jax.config import LogConfig, RunConfig, TrainConfig, phases
 from digan_jax.data import loader, sources
 from digan_jax.host import locks
 from digan_jax.host.signals import StopSignal
@@ -111,27 +111,31 @@ def _train_on(run: Run, step: int, state: State, profile: Profile) -> int:
     config = run.config
     processes = {"process_index": jax.process_index(), "process_count": jax.process_count()}
     batches = loader.make_loader(run.source, config, start_step=step, **processes)
-    report, pace = Metering(config.train, config.log, run.saved, run.writer), Pace(config.train, run.writer, step)
+    report = Metering(config.train, config.log, run.saved, run.writer)
     save = SaveCheckpoint(config, run.workdir, run.saved, run.position, report.settle, run.held)
     hooks: list[Hook] = [
         save,
         WriteSamples(config, run.source, run.workdir, run.writer),
         MeasureFvd(config, run.source, run.workdir, save, run.writer),
     ]
-    iteration = compiling.compile_iteration(config, run.mesh)
     with StopSignal() as stop:
-        while step < run.total and not agreed(stop, config.train.due(step, config.log.every_kimg)):
-            profile.at(step)
-            batch = devices.place_batch(report.waiting(batches), run.mesh)
-            if not pace.begun:
-                pace.compiling()
-                report.expect(_least_seconds(run, iteration, state, batch))
-            state, metrics = iteration(state, batch)
-            step += 1
-            report.add(step, metrics)
-            pace.ended(step)
-            for hook in hooks:
-                hook(step, state)
+        for end in phases.ends(config, step, run.total):
+            iteration = compiling.compile_iteration(config, run.mesh, step)
+            pace = Pace(config.train, run.writer, step, end)
+            while step < end and not agreed(stop, config.train.due(step, config.log.every_kimg)):
+                profile.at(step)
+                batch = devices.place_batch(report.waiting(batches), run.mesh)
+                if not pace.begun:
+                    pace.compiling()
+                    report.expect(_least_seconds(run, iteration, state, batch))
+                state, metrics = iteration(state, batch)
+                step += 1
+                report.add(step, metrics)
+                pace.ended(step)
+                for hook in hooks:
+                    hook(step, state)
+            if step < end:
+                break
         save.last(step, state)
     return step
 

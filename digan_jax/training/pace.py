@@ -16,11 +16,12 @@ class Pace:
 
     Args:
       step: finished iterations at the start.
+      end: the last iteration that takes as long as the first; None: that of the run.
     """
 
-    def __init__(self, train: TrainConfig, writer: Writer, step: int):
+    def __init__(self, train: TrainConfig, writer: Writer, step: int, end: int | None = None):
         self._train, self._writer, self._first = train, writer, step
-        self._total = train.steps(train.total_kimg)
+        self._total = end or train.steps(train.total_kimg)
         self._began = self._compiled = 0.0
         self.begun = False
 
@@ -37,13 +38,16 @@ class Pace:
             taken = in_words(self._compiled - self._began)
             self._writer.write_text(step, "note", f"compiled in {taken}")
         elif done == STEPS:
+            kimg = f"{self._train.total_kimg:g}"
+            if self._total < self._train.steps(self._train.total_kimg):
+                kimg = f"first {self._train.kimg(self._total):g}"
             seconds = (time.monotonic() - self._compiled) / (done - 1)
             rest, whole = (seconds * steps for steps in (self._total - step, self._total))
             self._writer.write_text(
                 step,
                 "note",
                 f"{self._train.batch_size / seconds:.1f} clips/s over the first {STEPS} steps: the "
-                f"{self._train.total_kimg:g} kimg of this run take {in_words(whole)} on this machine, of which "
+                f"{kimg} kimg of this run take {in_words(whole)} on this machine, of which "
                 f"{in_words(rest)} are left.",
             )
 

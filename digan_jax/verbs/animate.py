@@ -28,12 +28,8 @@ def add(verbs) -> None:
 
 
 def run(a) -> None:
-    from digan_jax.host.progress import TerminalProgress
     from digan_jax.jobs import animate
 
     with arguments.about_flags(arguments.flags_of(animate.AnimateRequest, still="the picture", resume="--continue")):
         request = arguments.request_of(a, animate.AnimateRequest, "animate")
-        if a.dry_run:
-            return print(animate.describe(request))
-        for path in animate.run(request, TerminalProgress()):
-            print(f"{path}: written.")
+        arguments.finish(a, request, animate.describe, animate.run)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from digan_jax.errors import InputError
 from digan_jax.host import number_lists
@@ -50,7 +51,8 @@ def given(a: argparse.Namespace, request: type) -> dict:
 def add_work(parser) -> None:
     """The flags of a verb that makes one file: --dry-run, --continue, --again."""
     parser.add_argument("--dry-run", action="store_true", help="show size, frames and rate; draw nothing")
-    parser.add_argument("--continue", action="store_true", dest="resume", help="keep a file that is already complete")
+    keep = "keep a file that is already complete"
+    parser.add_argument("--continue", action="store_true", dest="resume", default=None, help=keep)
     parser.add_argument("--again", metavar="FILE", help="make a file again by its metadata, to --out or in place")
 
 
@@ -60,8 +62,8 @@ def request_of(a: argparse.Namespace, request: type, name: str):
     Raises:
       InputError: a required flag is missing, or the file holds no request of this verb.
     """
-    fields = {name: value for name, value in given(a, request).items() if value is not False}
-    if a.again:
+    fields = given(a, request)
+    if getattr(a, "again", None):
         from digan_jax.host.video_files import read_metadata
 
         note = read_metadata(a.again)
@@ -73,6 +75,21 @@ def request_of(a: argparse.Namespace, request: type, name: str):
         if field not in fields:
             raise InputError(f"`{field}` is required; see: digan {name} --help")
     return request(**fields)
+
+
+def finish(a: argparse.Namespace, request, describe: Callable, run: Callable) -> None:
+    """What a verb that makes files ends with: with --dry-run says what would be made, otherwise makes it and says so.
+
+    Args:
+      describe: request -> text. run: (request, progress) -> a path, paths, or a report on the file `request.out`.
+    """
+    if getattr(a, "dry_run", False):
+        return print(describe(request))
+    from digan_jax.host.progress import TerminalProgress
+
+    made = run(request, TerminalProgress())
+    for one in made if isinstance(made, list) else [made]:
+        print(f"{one}: written." if isinstance(one, os.PathLike) else f"{request.out}: {one}.")
 
 
 @contextlib.contextmanager

@@ -14,19 +14,15 @@ def add(verbs) -> None:
     p.add_argument("video", help="a video file, or a folder of images")
     p.add_argument("--out", required=True, metavar="FILE", help=".dnv")
     p.add_argument("--bits", type=float, help="a pixel, about (default 0.2)")
-    p.add_argument("--steps", type=int, help="of the fit (default 2000)")
-    p.add_argument("--sparsity", type=float, help="more: fewer bits and a softer picture (default 1e-4)")
+    p.add_argument("--steps", type=int, help="of the fit (default 4000)")
     p.add_argument("--frames", type=int, help="first frames of the video (default: all)")
     p.add_argument("--dry-run", action="store_true", help="show frames, size and weights; fit nothing")
     p.set_defaults(run_verb=run)
 
 
 def run(a) -> None:
-    from digan_jax.host.progress import TerminalProgress
     from digan_jax.jobs import compress
 
     with arguments.about_flags(arguments.flags_of(compress.CompressRequest)):
-        request = compress.CompressRequest(**arguments.given(a, compress.CompressRequest))
-        if a.dry_run:
-            return print(compress.describe(request))
-        print(f"{request.out}: {compress.compress(request, TerminalProgress())}.")
+        request = arguments.request_of(a, compress.CompressRequest, "compress")
+        arguments.finish(a, request, compress.describe, compress.compress)

@@ -29,12 +29,11 @@ def add(verbs) -> None:
 
 
 def run_make(a) -> None:
-    from digan_jax.host.progress import TerminalProgress
     from digan_jax.jobs import conditions
 
     with arguments.about_flags(arguments.flags_of(conditions.ConditionRequest)):
-        request = conditions.ConditionRequest(**arguments.given(a, conditions.ConditionRequest))
-        print(f"{conditions.make(request, TerminalProgress())}: written.")
+        request = arguments.request_of(a, conditions.ConditionRequest, "condition")
+        arguments.finish(a, request, None, conditions.make)
 
 
 def run_styles(a) -> None:

@@ -12,18 +12,18 @@ def add(verbs) -> None:
         help="draw a clip of digan compress",
         description="Draw a clip of `digan compress`, at any size and rate.",
     )
-    p.add_argument("file", help="a .dnv file")
-    p.add_argument("--out", required=True, metavar="FILE", help=".mp4 .webm .gif .png (a strip of frames) or .npz")
+    p.add_argument("file", nargs="?", help="a .dnv file")
+    p.add_argument("--out", metavar="FILE", help=".mp4 .webm .gif .png (a strip of frames) or .npz")
     p.add_argument("--size", type=arguments.size, metavar="WxH", help="size in pixels (default: as it was)")
     p.add_argument("--fps", type=float, help="frames a second (default: as it was)")
     p.add_argument("--quality", choices=QUALITIES, help="of .mp4 and .webm; 10-bit: .mp4 only; lossless: exact pixels")
+    arguments.add_work(p)
     p.set_defaults(run_verb=run)
 
 
 def run(a) -> None:
-    from digan_jax.host.progress import TerminalProgress
     from digan_jax.jobs import compress
 
-    with arguments.about_flags(arguments.flags_of(compress.DecompressRequest)):
-        request = compress.DecompressRequest(**arguments.given(a, compress.DecompressRequest))
-        print(f"{compress.decompress(request, TerminalProgress())}: written.")
+    with arguments.about_flags(arguments.flags_of(compress.DecompressRequest, file="a .dnv file", resume="--continue")):
+        request = arguments.request_of(a, compress.DecompressRequest, "decompress")
+        arguments.finish(a, request, compress.describe_drawing, compress.decompress)

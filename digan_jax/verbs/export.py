@@ -63,11 +63,26 @@ def run(a) -> None:
     if a.format == "npz":
         npz.write(a.out, found)
     else:
-        extra = programs and (lambda folder: programs.write(folder, found))
+        looks = _looks(a.run, found)
+
+        def extra(folder) -> dict:
+            if looks is not None:
+                looks.save(folder)
+            return programs.write(folder, found) if programs else {}
+
         model_folder.write(a.out, found, a.samples, extra, a.bits)
     print(f"{a.out}: written. To see it: digan render --run {a.out} --out clips.mp4")
     if a.push:
         print(hub.push_to_hub(a.out, a.push))
+
+
+def _looks(run: str, found):
+    """The mixtures of styles that `digan condition styles` fitted to a model that translates; None without."""
+    from digan_jax.interop import opening
+    from digan_jax.rendering import styles
+
+    width = getattr(found.config, "condition_style", 0)
+    return styles.Mixtures.read(opening.located(run), width) if width else None
 
 
 def _programs(format: str):

@@ -23,11 +23,8 @@ def add(verbs) -> None:
 
 
 def run(a) -> None:
-    from digan_jax.host.progress import TerminalProgress
     from digan_jax.jobs import invert
 
     with arguments.about_flags(arguments.flags_of(invert.InvertRequest)):
-        request = invert.InvertRequest(**arguments.given(a, invert.InvertRequest))
-        if a.dry_run:
-            return print(invert.describe(request))
-        print(f"{request.out}: {invert.run(request, TerminalProgress())}.")
+        request = arguments.request_of(a, invert.InvertRequest, "invert")
+        arguments.finish(a, request, invert.describe, invert.run)

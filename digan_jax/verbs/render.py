@@ -9,6 +9,9 @@ from digan_jax.host.video_formats import QUALITIES
 from digan_jax.jobs.render_request import RenderRequest
 from digan_jax.verbs import arguments
 
+# Of two that exclude each other, the flag that is given with --again replaces the other one of the file.
+_EXCLUSIVE = (("times", "span"), ("scale", "size"), ("frames", "duration"), ("region", "path"))
+INSTEAD = {a: b for pair in _EXCLUSIVE for a, b in (pair, pair[::-1])}
 FLAGS = arguments.flags_of(RenderRequest, sheet="--grid", span="--times", resume="--continue")
 
 EPILOG = """\
@@ -129,7 +132,8 @@ def _add_diffusion(p) -> None:
 def _add_work(p) -> None:
     p.add_argument("--dry-run", action="store_true", help="show files, frames, tiles, memory and cost; draw nothing")
     p.add_argument("--continue", action="store_true", dest="resume", help="skip files that are already complete")
-    p.add_argument("--again", metavar="FILE", help="render a file again from its metadata, to --out or in place")
+    p.add_argument("--again", metavar="FILE",
+                   help="render a file again from its metadata, to --out or in place; other flags change what they say")  # fmt: skip
     p.add_argument(
         "--mesh", type=int, metavar="N", help="so many devices of this process share a picture, each a part of its rows"
     )
@@ -156,7 +160,12 @@ def _request(a) -> RenderRequest:
     for name in ("run", "out"):
         if not getattr(a, name):
             raise InputError(f"--{name} is required; see: digan render --help")
-    given = {name: value for name, value in vars(a).items() if name in FLAGS and value is not None}
+    return RenderRequest(**_fields(a))
+
+
+def _fields(a) -> dict:
+    """{field of the request: value of its flag}, of the flags that were given."""
+    given = {name: value for name, value in vars(a).items() if name in FLAGS and value is not None and value is not False}
     if isinstance(a.times, tuple):  # FROM:TO
         given["span"] = given.pop("times")
     if a.path is not None:
@@ -170,20 +179,25 @@ def _request(a) -> RenderRequest:
 
         devices.initialize(cure="Leave it out, and give --process-id and --process-count.")
         given |= {"process_id": jax.process_index(), "process_count": jax.process_count()}
-    return RenderRequest(**given)
+    return given
 
 
 def _again(asked) -> RenderRequest:
-    """The request in a file's metadata, with the run replaced if --run is given."""
+    """The request in a file's metadata, changed by the flags that are given; a new --run is read at its own --step."""
     from digan_jax.host.video_files import read_metadata
 
-    note, out = read_metadata(asked.again), asked.out or asked.again
-    where = {"run": asked.run, "step": asked.step} if asked.run else {}
+    note, fields = read_metadata(asked.again), {"out": asked.again} | _fields(asked)
+    if asked.run:
+        fields |= {"step": asked.step}
     if "request" in note:
-        return RenderRequest.from_record(note["request"], out=out, **where)
+        replaced = {INSTEAD.get(name) for name in fields}
+        kept = {name: value for name, value in note["request"].items() if name not in replaced}
+        return RenderRequest.from_record(kept, **fields)
     if "command" not in note:
         raise InputError(f"{asked.again}: was not written by digan render; it holds no request.")
-    return _of_command(note, where | {"out": out})
+    if others := sorted(FLAGS[name] for name in fields if name not in ("run", "step", "out")):
+        raise InputError(f"--again {asked.again}: is of an older version; leave out {', '.join(others)}.")
+    return _of_command(note, fields)
 
 
 def _of_command(note: dict, where: dict) -> RenderRequest:

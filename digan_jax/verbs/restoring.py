@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from digan_jax.errors import InputError
 from digan_jax.host.video_formats import QUALITIES
 from digan_jax.verbs import arguments
 
@@ -25,9 +24,7 @@ def add(
     p.add_argument("--id", type=int, help="of the latents, for what the video leaves open (default 0)")
     p.add_argument("--quality", choices=QUALITIES, help="of .mp4 and .webm; 10-bit: .mp4 only; lossless: exact pixels")
     p.add_argument("--no-sound", action="store_false", dest="sound", default=None, help="leave out the video's sound")
-    p.add_argument("--dry-run", action="store_true", help="show size, frames and rate; draw nothing")
-    p.add_argument("--continue", action="store_true", dest="resume", default=None, help="skip a file that is complete")
-    p.add_argument("--again", metavar="FILE", help="make a file again from its metadata, to --out or in place")
+    arguments.add_work(p)
 
 
 def run(a, job, request: type) -> None:
@@ -36,19 +33,6 @@ def run(a, job, request: type) -> None:
     Args:
       job: a module with `run` and `describe`. request: the class of its requests.
     """
-    from digan_jax.host.progress import TerminalProgress
-
-    with arguments.about_flags(arguments.flags_of(request, resume="--continue", sound="--no-sound")):
-        given = arguments.given(a, request)
-        if a.again:
-            found = request.again(a.again, **given)
-        else:
-            for name, flag in (("video", "a video"), ("out", "--out")):
-                if name not in given:
-                    raise InputError(f"{flag} is required; see: digan {a.verb} --help")
-            found = request(**given)
-        if a.dry_run:
-            return print(job.describe(found))
-        made = job.run(found, TerminalProgress())
-    for path in made if isinstance(made, list) else [made]:
-        print(f"{path}: written.")
+    flags = arguments.flags_of(request, video="a video", resume="--continue", sound="--no-sound")
+    with arguments.about_flags(flags):
+        arguments.finish(a, arguments.request_of(a, request, request.NAME), job.describe, job.run)

@@ -55,11 +55,8 @@ def pairs(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def run(a) -> None:
-    from digan_jax.host.progress import TerminalProgress
     from digan_jax.jobs import translate
 
     with arguments.about_flags(arguments.flags_of(translate.TranslateRequest, resume="--continue")):
         request = arguments.request_of(a, translate.TranslateRequest, "translate")
-        if a.dry_run:
-            return print(translate.describe(request))
-        print(f"{translate.run(request, TerminalProgress())}: written.")
+        arguments.finish(a, request, translate.describe, translate.run)

@@ -14,6 +14,7 @@ PHASED = {
     "train.horizon": 2.0,
 }  # fmt: skip
 PLACES = {**PHASED, "model.places": 1, "model.constants": 8, "train.augment": ()}
+FROM_8 = {**digan2.CHANGES, "train.batch_size": 8, "model.base": 8}  # the levels that coarse to fine needs
 ARMS = {
     "release": {},
     "release_batch8": {"train.batch_size": 8, "train.r1_gamma": 5.0},
@@ -36,6 +37,9 @@ ARMS = {
     "lighter_motion_gamma": {**digan2.CHANGES, "train.batch_size": 8, "train.gamma_end": 1.0, "train.motion_gamma": 0.2},
     "narrow_content": {**digan2.CHANGES, "train.batch_size": 8, "train.gamma_end": 1.0, "model.z_dim": 128, "model.w_dim": 128},
     "digan2": {**digan2.CHANGES, "train.batch_size": 8},
+    "digan2_from_8": FROM_8,
+    "phases": {**FROM_8, "model.doublings": 2, "train.phases": (4.0, 12.0)},
+    "phases_one": {**FROM_8, "model.doublings": 1, "train.phases": (8.0,)},
 }
 
 

@@ -1,8 +1,9 @@
-"""Bits and PSNR of `digan compress` and of x264, x265 and SVT-AV1 (PyAV): the table of docs/tasks_compress.md.
+"""Bits and PSNR of `digan compress` and of x264, x265 and SVT-AV1 (PyAV): the curves of docs/tasks_compress.md.
 
-Command   python scripts/tasks/rate_distortion.py clip.mp4 [--size 64] [--frames 32] [--steps 2000] [--bits 0.05,0.1,...]
+Command   python scripts/tasks/rate_distortion.py OUT clip.mp4... [--size 64] [--frames 32] [--steps 4000] [--bits 0.05,...]
 
-A codec's bits are those of its packets, without a container; .dnv files count whole. PSNR is of RGB, 8 bits.
+Writes OUT.json, to which later calls add, and OUT.png, a curve for each codec and clip. A codec's bits are those of its
+packets, without a container; .dnv files count whole. PSNR is of RGB, 8 bits.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
+import json
 import os
 import tempfile
 import time
+from pathlib import Path
 
 import av
+import matplotlib
 import numpy as np
 from PIL import Image
 
@@ -50,28 +54,64 @@ def coded(codec, options, clip):
     return size, psnr(drawn, clip)
 
 
-def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("clip")
-    p.add_argument("--size", type=int, default=64)
-    p.add_argument("--frames", type=int, default=32)
-    p.add_argument("--steps", type=int, default=2000)
-    p.add_argument("--bits", default="0.05,0.1,0.2,0.4,0.8")
-    a = p.parse_args()
-    clip = np.stack(list(itertools.islice(open_footage(a.clip, a.size).frames, a.frames)))
+def measure(clip, options, add):
+    """Calls add(codec, bits a pixel, PSNR) for each setting of each codec and of `digan compress`."""
     pixels = clip.size / 3
-    print(f"{a.clip}: {len(clip)} frames of {a.size}x{a.size}")
     for codec, choices in CODECS.items():
-        for options in choices if codec in av.codecs_available else []:
-            size, quality = coded(codec, options, clip)
-            print(f"{codec} crf {options['crf']}: {8 * size / pixels:.4f} bits a pixel, {quality:.2f} dB", flush=True)
+        for setting in choices if codec in av.codecs_available else []:
+            size, quality = coded(codec, setting, clip)
+            add(codec, 8 * size / pixels, quality)
     with tempfile.TemporaryDirectory() as folder:
         for i, frame in enumerate(clip):
             Image.fromarray(frame).save(os.path.join(folder, f"{i:04}.png"))
-        for bits in map(float, a.bits.split(",")):
+        for bits in map(float, options.bits.split(",")):
             began = time.monotonic()
-            request = compress.CompressRequest(folder, os.path.join(folder, "a.dnv"), bits=bits, steps=a.steps)
-            print(f"digan {bits:g}: {compress.compress(request)}, {time.monotonic() - began:.0f} s", flush=True)
+            request = compress.CompressRequest(folder, os.path.join(folder, "a.dnv"), bits=bits, steps=options.steps)
+            report = compress.compress(request)
+            print(f"digan {bits:g}: {report}, {time.monotonic() - began:.0f} s", flush=True)
+            add("digan", report.bits, report.psnr)
+
+
+def draw(found, path):
+    """A picture of curves, one plot for each clip."""
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(found), figsize=(4.5 * len(found), 3.6), squeeze=False)
+    for axis, (name, curves) in zip(axes[0], found.items()):
+        for codec, points in curves.items():
+            style = {"color": "black", "linewidth": 2} if codec == "digan" else {"linewidth": 1}
+            axis.plot(*zip(*sorted(points)), marker="o", markersize=3, label=codec.removeprefix("lib"), **style)
+        axis.set(title=name, xlabel="bits a pixel", ylabel="PSNR of RGB, dB")
+        axis.grid(alpha=0.3)
+    axes[0][0].legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=90)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("out", type=Path)
+    p.add_argument("clips", nargs="+")
+    p.add_argument("--size", type=int, default=64)
+    p.add_argument("--frames", type=int, default=32)
+    p.add_argument("--steps", type=int, default=4000)
+    p.add_argument("--bits", default="0.05,0.09,0.15,0.25,0.4")
+    a = p.parse_args()
+    file = a.out.with_suffix(".json")
+    found = json.loads(file.read_text()) if file.exists() else {}
+    for path in a.clips:
+        clip = np.stack(list(itertools.islice(open_footage(path, a.size).frames, a.frames)))
+        print(f"{path}: {len(clip)} frames of {a.size}x{a.size}")
+        curves = found.setdefault(f"{Path(path).stem}, {len(clip)} frames of {a.size}x{a.size}", {})
+
+        def add(codec, bits, quality, curves=curves):
+            print(f"{codec}: {bits:.4f} bits a pixel, {quality:.2f} dB", flush=True)
+            curves.setdefault(codec, []).append([round(bits, 4), round(quality, 2)])
+            file.write_text(json.dumps(found, indent=1))
+
+        measure(clip, a, add)
+    draw(found, a.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -7,15 +7,14 @@ from digan_jax.errors import InputError
 from digan_jax.host import clip_files
 from digan_jax.host.clip_files import ClipFile
 
-NUMBERS = np.random.default_rng(0).integers(-9, 10, 500).astype(np.int8)
-CLIP = ClipFile(12, 40, 60, 25.0, 8, ((1, 5, 7), (2, 3, 4)), tuple(np.float32(np.arange(8) / 8 + 1).tolist()), NUMBERS)
+CODED = np.random.default_rng(0).bytes(300)
+CLIP = ClipFile(12, 40, 60, 25.0, 8, ((1, 5, 7), (2, 3, 4)), tuple((np.arange(8) / 8 + 1).tolist()), CODED)
 
 
 def test_what_was_written_is_read(tmp_path):
     count = clip_files.write(tmp_path / "a.dnv", CLIP)
-    found = clip_files.read(tmp_path / "a.dnv")
-    assert found[:-1] == CLIP[:-1] and count == (tmp_path / "a.dnv").stat().st_size < 500
-    np.testing.assert_array_equal(found.numbers, NUMBERS)
+    assert clip_files.read(tmp_path / "a.dnv") == CLIP
+    assert count == (tmp_path / "a.dnv").stat().st_size == 300 + 50
 
 
 def test_a_damaged_byte_anywhere_is_noticed(tmp_path):
@@ -32,7 +31,7 @@ def test_files_of_other_kinds_are_named(tmp_path):
         (b"", "is no clip of `digan compress`"),
         (b"\x89PNG" + content, "is no clip of `digan compress`"),
         (b"DNV9" + content[4:], "was written by a newer digan-jax; install the newest"),
-        (content[:-7], "is damaged .has .* of .* bytes.; get it again"),
+        (content[:-7], "is damaged .its checksum differs.; get it again"),
         (content[:20], "is damaged"),
         (content + b"more", "is damaged"),
     ):

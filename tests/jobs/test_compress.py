@@ -27,6 +27,14 @@ def test_a_clip_comes_back_at_any_size_and_rate(video, tmp_path, capsys):
     assert np.load(out)["frames"].shape == (4, 16, 24, 3) and np.load(out)["fps"] == 8
     assert cli.main(["decompress", str(file), "--out", str(out), "--size", "50x30", "--fps", "20"]) == 0
     assert np.load(out)["frames"].shape == (10, 30, 50, 3)
+    again = ["decompress", "--again", str(out), "--out", str(tmp_path / "c.npz"), "--fps", "8"]
+    assert cli.main([*again, "--dry-run"]) == 0 and not (tmp_path / "c.npz").exists()
+    assert "c.npz: 4 frames of 50x30 pixels at 8 a second, from 4 of 24x16 at 8." in capsys.readouterr().out
+    assert cli.main(again) == 0 and np.load(tmp_path / "c.npz")["frames"].shape == (4, 30, 50, 3)
+    written = (tmp_path / "c.npz").stat().st_mtime_ns
+    assert cli.main([*again, "--continue"]) == 0 and (tmp_path / "c.npz").stat().st_mtime_ns == written
+    assert cli.main(["decompress", "--out", str(out)]) == 2
+    assert "a .dnv file is required; see: digan decompress --help" in capsys.readouterr().err
     file.write_bytes(file.read_bytes()[:-5])
     assert cli.main(["decompress", str(file), "--out", str(tmp_path / "b.npz")]) == 2
     assert "a.dnv: is damaged" in capsys.readouterr().err and not (tmp_path / "b.npz").exists()

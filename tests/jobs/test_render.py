@@ -137,6 +137,19 @@ def test_a_file_is_made_again(render, tmp_path, suffix):
         assert ours == theirs
 
 
+def test_flags_change_what_is_made_again(render, tmp_path, capsys):
+    """A flag replaces the file's own value, and that of a flag which would exclude it."""
+    assert render("--ids 2-3 --frames 2 --scale 2 --times 1:-1 --out clip.npz") == 0
+    again = ["render", "--again", "clip_0003.npz", "--out", "b.npz"]
+    assert cli.main([*again, "--size", "20x10", "--times", "0,0.5,1", "--truncation", "0"]) == 0
+    request = video_files.read_metadata("b.npz")["request"]
+    assert (request["ids"], request["size"], request["scale"], request["truncation"]) == ([3], [20, 10], None, 0)
+    assert frames("b.npz").shape[-4:] == (3, 10, 20, 3) and request["times"] == [0, 0.5, 1]
+    video_files.write_video("old.npz", np.zeros((1, 4, 4, 3)), metadata={"command": "digan render", "step": 0})
+    assert cli.main(["render", "--again", "old.npz", "--size", "20x10"]) == 2
+    assert "--again old.npz: is of an older version; leave out --size." in capsys.readouterr().err
+
+
 def test_what_digan_did_not_write_cannot_be_made_again(tmp_path, capsys):
     video_files.write_video(tmp_path / "a.npz", np.zeros((1, 4, 4, 3)))
     (tmp_path / "b.mp4").write_bytes(b"no video")

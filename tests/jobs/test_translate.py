@@ -120,7 +120,7 @@ def test_objects_look_as_in_a_frame_or_as_drawn_from_the_mixture(run_of, maps, t
     run = run_of(**{"model.condition_style": 3, "train.batch_size": 4})
     out, made = tmp_path / "a.npz", {}
 
-    def draw(name, **options):
+    def draw(name, run=run, **options):
         request = TranslateRequest(run, str(out), labels=str(maps / "labels"), instances=str(maps / "instances"), **options)
         digan.translate(request)
         made[name] = np.load(out)["frames"]
@@ -135,6 +135,10 @@ def test_objects_look_as_in_a_frame_or_as_drawn_from_the_mixture(run_of, maps, t
     draw("four", style_id=4)
     draw("again", style_id=3)
     np.testing.assert_array_equal(made["three"], made["again"])
+    for source, export in ((run, "export"), (str(tmp_path / "export"), "export of it")):
+        assert cli.main(["export", source, "--out", str(tmp_path / export)]) == 0
+    draw("exported", run=str(tmp_path / "export of it"), style_id=3)
+    np.testing.assert_allclose(made["exported"], made["three"], atol=1e-6)  # float32, another program
     assert np.abs(made["three"] - made["four"]).max() > 1e-4 and np.abs(made["three"] - made["frame"]).max() > 1e-4
     with pytest.raises(InputError, match="must be of one size"):
         draw("size", style_from=str(maps / "frames" / "0.png"), style_labels=str(small(tmp_path)))

@@ -23,7 +23,7 @@ RUN = {  # 24 steps of 8 clips: a line each step, a checkpoint every 8 steps
 }  # fmt: skip
 
 
-def quick_iteration(config, mesh):
+def quick_iteration(config, mesh, step=0):
     """In place of compile_iteration: compiles at once and mixes state, batch and step as the real one does."""
 
     def iteration(state, batch):

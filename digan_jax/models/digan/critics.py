@@ -43,34 +43,56 @@ class Conv(nn.Module):
 
 
 class Block(nn.Module):
-    """Residual block that halves the resolution. The first block starts with a fromRGB layer."""
+    """Residual block that halves the resolution. The first block starts with a fromRGB layer.
+
+    With `config.doublings`, each block down to the smallest frames adds a fromRGB layer of its own to the features from
+    above, and what is above starts as nothing (a gain of 0): critics of frames that doubled score as before at first.
+    """
 
     features_in: int
     features_out: int
     from_rgb: bool
+    starts_as_nothing: bool
 
     @nn.compact
-    def __call__(self, x: Images) -> Images:
+    def __call__(self, x: Images | None, images: Images) -> Images:
         if self.from_rgb:
-            x = leaky_relu(Conv(self.features_in, 1, name="fromrgb")(x))
+            seen = leaky_relu(Conv(self.features_in, 1, name="fromrgb")(images))
+            x = seen if x is None else x + seen
         half = jnp.asarray(SQRT_HALF, x.dtype)
         skip = Conv(self.features_out, 1, bias=False, name="skip")(kernels.downsample(x))
         x = leaky_relu(Conv(self.features_in, 3, name="conv0")(x))
         x = leaky_relu(Conv(self.features_out, 3, convolve=kernels.convolve_downsample, name="conv1")(x))
         x = (skip + x) * half
+        if self.starts_as_nothing:
+            x = x * self.param("gain", nn.initializers.zeros, ()).astype(x.dtype)
         self.sow("features", "out", x)  # kept where `apply` asks for the collection
         return x
 
 
-def halve(x: Images, channels: Callable[[int], int], first: int, last: int, remat: bool) -> Images:
-    """Blocks that take x from resolution `first` down to `last`; called inside the module that owns them.
+def halve(
+    images: Images, channels: Callable[[int], int], first: int, last: int, remat: bool, smallest: int = 0
+) -> Images:
+    """Blocks that take images from resolution `first` down to `last`; called inside the module that owns them.
 
-    With `remat`, backward passes compute the activations within each block again.
+    Args:
+      channels: of the block of a resolution.
+      remat: backward passes compute the activations within each block again.
+      smallest: resolution of the first frames of a training from coarse to fine; 0: `first`.
     """
-    block = nn.remat(Block) if remat else Block
+    block, x = nn.remat(Block) if remat else Block, None
+    smallest = smallest or first
     for r in (first >> i for i in range((first // last).bit_length() - 1)):
-        x = block(channels(r), channels(r // 2), from_rgb=r == first, name=f"b{r}")(x)
+        grown = r > smallest
+        x = block(channels(r), channels(r // 2), r >= smallest, grown, name=f"b{r}")(x, images)
+        images = mean_of_squares(images) if grown else images
     return x
+
+
+def mean_of_squares(images: Images) -> Images:
+    """Means of 2 x 2 pixels."""
+    n, h, w, c = images.shape
+    return images.reshape(n, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
 
 
 def minibatch_deviation(x: Float[Array, "b s k h w c"], group_size: int) -> Float[Array, "b s k h w 1"]:
@@ -113,6 +135,7 @@ class Critic(nn.Module):
     dtype: jnp.dtype
     resolution: int
     remat: bool = False
+    smallest: int = 0  # see `halve`
 
     @nn.compact
     def __call__(
@@ -121,7 +144,7 @@ class Critic(nn.Module):
         channels, resolution = self.config.channels, self.resolution
         b, s, k = images.shape[:3]
         x = images.reshape(b * s * k, *images.shape[3:]).astype(self.dtype)
-        x = halve(x, channels, resolution, 4, self.remat)
+        x = halve(x, channels, resolution, 4, self.remat, self.smallest)
         fades = self.config.class_term == "fading"
         n_out = 1 if label is None else channels(4) + fades
         x = Epilogue(channels(4), n_out, self.mbstd_group_size, name="b4")(x.reshape(b, s, k, *x.shape[1:]))
@@ -143,7 +166,8 @@ class Critics(nn.Module):
 
     def setup(self):
         self.motion, self.image = (
-            Critic(self.config, self.mbstd_group_size, self.dtype, self.config.resolution, self.remat) for _ in range(2)
+            Critic(self.config, self.mbstd_group_size, self.dtype, self.config.resolution, self.remat, self.config.smallest)
+            for _ in range(2)
         )
 
     def __call__(
@@ -175,7 +199,7 @@ class SharedCritics(nn.Module):
     ) -> tuple[Float[Array, "b s"], Float[Array, "b s 2"]]:
         channels, (b, s, k) = self.config.channels, frames.shape[:3]
         x = frames.reshape(b * s * k, *frames.shape[3:]).astype(self.dtype)
-        x = halve(x, channels, self.config.resolution, HEADS, self.remat)
+        x = halve(x, channels, self.config.resolution, HEADS, self.remat, self.config.smallest)
         each = x.reshape(b, s, k, *x.shape[1:])
         delta_t = jnp.broadcast_to(motion_inputs[:, :, :1, :1, -1:], (b, s, HEADS, HEADS, 1)).astype(x.dtype)
         together = jnp.concatenate([*jnp.moveaxis(each, 2, 0), delta_t], axis=-1)[:, :, None]

@@ -218,7 +218,8 @@ class Block(nn.Module):
             h = kernels.concat(*parts)
         for i, layer in enumerate(self.layers):
             h = FMMLayer(layer, self.config, self.dtype, name=layer.name)(h, w[:, i])
-        start = 0.0 if self.config.condition_skip else 1.0  # at first the picture is what is shown
+        grown = self.resolution > self.config.smallest
+        start = 0.0 if self.config.condition_skip or grown else 1.0  # at first the picture is what is shown, or smaller
         colours = ToRGB(self.dtype, start, name="torgb")(h, w[:, -1])
         return h, colours if rgb is None else upsample(rgb) + colours
 

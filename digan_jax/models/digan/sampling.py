@@ -46,10 +46,13 @@ def sample_noise(setting: Setting, key: Key[Array, ""]) -> Noise:
             start=jax.random.randint(rng.stream(content, "mix/start"), (b, 1, 1), 1, n_layers),
             mixed=jax.random.bernoulli(rng.stream(content, "mix"), train.style_mixing_probability, (b, 1, 1)),
         )
+    times = times_lib.of_fakes(rng.stream(key, "times"), b)
+    if train.span < 1:
+        times = times_lib.in_stretches(rng.stream(key, "times/start"), times, train.span)
     return Noise(
         z=normal(content, "z", model.z_dim),
         motion=normal(key, "motion", model.motion_dim),
-        times=setting.split(times_lib.of_fakes(rng.stream(key, "times"), b)),
+        times=setting.split(times),
         mixing=mixing,
     )
 

@@ -19,6 +19,11 @@ def of_fakes(key: Key[Array, ""], clips: int) -> Float[Array, "b 2"]:
     return jnp.sort(jnp.stack([jnp.sqrt(u[:, 0]), 1 - jnp.sqrt(u[:, 1])], axis=1), axis=1)
 
 
+def in_stretches(key: Key[Array, ""], times: Float[Array, "b 2"], span: float) -> Float[Array, "b 2"]:
+    """Times in [0, 1] as times in a stretch of the length `span` of each clip, anywhere in it (`train.span`)."""
+    return (1 - span) * jax.random.uniform(key, (len(times), 1)) + span * times
+
+
 def between(key: Key[Array, ""], times: Float[Array, "b 2"], clip_frames: int) -> Float[Array, "b 2"]:
     """Times of real pairs, moved together by up to half a frame: the same Δt, but any time in [0, 1]."""
     move = (jax.random.uniform(key, (len(times), 1)) - 0.5) / (clip_frames - 1)
@@ -26,13 +31,18 @@ def between(key: Key[Array, ""], times: Float[Array, "b 2"], clip_frames: int) -
 
 
 def of_reals(
-    random: np.random.Generator, clip_frames: int, clips: int
+    random: np.random.Generator, clip_frames: int, clips: int, span: float = 1.0
 ) -> tuple[Int[np.ndarray, "b 2"], Float[np.ndarray, "b 2"]]:
-    """Frame indices floor(n · Beta) in clips of n frames, ascending, and their times index / (n - 1)."""
-    n = clip_frames
+    """Frame indices floor(n · Beta) in clips of n frames, ascending, and their times index / (n - 1).
+
+    With a `span` below 1, n is the number of frames of a stretch of that length, at least two, anywhere in the clip.
+    """
+    n = 1 + max(1, int(span * (clip_frames - 1)))
     late, early = random.beta(2, 1, clips), random.beta(1, 2, clips)
     pair = np.minimum(np.sort(np.stack([late, early], 1) * n, 1).astype(np.int64), n - 1)
-    return pair, (pair / (n - 1)).astype(np.float32)
+    if n < clip_frames:
+        pair += random.integers(0, clip_frames - n + 1, (clips, 1))
+    return pair, (pair / (clip_frames - 1)).astype(np.float32)
 
 
 def deltas(times: Float[Array, "b 2"]) -> Float[Array, "b"]:
