@@ -77,11 +77,11 @@ def request_of(a: argparse.Namespace, request: type, name: str):
     return request(**fields)
 
 
-def finish(a: argparse.Namespace, request, describe: Callable, run: Callable) -> None:
+def finish(a: argparse.Namespace, request, describe: Callable | None, run: Callable) -> None:
     """What a verb that makes files ends with: with --dry-run says what would be made, otherwise makes it and says so.
 
     Args:
-      describe: request -> text. run: (request, progress) -> a path, paths, or a report on the file `request.out`.
+      describe: request -> text; None for a verb without --dry-run. run: (request, progress) -> a path, paths, or a report on the file `request.out`.
     """
     if getattr(a, "dry_run", False):
         return print(describe(request))
