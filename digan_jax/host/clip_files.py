@@ -54,20 +54,27 @@ def read(path: epath.PathLike) -> ClipFile:
     """Reads a file.
 
     Raises:
-      InputError: no such file; another kind of file, or a newer version; a damaged one; names it.
+      InputError: no such file; another kind of file, or another version; a damaged one; names it.
     """
     path = epath.Path(path).expanduser()
     if not is_plain(path):
         raise InputError(f"{path}: there is no such file.")
     content = path.read_bytes()
     if content[:4] != MAGIC:
-        newer = content[:3] == FAMILY
-        what = "was written by a newer digan-jax; install the newest" if newer else "is no clip of `digan compress`"
-        raise InputError(f"{path}: {what}.")
+        raise InputError(f"{path}: {_stranger(content[:4])}.")
     try:
         return _unpack(content)
     except (struct.error, ValueError) as error:
         raise InputError(f"{path}: is damaged ({error}); get it again.") from None
+
+
+def _stranger(magic: bytes) -> str:
+    """What a file with another beginning is."""
+    if magic[:3] != FAMILY:
+        return "is no clip of `digan compress`"
+    if magic < MAGIC:
+        return "has a format that is no longer read; compress the video again"
+    return "was written by a newer digan-jax; install the newest"
 
 
 def _unpack(content: bytes) -> ClipFile:
