@@ -72,7 +72,14 @@ ADDED: dict[int, dict[str, object]] = {
         "model.sampling_guidance": 1.0,
         "vidm.label_dropout": 0.1,
     },
-    6: {"model.doublings": 0, "train.span": 1.0, "train.phases": ()},
+    6: {
+        "model.doublings": 0,
+        "train.span": 1.0,
+        "train.phases": (),
+        "task.warp": 0.0,
+        "task.motion": 1.0,
+        "task.steps": (),
+    },
 }
 
 

@@ -25,14 +25,18 @@ class TaskConfig:
     adversarial: float
     l1: float
     feature_matching: float
+    warp: float
+    motion: float
+    steps: tuple[int, ...]
 
     def __post_init__(self):
         require(self.name in TASKS, f"unknown task.name {self.name!r}; choose one of {list(TASKS)}.")
         for name in ("factor", "every", "shown"):
             require(getattr(self, name) >= 1, f"task.{name}={getattr(self, name)}: must be 1 or more.")
         require(min(self.factors, default=1) >= 1, f"task.factors={self.factors}: each must be 1 or more.")
+        require(min(self.steps, default=1) >= 1, f"task.steps={self.steps}: each must be 1 or more.")
         require(self.noise > 0, f"task.noise={self.noise}: must be more than 0.")
-        for name in ("adversarial", "l1", "feature_matching"):
+        for name in ("adversarial", "l1", "feature_matching", "warp", "motion"):
             require(getattr(self, name) >= 0, f"task.{name}={getattr(self, name)}: must be 0 (off) or more.")
         for name in ("hole", "missing"):
             require(0 <= getattr(self, name) < 1, f"task.{name}={getattr(self, name)}: must lie in [0, 1).")
@@ -73,6 +77,8 @@ def check_task(config) -> None:
         require(planes == 1, f"model.condition_planes={planes}: task 'edges' shows one plane, so set it to 1.")
     else:
         require(planes == 3, f"model.condition_planes={planes}: task {task.name!r} shows frames, so set it to 3.")
+    far = max(task.steps, default=1)
+    require(far < data.frames, f"task.steps={task.steps}: no two frames of data.frames={data.frames} are {far} apart.")
     require(config.eval.every_kimg == 0, "eval.every_kimg: FVD in training is not measured with a task; set it to 0.")
     require(config.train.horizon == 0, "train.horizon: a task compares frames at the clip's own times; set it to 0.")
     side, last = config.model.resolution, data.frames - 1

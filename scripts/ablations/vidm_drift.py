@@ -20,7 +20,7 @@ from PIL import Image
 
 import digan_jax as digan
 from digan_jax.data.digits import DigitsSource
-from digan_jax.models.vidm.flow import flow, warped
+from digan_jax.models.flow import flow, warped
 
 SHOWN = 4  # clips of the strip
 

@@ -61,6 +61,17 @@ def test_pairs_lie_in_their_window():
     assert not pairs.flip.any()
 
 
+def test_half_of_the_pairs_are_so_many_frames_apart():
+    """Steps that do not fit in the clip are left out. The Beta pairs are as far apart as they are without steps."""
+    draw = lambda steps: of_reals(np.random.default_rng(0), 6, 20_000, steps=steps)[0]
+    pairs, without = draw((1, 3, 9)), draw(())
+    assert pairs.min() == 0 and pairs.max() == 5
+    of = lambda pairs: np.bincount(np.diff(pairs)[:, 0], minlength=6) / len(pairs)
+    expected = of(without) / 2 + np.array([0, 0.25, 0, 0.25, 0, 0])
+    np.testing.assert_allclose(of(pairs), expected, atol=0.015)  # four deviations of a share, √(¼/20,000) = 0.0035
+    assert (draw((9,)) == without).all()
+
+
 def test_pairs_have_the_paper_s_distribution():
     """Counts of (i, j) against floor(n Beta(2, 1)) and floor(n Beta(1, 2)), sorted, worked out bin by bin."""
     n, size = 4, 20_000

@@ -124,3 +124,32 @@ def test_features_of_critics_are_matched(make_config, batch):
     assert sorted(x.shape[1] for x, _ in pairs) == [4, 4, 8, 8, 16, 16]  # three blocks of each of two critics
     twin = np.mean([np.abs(np.asarray(a) - np.asarray(b)).mean() for a, b in pairs])
     np.testing.assert_allclose(matched(fakes, reals), twin, rtol=1e-5)  # float32
+
+
+def moving_pairs(shift: int):
+    """A pair of frames in [-1, 1] of a bump on a dark wall that moves by whole pixels. [1 2 32 32 3]"""
+    y, x = np.mgrid[:32, :32].astype(np.float32)
+    bump = lambda cx: 2 * np.exp(-0.5 * (((x - cx) / 3) ** 2 + ((y - 15) / 3) ** 2)) - 1
+    return jnp.asarray(np.stack([bump(13), bump(13 + shift)])[None, ..., None].repeat(3, -1))
+
+
+def test_warping_follows_the_real_pair():
+    """A generated pair that moves as the real one has next to no loss, one that stands still has; still reals: the reverse."""
+    warping = jax.jit(paired.warping)
+    moving, still = moving_pairs(3), moving_pairs(0)
+    assert warping(moving, moving) < 0.2 * warping(still, moving)  # the flow is right to a third of a pixel of three
+    assert warping(still, still) < 1e-6 < 0.1 * warping(moving, still)
+    cut = jnp.stack([-jnp.ones((1, 32, 32, 3)), jnp.ones((1, 32, 32, 3))], axis=1)  # nothing is found again
+    assert warping(moving, cut) < 1e-6
+
+
+@pytest.mark.parametrize("task", [{"task.warp": 2.0}, {"task.motion": 0.0}])
+def test_losses_count_by_their_weights(make_config, batch, task):
+    setting = Setting(make_config(FIELDS | task))
+    reals = to_unit_range(jnp.asarray(batch.frames))
+    loss, parts = paired.total(setting.config, jnp.float32(3), None, 0.5 * reals, reals)
+    warp = float(paired.warping(0.5 * reals, reals)) if "task.warp" in task else 0.0
+    np.testing.assert_allclose(loss, 3 + 10 * float(parts["generator/l1"]) + 2 * warp, rtol=1e-5)  # float32
+    assert ("generator/warp" in parts) == (warp > 0)
+    assert steps.weight_of("motion", setting.config) == setting.config.task.motion
+    assert steps.weight_of("image", setting.config) == 1

@@ -56,7 +56,7 @@ class Digan:
     def frames(
         self, config: RunConfig, random: np.random.Generator, clip_frames: int, clips: int
     ) -> tuple[Int[np.ndarray, "clips 2"], Float[np.ndarray, "clips 2"]]:
-        return times.of_reals(random, clip_frames, clips, config.train.span)
+        return times.of_reals(random, clip_frames, clips, config.train.span, config.task.steps)
 
     def inference(self, state: GanState) -> Params:
         """The EMA generator and the mean content vector (for truncation)."""

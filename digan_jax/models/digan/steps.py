@@ -58,7 +58,7 @@ def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tupl
             judged = paired.trains_critics(setting.config)
             found = scores(setting, state.critic, *seen, draws, state.step, planes) if judged else {}
             adversarial = sum(
-                weight_of(head, train) * adversarial_loss.generator(*(score[:, i] for i in range(score.shape[1])))
+                weight_of(head, setting.config) * adversarial_loss.generator(*(score[:, i] for i in range(score.shape[1])))
                 for head, score in found.items()
             )
             reals, matching = to_unit_range(batch.frames), None
@@ -96,7 +96,7 @@ def critic_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[G
             parts, total = {}, 0.0
             for head, score in scores(setting, params, *both, draws, state.step, planes).items():
                 value, of_head = judge(head, score, train, penalised, penalty_easing(state.step, train))
-                total += weight_of(head, train) * value
+                total += weight_of(head, setting.config) * value
                 parts |= of_head
             return total, parts
 
@@ -131,9 +131,9 @@ def judge(
     return value, parts
 
 
-def weight_of(head: str, train: TrainConfig) -> float:
+def weight_of(head: str, config: RunConfig) -> float:
     """The weight of a critic's loss."""
-    return train.features_weight if head == "features" else 1.0
+    return {"features": config.train.features_weight, "motion": config.task.motion}.get(head, 1.0)
 
 
 def r1_step(setting: Setting, state: GanState, batch: Batch, key) -> GanState:

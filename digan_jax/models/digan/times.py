@@ -31,15 +31,20 @@ def between(key: Key[Array, ""], times: Float[Array, "b 2"], clip_frames: int) -
 
 
 def of_reals(
-    random: np.random.Generator, clip_frames: int, clips: int, span: float = 1.0
+    random: np.random.Generator, clip_frames: int, clips: int, span: float = 1.0, steps: tuple[int, ...] = ()
 ) -> tuple[Int[np.ndarray, "b 2"], Float[np.ndarray, "b 2"]]:
     """Frame indices floor(n · Beta) in clips of n frames, ascending, and their times index / (n - 1).
 
     With a `span` below 1, n is the number of frames of a stretch of that length, at least two, anywhere in the clip.
+    With `steps`, half of the pairs are one of so many frames apart, as far as the stretch goes (Wang et al. 2018).
     """
     n = 1 + max(1, int(span * (clip_frames - 1)))
     late, early = random.beta(2, 1, clips), random.beta(1, 2, clips)
     pair = np.minimum(np.sort(np.stack([late, early], 1) * n, 1).astype(np.int64), n - 1)
+    if fitting := [step for step in steps if step < n]:
+        step = random.choice(fitting, clips)
+        first = (random.random(clips) * (n - step)).astype(np.int64)
+        pair = np.where(random.random((clips, 1)) < 0.5, np.stack([first, first + step], 1), pair)
     if n < clip_frames:
         pair += random.integers(0, clip_frames - n + 1, (clips, 1))
     return pair, (pair / (clip_frames - 1)).astype(np.float32)

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Real
 from digan_jax.config.vidm import VidmConfig
 from digan_jax.models.vidm import diffusion
 from digan_jax.models.vidm.diffusion import Process
-from digan_jax.models.vidm.flow import carried, flow
+from digan_jax.models.flow import carried, flow
 from digan_jax.models.vidm.networks import Nets, place_of
 from digan_jax.shapes import Array, Params
 

@@ -14,7 +14,7 @@ from digan_jax.models.families import FAMILIES
 from digan_jax.models.frames import to_unit_range
 from digan_jax.models.interface import Setting
 from digan_jax.models.vidm import networks, state, steps
-from digan_jax.models.vidm.flow import carried, flow
+from digan_jax.models.flow import carried, flow
 from digan_jax.shapes import Batch, Condition
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from digan_jax.models.vidm import flow as flow_lib
+from digan_jax.models import flow as flow_lib
 
 flow = jax.jit(flow_lib.flow)
 
