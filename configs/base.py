@@ -105,7 +105,7 @@ def get_config() -> ConfigDict:
     t.w_avg_decay = 0.995  # per step
 
     c.task = a = ConfigDict()  # what the generator is given, and losses against the clip that it is taken from
-    a.name = "none"  # or "upscale", "interpolate", "complete", "denoise", "predict", "translate", "edges", "animate"
+    a.name = "none"  # or "upscale", "interpolate", "complete", "denoise", "predict", "translate", "edges", "animate", "stylize"
     a.factor = 4  # of "upscale": pixels of a frame for one that is shown, along each axis
     a.factors = ()  # of "upscale": one for each clip, and frames are enlarged again (Lanczos); (): factor alone
     a.every = 1  # of "upscale", "interpolate": every n-th frame is shown; a divisor of data.frames - 1
@@ -114,6 +114,7 @@ def get_config() -> ConfigDict:
     a.missing = 0.25  # of "complete": probability that a frame is hidden
     a.fill = False  # of "complete": hidden pixels get a first guess from visible ones, in time and else in space
     a.noise = 50.0  # of "denoise": largest deviation of the noise, in grey levels of 255; uniform from 0
+    a.style = "poster"  # of "stylize": or "ink", "duotone", or the path of a picture, whose colours are taken
     a.adversarial = 1.0  # weight of the critics' losses; 0: the critics are not trained
     a.l1 = 10.0  # weight of the mean absolute difference from the clip's frames, in [-1, 1] (Isola et al. 2017 use 100)
     a.feature_matching = 0.0  # weight of the mean absolute difference in the critics' features (Wang et al. 2018: 10)

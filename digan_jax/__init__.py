@@ -35,6 +35,8 @@ _HOMES = {
     "DenoiseRequest": "digan_jax.jobs.denoise",
     "predict": "digan_jax.jobs.predict:run",
     "PredictRequest": "digan_jax.jobs.predict",
+    "stylize": "digan_jax.jobs.stylize:run",
+    "StylizeRequest": "digan_jax.jobs.stylize",
     "translate": "digan_jax.jobs.translate:run",
     "TranslateRequest": "digan_jax.jobs.translate",
     "invert": "digan_jax.jobs.invert:run",

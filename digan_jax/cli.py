@@ -30,6 +30,7 @@ from digan_jax.verbs import (
     render,
     studio,
     study,
+    stylize,
     train,
     translate,
     upscale,
@@ -53,7 +54,7 @@ Look inside a model, and change what it draws:
 Explore in a browser: digan studio --run digan://quickstart
 
 All commands: digan --help. If something does not work: digan doctor."""
-RESTORING = (upscale, interpolate, complete, denoise, predict)
+RESTORING = (upscale, interpolate, complete, denoise, predict, stylize)
 GIVEN = (translate, condition, animate, invert, compress, decompress)  # something in hand
 VERBS = (
     prepare, train, render, directions, *RESTORING, *GIVEN, studio, evaluate, study, export, import_, config, benchmark,

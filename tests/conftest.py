@@ -118,6 +118,7 @@ OF_TASK = {  # fields of a tiny model; with those of GUESSES an untrained one dr
     "interpolate": GUESSES | {"task.every": 2, "model.condition_warp": True},
     "complete": GUESSES | {"task.fill": True},
     "denoise": GUESSES | {"model.condition_reach": 2},
+    "stylize": GUESSES | {"task.style": "ink"},
     "predict": GUESSES | {"task.shown": 2, "model.condition_warp": True},
     "animate": {"model.condition_planes": 3, "model.condition_skip": True},
     "translate": {"model.condition_planes": 4, "model.condition_style": 2, "data.frames": 7},

@@ -79,6 +79,7 @@ ADDED: dict[int, dict[str, object]] = {
         "task.warp": 0.0,
         "task.motion": 1.0,
         "task.steps": (),
+        "task.style": "poster",
     },
 }
 

@@ -6,7 +6,15 @@ import dataclasses
 
 from digan_jax.config.checks import require
 
-TASKS = ("none", "upscale", "interpolate", "complete", "denoise", "predict", "translate", "edges", "animate")
+TASKS = ("none", "upscale", "interpolate", "complete", "denoise", "predict", "translate", "edges", "animate", "stylize")
+STYLES = ("poster", "ink", "duotone")  # see `data.stylizing`
+PICTURES = (".png", ".jpg", ".jpeg")
+
+
+def check_style(style: str) -> None:
+    """Raises `InputError` unless this is the name of a style or a picture's."""
+    known = style in STYLES or style.lower().endswith(PICTURES)
+    require(known, f"style={style!r}: choose one of {list(STYLES)}, or a picture ({' '.join(PICTURES)}).")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +36,14 @@ class TaskConfig:
     warp: float
     motion: float
     steps: tuple[int, ...]
+    style: str
 
     def __post_init__(self):
         require(self.name in TASKS, f"unknown task.name {self.name!r}; choose one of {list(TASKS)}.")
         for name in ("factor", "every", "shown"):
             require(getattr(self, name) >= 1, f"task.{name}={getattr(self, name)}: must be 1 or more.")
         require(min(self.factors, default=1) >= 1, f"task.factors={self.factors}: each must be 1 or more.")
+        check_style(self.style)
         require(min(self.steps, default=1) >= 1, f"task.steps={self.steps}: each must be 1 or more.")
         require(self.noise > 0, f"task.noise={self.noise}: must be more than 0.")
         for name in ("adversarial", "l1", "feature_matching", "warp", "motion"):

@@ -11,7 +11,7 @@ from jaxtyping import Float, Integer, UInt8
 from PIL import Image
 
 from digan_jax.config import RunConfig, TaskConfig
-from digan_jax.data import filling
+from digan_jax.data import filling, stylizing
 from digan_jax.shapes import Condition, Styles
 
 
@@ -39,9 +39,31 @@ def of_clip(clip: Clip, config: RunConfig, key: tuple[int, ...]) -> tuple[np.nda
     Args:
       key: whole numbers, such as (train.seed, step, row).
     """
-    random = np.random.default_rng((zlib.crc32(b"condition"), *key))
+    random = random_of(key)
     shown = TASKS[config.task.name](clip, random, config.task, config.model.condition_planes)
     return with_visibility(shown), (shown.numbers / (len(clip.frames) - 1)).astype(np.float32)
+
+
+def random_of(key: tuple[int, ...]) -> np.random.Generator:
+    """The random numbers of what is shown."""
+    return np.random.default_rng((zlib.crc32(b"condition"), *key))
+
+
+def targets(
+    frames: UInt8[np.ndarray, "b k h w 3"],
+    times: Float[np.ndarray, "b k"],
+    config: RunConfig,
+    keys: list[tuple[int, ...]],
+) -> UInt8[np.ndarray, "b k h w 3"]:
+    """What is to be drawn at the times of real frames: these, but for "stylize", which draws them in a style.
+
+    Args:
+      keys: of `of_clip`, one for each clip.
+    """
+    if config.task.name != "stylize":
+        return frames
+    degrees = [stylizing.degrees_of(random_of(key), at) for key, at in zip(keys, times, strict=True)]
+    return np.stack([stylizing.styled(pair, config.task.style, degree) for pair, degree in zip(frames, degrees)])
 
 
 def with_visibility(shown: Shown) -> Float[np.ndarray, "s H W _"]:
@@ -140,6 +162,22 @@ def noisy(frames: UInt8[np.ndarray, "n h w 3"], sigma: float, most: float) -> Sh
     return Shown(unit_range(frames), trust, np.arange(len(frames)))
 
 
+def to_degree(frames: UInt8[np.ndarray, "n h w 3"], degrees: Float[np.ndarray, "n *_"]) -> Shown:
+    """Frames to be drawn in a style. The visibility says how much of each is to stay: 1 - degree.
+
+    Args:
+      degrees: in [0, 1], of each frame, or of each pixel [n h w].
+    """
+    plane = np.float32(degrees).reshape(len(frames), *degrees.shape[1:] or (1, 1))
+    return Shown(unit_range(frames), np.broadcast_to(1 - plane, frames.shape[:3]), np.arange(len(frames)))
+
+
+def _stylize(clip: Clip, random: np.random.Generator, task: TaskConfig, planes: int) -> Shown:
+    """All frames, with the degrees to which they are to be drawn in the style."""
+    times = np.arange(len(clip.frames)) / (len(clip.frames) - 1)
+    return to_degree(clip.frames, stylizing.degrees_of(random, times))
+
+
 def _predict(clip: Clip, random: np.random.Generator, task: TaskConfig, planes: int) -> Shown:
     """The first frames."""
     numbers = np.arange(task.shown)
@@ -170,4 +208,5 @@ TASKS: dict[str, Callable] = {
     "translate": _translate,
     "edges": _edges,
     "animate": _animate,
+    "stylize": _stylize,
 }

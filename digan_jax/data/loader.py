@@ -97,6 +97,7 @@ class _BatchReader:
         mine = plan.rows(self._first_row, self._rows)
         frames = np.stack([self._frames.read_frames(int(r), f) for r, f in zip(mine.record, mine.frame)])
         frames[mine.flip] = frames[mine.flip, :, :, ::-1]
+        frames = conditions.targets(frames, mine.times, self._config, self._keys(step))
         if now.model.resolution < frames.shape[2]:
             small = conditions.reduced(frames.reshape(-1, *frames.shape[2:]), frames.shape[2] // now.model.resolution)
             frames = small.reshape(*frames.shape[:2], *small.shape[1:])
@@ -112,8 +113,10 @@ class _BatchReader:
         for record, start, flip in zip(mine.record, mine.start, mine.flip):
             clip = read_clip(self._frames, self._planes, int(record), int(start), self._data)
             whole.append(conditions.Clip(*(x if x is None or not flip else x[:, :, ::-1] for x in clip)))
-        keys = [(self._train.seed, step, self._first_row + row) for row in range(self._rows)]
-        return conditions.of_clips(whole, self._config, keys)
+        return conditions.of_clips(whole, self._config, self._keys(step))
+
+    def _keys(self, step: int) -> list[tuple[int, ...]]:
+        return [(self._train.seed, step, self._first_row + row) for row in range(self._rows)]
 
 
 def pixel_planes(source: Source, frames, config: RunConfig) -> Sequence[Callable | None]:

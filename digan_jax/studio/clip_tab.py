@@ -77,6 +77,8 @@ def _control(each: Input, mark: str, services: Services, run: str):
         return widgets.upload(each.label, each.kind == "picture", elem_id=mark)
     if each.kind in ("sketch", "lines"):
         return widgets.sketch(each.label, elem_id=mark, **_pad(each.kind, services, run))
+    if each.kind == "degree":
+        return gr.Slider(0, 1, value=each.value, step=0.05, **known)
     if each.kind == "check":
         return gr.Checkbox(bool(each.value), **known)
     if each.kind == "numbers":
@@ -134,6 +136,8 @@ def request_of(tool: Tool, services: Services, values: Mapping, run: object, ste
             names[each.field] = f"{each.field}/"
         elif each.kind == "one" and value is not None:
             fields[each.field] = (controls.whole(values, each.field),)
+        elif each.kind == "degree":
+            fields[each.field] = (controls.number(values, each.field),)
         elif each.kind == "numbers" and value:
             fields[each.field] = tuple(whole_numbers(value))
         elif each.kind == "numbers" or (each.value is None and not value):  # Gradio sends 0 for an empty number

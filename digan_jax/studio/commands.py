@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from digan_jax.jobs.requests import Request
 
 FLAGS = {"sheet": "--grid", "span": "--times"}  # of `digan render`, whose names differ from their fields
-SEPARATORS = {"size": "x", "sheet": "x", "span": ":"}  # of lists; others have commas
+SEPARATORS = {"size": "x", "sheet": "x", "span": ":", "degree": ":"}  # of lists; others have commas
 
 
 def command_line(verb: str, request: Request, words: Sequence[str] = ()) -> str:

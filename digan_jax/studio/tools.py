@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from digan_jax.interop import opening
-from digan_jax.jobs import animate, complete, denoise, interpolate, predict, translate, upscale
+from digan_jax.jobs import animate, complete, denoise, interpolate, predict, stylize, translate, upscale
 from digan_jax.jobs.requests import Request
 
 
@@ -21,13 +21,13 @@ class Input(NamedTuple):
     Attributes:
       kind: "video", "picture": a file that the client sends. "sketch", "lines": a drawing of labels, or of lines, a
         folder with one PNG. "number", "whole", "check"; "numbers": a list such as 4-7,9; "one": a list of the one
-        number that is given, since a film is one file; "choice" of `choices`.
+        number that is given, since a film is one file; "degree": of one in [0, 1], a slider; "choice" of `choices`.
       value: at first.
     """
 
     field: str
     label: str
-    kind: Literal["video", "picture", "sketch", "lines", "number", "whole", "numbers", "one", "check", "choice"]
+    kind: Literal["video", "picture", "sketch", "lines", "number", "whole", "numbers", "one", "degree", "check", "choice"]
     value: object = None
     choices: tuple[str, ...] = ()
 
@@ -131,6 +131,11 @@ TOOLS = (
         (VIDEO, Input("frames", "Frames to come", "whole", 16), Input("past", "The video comes first", "check", True),
          _method("model", "last"), ID),
         ("video",), ("last",),
+    ),
+    Tool(
+        "stylize", ("stylize",), stylize.StylizeRequest, stylize.run, _restored(stylize.work),
+        (VIDEO, Input("degree", "Degree (0: as it is)", "degree", 1.0), Input("preview", "First frame alone", "check"), ID),
+        ("video",),
     ),
     Tool(
         "animate", ("animate",), animate.AnimateRequest, animate.run, _animated,

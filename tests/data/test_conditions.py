@@ -8,7 +8,7 @@ import pytest
 from digan_jax.data import bouncing, conditions, loader, sources
 from digan_jax.errors import InputError
 
-PLANES = {"upscale": 3, "interpolate": 3, "complete": 3, "denoise": 3, "predict": 3, "translate": 4}
+PLANES = {"upscale": 3, "interpolate": 3, "complete": 3, "denoise": 3, "predict": 3, "stylize": 3, "translate": 4}
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_what_is_shown_depends_on_clip_and_key_alone(of_task, clip, name):
     np.testing.assert_array_equal(maps, again)
     assert maps.dtype == at.dtype == np.float32 and maps.shape[-1] == PLANES[name] + 1
     assert np.abs(maps).max() <= 1 and not maps[..., :-1][maps[..., -1] == 0].any() and (np.diff(at) > 0).all()
-    assert (name in ("complete", "denoise")) != np.array_equal(maps, other)  # these draw random numbers
+    assert (name in ("complete", "denoise", "stylize")) != np.array_equal(maps, other)  # these draw random numbers
 
 
 def test_upscale_shows_means_of_every_third_frame(of_task, clip):

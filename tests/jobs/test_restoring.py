@@ -8,14 +8,16 @@ import pytest
 from PIL import Image
 
 from digan_jax import cli
+from digan_jax.data import stylizing
 from digan_jax.errors import InputError
 from digan_jax.host import sound
 from digan_jax.host.video_files import read_metadata, write_video
-from digan_jax.jobs import complete, denoise, interpolate, predict
+from digan_jax.jobs import complete, denoise, interpolate, predict, stylize
 from digan_jax.jobs.complete import CompleteRequest
 from digan_jax.jobs.denoise import DenoiseRequest
 from digan_jax.jobs.interpolate import InterpolateRequest
 from digan_jax.jobs.predict import PredictRequest
+from digan_jax.jobs.stylize import StylizeRequest
 
 FRAMES, HEIGHT, WIDTH = 7, 40, 48
 
@@ -121,6 +123,18 @@ def test_lost_frames_and_holes_are_filled(video, pictures, tmp_path, method):
     assert psnr(found[0], pictures[0]) > psnr(black, pictures[0]) + 3
 
 
+# ---- stylize ----
+
+
+def test_a_style_is_drawn_to_a_degree_that_may_change(video, pictures, tmp_path):
+    out = str(tmp_path / "drawn.npz")
+    stylize.run(StylizeRequest(video, out, method="exact", style="poster", degree=(0, 1)))
+    expected = stylizing.styled(pictures, "poster", np.linspace(0, 1, len(pictures)))
+    np.testing.assert_array_equal(frames_of(out), expected)
+    stylize.run(StylizeRequest(video, out, method="exact", style="poster", preview=True))
+    np.testing.assert_array_equal(frames_of(out), stylizing.styled(pictures[:1], "poster", np.ones(1)))
+
+
 # ---- predict ----
 
 
@@ -142,6 +156,9 @@ def test_the_last_frame_is_repeated_behind_the_past_or_without_it(video, picture
         (["interpolate", "--factor", "2", "--fps", "9", "--method", "flow"], "--factor and --fps: give one of them"),
         (["interpolate", "--factor", "0", "--method", "flow"], "--factor 0.0: must be a number above 0"),
         (["denoise", "--sigma", "300", "--method", "nlm"], "--sigma 300.0: must lie in [0, 255]"),
+        (["stylize", "--method", "exact"], "--style is required for --method exact"),
+        (["stylize", "--method", "exact", "--style", "ink", "--degree", "1.5"], "--degree (1.5,): must be one number"),
+        (["stylize", "--method", "exact", "--style", "ink", "--degree", "more"], "'more' is no degree"),
         (["denoise", "--sigma", "much", "--method", "nlm"], "'much' is no deviation"),
         (["complete", "--method", "blend"], "--missing or --mask is required: nothing is hidden"),
         (["complete", "--method", "blend", "--missing", "9"], "the video has frames 0 to 6"),
@@ -214,6 +231,7 @@ def test_sound_is_kept_where_the_length_is(pictures, tmp_path):
         (["upscale", "--scale", "2", "--fps", "16"], ["upscale", "--scale", "2", "--fps", "16", "--method", "lanczos"]),
         (["complete", "--missing", "2,3"], ["complete", "--missing", "2,3", "--method", "blend"]),
         (["denoise", "--sigma", "5"], None),
+        (["stylize", "--degree", "0:1"], None),
         (["predict", "--frames", "4", "--futures", "2"], ["predict", "--frames", "4", "--method", "last"]),
     ],
 )

@@ -13,6 +13,7 @@ from digan_jax.jobs.denoise import DenoiseRequest
 from digan_jax.jobs.interpolate import InterpolateRequest
 from digan_jax.jobs.predict import PredictRequest
 from digan_jax.jobs.render_request import RenderRequest
+from digan_jax.jobs.stylize import StylizeRequest
 from digan_jax.jobs.translate import TranslateRequest
 from digan_jax.jobs.upscale import UpscaleRequest
 from digan_jax.studio import commands, tools
@@ -47,6 +48,7 @@ OTHERS = [
     ("complete", CompleteRequest("a.mp4", "b.mp4", run="r", missing=(4, 5, 9))),
     ("denoise", DenoiseRequest("a.mp4", "b.mp4", run="r", sigma=7.5)),
     ("predict", PredictRequest("a.mp4", "b.mp4", method="last", frames=3, past=False)),
+    ("stylize", StylizeRequest("a.mp4", "b.mp4", run="r", degree=(0.25, 1.0), preview=True)),
     ("animate", AnimateRequest("a.png", "r", "b.mp4", ids=(3,), frames=4, fps=12)),
     ("translate", TranslateRequest("r", "b.mp4", labels="labels/", style_id=2, id=1)),
     ("translate", TranslateRequest("r", "b.mp4", edges="edges/")),
