@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from etils import epath
 
 from digan_jax.errors import InputError
+from digan_jax.host.files import moved_in
 from digan_jax.host.notes import say_once
 
 # Seconds: between heartbeats; without a heartbeat until a lease expires; until all processes see a write.
@@ -120,7 +121,8 @@ class _Lease(Held):
         self._ended = threading.Event()
 
     def write(self) -> None:
-        self.path.write_text(json.dumps(self._owner | {"beat": time.time()}))
+        with moved_in(self.path) as unfinished:  # whole at once: two that write together do not mix
+            epath.Path(unfinished).write_text(json.dumps(self._owner | {"beat": time.time()}))
 
     def is_ours(self) -> bool:
         return _content(self.path).get("owner") == self._owner["owner"]
