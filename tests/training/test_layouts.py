@@ -79,7 +79,10 @@ def test_data_parallel_devices_send_gradients_and_statistics_alone(make_config, 
     # Compilers for accelerators add first (docs/scaling.md).
     state = jax.eval_shape(lambda key: init_state(key, config), jax.random.key(0))
     sides = (config.train.r1_gamma > 0) + (config.train.r2_gamma > 0)
+    # So it does with the mapping, which style mixing calls twice.
     allowed, needed = Counter(), Counter()
+    if config.train.style_mixing_probability:
+        allowed += Counter(x.size for x in jax.tree.leaves(state.generator["mapping"]) for _ in range(1 + path_length))
     for tree, again in ((state.generator, 2 * path_length), (state.critic, 2 * sides * lazy)):
         for x in jax.tree.leaves(tree):
             allowed[x.size] += 1 + again
