@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 import digan_jax as digan
+from digan_jax.data import stylizing
 from digan_jax.data.conditions import add_noise, reduced, unit_range
 from digan_jax.evaluation.features import stlpips
 from digan_jax.evaluation.metrics import fidelity
@@ -24,6 +25,7 @@ from digan_jax.host.video_formats import DEFAULT_FPS
 
 CLIPS = ("bikes_01", "cap12_edit_00", "cap13_edit2_00", "carphone_pristine_00", "trailer_bbb_01", "trailer_bbb_02")
 FRAMES = 17
+STYLE = "ink"  # of the run stylize
 LOOKED_AT = 3  # frames of a clip that ST-LPIPS compares, at most
 
 
@@ -50,6 +52,7 @@ class Bench:
     def __init__(self, request, run, folder: str):
         self.request, self.run, self.folder = request, run, Path(folder)
         self.rows, self.pictures = {}, {}
+        self.wanted = {}  # clip -> what is to be drawn of it, where that is not the clip itself
 
     def add(self, setting: str, name: str, given: np.ndarray, truth: dict[str, tuple], clip: str, **options) -> None:
         """Restores `given`; truth: {what: (its frames, which of the made frames they are)}."""
@@ -131,12 +134,22 @@ def predict(bench: Bench, clips: dict, methods: dict) -> None:
             bench.add("", method, clip[:5], truth, name, frames=9, past=False, **options)
 
 
+def stylize(bench: Bench, clips: dict, methods: dict) -> None:
+    """By degrees. "exact" is the clip as it is: the style itself would be the truth."""
+    for degree, (name, clip) in itertools.product((0.0, 0.5, 1.0), clips.items()):
+        bench.wanted[name] = stylizing.styled(clip, STYLE, np.full(len(clip), degree))
+        for method, options in methods.items():
+            how = {"style": STYLE, "degree": (0.0,)} if method == "exact" else {"degree": (degree,)}
+            bench.add(f"degree {degree:g}", method, clip, {"": (bench.wanted[name], slice(None))}, name, **how, **options)
+
+
 TASKS = {  # task: (how, request, run, methods without a model, the model's method)
     "upscale": (upscale, "UpscaleRequest", ("bicubic", "lanczos"), "model"),
     "interpolate": (interpolate, "InterpolateRequest", ("blend", "flow"), "inr"),
     "complete": (complete, "CompleteRequest", ("blend", "inpaint"), "model"),
     "denoise": (denoise, "DenoiseRequest", ("mean", "nlm"), "model"),
     "predict": (predict, "PredictRequest", ("last",), "model"),
+    "stylize": (stylize, "StylizeRequest", ("exact",), "model"),
 }
 
 
@@ -147,7 +160,8 @@ def strip(bench: Bench, truth: dict) -> Image.Image:
     for clip in ("carphone_pristine_00", "trailer_bbb_02"):
         made = bench.pictures[setting, clip]
         count = min(map(len, made.values()))
-        true = truth[clip][5:14] if count == 9 else truth[clip]  # predictions begin after five frames
+        truth_of = bench.wanted.get(clip, truth[clip])
+        true = truth_of[5:14] if count == 9 else truth_of  # predictions begin after five frames
         places = np.linspace(1, min(count, FRAMES) - 2, 5).astype(int) | 1  # odd ones: between given frames
         columns.append(np.concatenate([np.concatenate(list(x[places]), 1) for x in (*made.values(), true)], 0))
     return Image.fromarray(np.concatenate(columns, 1))
