@@ -9,7 +9,7 @@ from digan_jax.studio.server import StudioRequest, serving
 from digan_jax.studio.shelf import Shelf
 from tests.studio.test_page import Page
 
-RESTORING = ("interpolate", "complete", "denoise", "predict")
+RESTORING = ("interpolate", "complete", "denoise", "predict", "stylize")
 
 
 def test_what_a_run_is_offered_for(tiny_vidm_run, tiny_run, upscaling_run):
@@ -68,10 +68,11 @@ def made(page, tab):
         ("complete", "blend", {"missing": "1-2"}, {"missing": [1, 2]}, 5),
         ("denoise", "mean", {"sigma": 7}, {"sigma": 7}, 5),
         ("predict", "last", {"frames": 3}, {"frames": 3, "past": False}, 3),
+        ("stylize", "", {"degree": 0.5}, {"degree": [0.5], "preview": True}, 1),
     ],
 )
-def test_a_video_is_given_and_a_video_comes_back(page, sent, verb, method, set_up, asked, frames):
-    """By the methods that need no model; those of models are held against these in tests/jobs."""
+def test_a_video_is_given_and_a_video_comes_back(page, sent, runs, verb, method, set_up, asked, frames):
+    """By the methods that need no model, where there are any; those of models are held against these in tests/jobs."""
     page.open(verb.capitalize())
     page.until(lambda: page.one(f"#{verb}_draw").is_displayed())
     page.click(f"{verb}_draw")
@@ -83,13 +84,16 @@ def test_a_video_is_given_and_a_video_comes_back(page, sent, verb, method, set_u
     for name, value in asked.items():
         if isinstance(value, bool):
             page.one(f"#{verb}_{name} input[type=checkbox]").click()
-    page.choose(f"{verb}_method", method)
+    if method:
+        page.choose(f"{verb}_method", method)
     note, _ = made(page, verb)
-    assert note[verb] | asked | {"method": method, "run": None} == note[verb]
+    how = {"method": method, "run": None} if method else {"method": "model", "run": runs[verb]}
+    assert note[verb] | asked | how == note[verb]
     playing = f"const v = document.querySelector('#{verb}_film video'); return [v.videoWidth, v.videoHeight]"
     page.until(lambda: page.driver.execute_script(playing) == [32, 24], "a video that plays")
     command = page.one(f"#{verb}_command code").text
-    assert command.startswith(f"digan {verb} clip.mp4 --out {verb}.mp4") and f"--method {method}" in command
+    assert command.startswith(f"digan {verb} clip.mp4 --out {verb}.mp4")
+    assert (f"--method {method}" if method else "--degree 0.5 --preview") in command
     page.choose(f"{verb}_format", "npz")
     assert len(np.load(made(page, verb)[1])["frames"]) == frames
 
