@@ -8,7 +8,7 @@ import pytest
 from etils import epath
 
 from digan_jax.errors import InputError
-from digan_jax.host import locks
+from digan_jax.host import files, locks
 
 NAME = ".training.lock"
 
@@ -61,7 +61,8 @@ def test_a_lost_lease_is_noticed(tmp_path, what):
     assert (tmp_path / NAME).exists() == (what != "removed")  # it is not ours to remove
 
 
-def test_of_two_that_begin_at_once_one_stays(tmp_path):
+def test_of_two_that_begin_at_once_one_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_mark", lambda: f"thread-{threading.get_ident()}")  # threads stand for processes
     both, outcome = threading.Barrier(2), []
 
     def begin():
