@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from digan_jax.models.frames import halved
 from digan_jax.shapes import Array
 
 Images = Float[Array, "b h w c"]
@@ -31,7 +32,7 @@ def flow(first: Images, later: Images) -> Flow:
     """
     pyramid = [(first, later)]
     while min(pyramid[-1][0].shape[1:3]) // 2 >= SMALLEST and not any(n % 2 for n in pyramid[-1][0].shape[1:3]):
-        pyramid.append(tuple(map(_halved, pyramid[-1])))
+        pyramid.append(tuple(map(halved, pyramid[-1])))
     m = jnp.zeros((*pyramid[-1][0].shape[:3], 2))
     for level, (still, moved) in enumerate(reversed(pyramid)):
         if level:
@@ -94,11 +95,6 @@ def carried(frames: Images, m: Flow) -> Images:
 def _slope(x: Images, axis: int) -> Images:
     """Central differences, one-sided at the border."""
     return jnp.gradient(x, axis=axis)
-
-
-def _halved(x: Images) -> Float[Array, "b _ _ c"]:
-    b, h, w, c = x.shape
-    return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
 
 
 def _blurred(x: Images) -> Images:

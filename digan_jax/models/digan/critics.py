@@ -16,6 +16,7 @@ from digan_jax import kernels
 from digan_jax.config import ModelConfig
 from digan_jax.models.digan.constants import EPSILON, LABEL_LAYERS
 from digan_jax.models.digan.layers import Dense, Mapping, add_bias, leaky_relu, scaled_normal
+from digan_jax.models.frames import halved
 from digan_jax.shapes import Array
 
 Images = Float[Array, "n _ _ _"]  # rows, columns and channels
@@ -85,14 +86,8 @@ def halve(
     for r in (first >> i for i in range((first // last).bit_length() - 1)):
         grown = r > smallest
         x = block(channels(r), channels(r // 2), r >= smallest, grown, name=f"b{r}")(x, images)
-        images = mean_of_squares(images) if grown else images
+        images = halved(images) if grown else images
     return x
-
-
-def mean_of_squares(images: Images) -> Images:
-    """Means of 2 x 2 pixels."""
-    n, h, w, c = images.shape
-    return images.reshape(n, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
 
 
 def minibatch_deviation(x: Float[Array, "b s k h w c"], group_size: int) -> Float[Array, "b s k h w 1"]:
