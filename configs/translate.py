@@ -18,5 +18,6 @@ from configs import upscale
 def get_config():
     c = upscale.of_task("translate", resolution=32)
     c.model.condition_planes, c.model.condition_style = 4, 16
+    c.model.condition_skip, c.model.condition_gain = True, 0.3  # the picture starts as each object in its mean colour
     c.data.frames = 7
     return c

@@ -15,5 +15,6 @@ from configs import translate
 def get_config():
     c = translate.get_config()
     c.model.condition_planes, c.model.condition_style, c.task.name = 1, 0, "edges"
+    c.model.condition_skip, c.model.condition_gain = False, 1.0
     c.data.source, c.data.name, c.data.frames = "tfds", "mine", 16
     return c

@@ -1,11 +1,16 @@
-"""Programs of the training iteration for TPUs, compiled on any machine: FLOPs, memory traffic, memory and bound.
+"""Programs of the training iteration for TPUs and GPUs, compiled on any machine: FLOPs, memory traffic, memory and bound.
 
     pip install --target libtpu "libtpu==0.0.42.*"     the version that the extra [tpu] of your jax asks for; 640 MB
     TPU_LIBRARY_PATH=libtpu/libtpu/libtpu.so python scripts/accelerator_programs.py --topology v5e:2x2 --chips 1 \\
         model.resolution=128 train.batch_size=8 compute_dtype=bfloat16
 
-No TPU is needed: libtpu is the whole compiler. Prints a line of Markdown for each program, and a line of JSON with
---json. A program that does not fit a chip's memory is refused by the compiler; the line says what it would take.
+    pip install --target cuda --no-deps jax-cuda12-plugin==VERSION jax-cuda12-pjrt==VERSION     VERSION of your jax; 180 MB
+    PYTHONPATH=cuda python scripts/accelerator_programs.py --topology h100:8 \\
+        model.resolution=128 train.batch_size=64 compute_dtype=bfloat16
+
+No accelerator is needed: libtpu and the plugin are whole compilers. Prints a line of Markdown for each program, and a line
+of JSON with --json. A program that does not fit a TPU's memory is refused by the compiler; the line says what it would
+take. Without a GPU its kernels cannot be timed, so the compiler takes the first that fits (xla_gpu_autotune_level=0).
 
 The bound is the longer of FLOPs / peak and bytes / bandwidth, on average over steps with and without R1: FLOPs of the
 trace, bytes of the compiled program in the chip's main memory (`digan_jax.flops`). Nothing is faster; much is slower.
@@ -21,10 +26,11 @@ import sys
 import time
 from pathlib import Path
 
-# The machine is only described: JAX runs on the CPU, and libtpu need not ask Google's cloud where it is.
+# The machine is only described: JAX runs on the CPU, libtpu need not ask Google's cloud where it is, nor CUDA for a GPU.
 for name, value in {
     "JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost",
-    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4", "CUDA_VISIBLE_DEVICES": "-1", "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1",
+    "XLA_FLAGS": "--xla_gpu_autotune_level=0 --xla_gpu_enable_command_buffer=",
 }.items():  # fmt: skip
     os.environ.setdefault(name, value)
 
@@ -47,16 +53,38 @@ COLUMNS = {
 }  # fmt: skip
 
 
+# An H100 SXM as XLA's GpuTargetConfigProto: sizes from NVIDIA's data sheet and CUDA's table of compute capabilities.
+H100 = """
+gpu_device_info {
+  threads_per_block_limit: 1024  threads_per_warp: 32  threads_per_core_limit: 2048  core_count: 132  fpus_per_core: 128
+  shared_memory_per_block: 49152  shared_memory_per_core: 233472  shared_memory_per_block_optin: 232448
+  block_dim_limit_x: 2147483647  block_dim_limit_y: 65535  block_dim_limit_z: 65535
+  registers_per_core_limit: 65536  registers_per_block_limit: 65536  cuda_compute_capability { major: 9 }
+  memory_bandwidth: 3352320000000  device_memory_size: 84929347584  l2_cache_size: 52428800  clock_rate_ghz: 1.98
+}
+platform_name: "CUDA"  device_description_str: "NVIDIA H100 80GB HBM3"
+dnn_version_info { major: 9 minor: 10 }  runtime_version { major: 12 minor: 9 patch: 0 }
+"""
+
+
+def described(topology: str) -> topologies.TopologyDescription:
+    """The devices of "v5e:16x16" or "h100:8"."""
+    if not topology.startswith("h100:"):
+        return topologies.get_topology_desc(platform="tpu", topology_name=topology)
+    machine = f"1x1x{topology.removeprefix('h100:')}"  # slices, hosts, devices of each
+    return topologies.get_topology_desc(platform="cuda", target_config=H100, topology=machine)
+
+
 def mesh_of(topology: str, chips: int | None, model: int) -> jax.sharding.Mesh:
     """The mesh of the first `chips` of a described machine, such as "v5e:16x16"; None: of all."""
     try:
-        described = topologies.get_topology_desc(platform="tpu", topology_name=topology)
+        machine = described(topology)
     except Exception as error:
         sys.exit(
-            f"--topology {topology}: {str(error).splitlines()[0]}\nThis takes libtpu: set TPU_LIBRARY_PATH to its "
-            "libtpu.so (see --help). Topologies are named like v5e:2x2, v5e:16x16, v5p:2x2x1, v6e:2x2."
+            f"--topology {topology}: {str(error).splitlines()[0]}\nThis takes libtpu or the plugin for CUDA (see --help). "
+            "Topologies are named like v5e:2x2, v5e:16x16, v5p:2x2x1, v6e:2x2, h100:1, h100:8."
         )
-    found = np.array(described.devices[:chips])
+    found = np.array(machine.devices[:chips])
     if chips and len(found) < chips:
         sys.exit(f"--chips {chips}: {topology} has {len(found)}; name a larger topology.")
     axes = (jax.sharding.AxisType.Auto,) * 2
@@ -79,7 +107,8 @@ def compiled(config: RunConfig, mesh: jax.sharding.Mesh) -> dict:
     batch = jax.tree.map(lambda x: place(x, devices.by_batch(mesh)), batch_of(config))
     began = time.monotonic()
     traced = compile_iteration(config, mesh).trace(state, batch)
-    work = flops.count(traced.jaxpr, "tpu")
+    platform = mesh.devices.flat[0].platform
+    work = flops.count(traced.jaxpr, "tpu" if platform == "tpu" else "cuda")
     work = flops.Work(work.always / mesh.size, tuple(more / mesh.size for more in work.more))
     try:
         program = traced.lower().compile()

@@ -104,9 +104,9 @@ class ModelConfig:
         )
         phases.check_model(self)
         require(
-            not self.condition_skip or self.condition_planes == 3,
+            not self.condition_skip or self.condition_planes == 3 or self.condition_style > 3,
             f"model.condition_skip={self.condition_skip}: adds the condition's colours to the picture, so it needs "
-            f"model.condition_planes=3, not {self.condition_planes}.",
+            f"model.condition_planes=3, not {self.condition_planes}, or the colours of model.condition_style=4 or more.",
         )
         for name in ("condition_warp", "condition_alone"):
             require(

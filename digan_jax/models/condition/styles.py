@@ -22,6 +22,7 @@ class StyleEncoder(nn.Module):
     """A frame to a vector for each instance: the mean of convolutional features over its pixels."""
 
     width: int  # numbers of a vector
+    coloured: bool = False  # the first three numbers are the instance's mean colour
 
     @nn.compact
     def __call__(self, frame: Float[Array, "b h w 3"], here: Int[Array, "b h w"]) -> Float[Array, "b i s"]:
@@ -32,9 +33,11 @@ class StyleEncoder(nn.Module):
         features = jnp.concatenate([frame, places], axis=-1)
         for i in range(3):
             features = Convolution(HIDDEN, name=f"conv{i}")(features)
-        weight = self.param("out", nn.initializers.normal(1.0), (HIDDEN + 3, self.width))
+        learned = self.width - 3 * self.coloured
+        weight = self.param("out", nn.initializers.normal(1.0), (HIDDEN + 3, learned))
         pooled = means(jnp.concatenate([features, frame], axis=-1), here)
-        return pooled @ (weight * (HIDDEN + 3) ** -0.5)
+        vectors = pooled @ (weight * (HIDDEN + 3) ** -0.5)
+        return jnp.concatenate([pooled[..., HIDDEN:], vectors], axis=-1) if self.coloured else vectors
 
 
 def means(features: Float[Array, "b h w c"], here: Int[Array, "b h w"]) -> Float[Array, "b i c"]:

@@ -6,14 +6,20 @@ frames one by one, and then its own predictions.
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Bool, Float
 
+from digan_jax import kernels
 from digan_jax.config.convgru import ConvGruConfig
 from digan_jax.shapes import Array
 
 State = Float[Array, "b h w c"]
+Convolution = partial(
+    nn.Conv, kernel_size=(3, 3), conv_general_dilated=lambda x, weight, *_, **__: kernels.convolve(x, weight)
+)
 
 
 class Unit(nn.Module):
@@ -23,10 +29,9 @@ class Unit(nn.Module):
 
     @nn.compact
     def __call__(self, h: State, x: State) -> State:
-        update, reset = jnp.split(
-            nn.sigmoid(nn.Conv(2 * self.width, (3, 3), name="gates")(jnp.concatenate([x, h], -1))), 2, -1
-        )
-        candidate = jnp.tanh(nn.Conv(self.width, (3, 3), name="candidate")(jnp.concatenate([x, reset * h], -1)))
+        gates = Convolution(2 * self.width, name="gates")(jnp.concatenate([x, h], -1))
+        update, reset = jnp.split(nn.sigmoid(gates), 2, -1)
+        candidate = jnp.tanh(Convolution(self.width, name="candidate")(jnp.concatenate([x, reset * h], -1)))
         return (1 - update) * h + update * candidate
 
 
@@ -40,12 +45,12 @@ class Step(nn.Module):
         states, predicted = carry
         frame, known = given
         frame = jnp.where(known, frame, predicted)
-        x = nn.relu(nn.Conv(self.config.width, (3, 3), name="encode")(halved(frame)))
+        x = nn.relu(Convolution(self.config.width, name="encode")(halved(frame)))
         following = []
         for i, h in enumerate(states):
             x = Unit(self.config.width, name=f"unit{i}")(h, x)
             following.append(x)
-        change = nn.Conv(12, (3, 3), kernel_init=nn.initializers.zeros, name="decode")(x)
+        change = Convolution(12, kernel_init=nn.initializers.zeros, name="decode")(x)
         predicted = frame + doubled(change)
         return (tuple(following), predicted), predicted
 

@@ -280,13 +280,16 @@ class Generator(nn.Module):
                 c.condition_width, c.w_dim, c.condition_depth, c.condition_reach, c.condition_warp, c.condition_detail
             )
         if self.config.condition_style:
-            self.style = StyleEncoder(self.config.condition_style)
+            self.style = StyleEncoder(self.config.condition_style, coloured=self.config.condition_skip)
 
     def encode(self, maps: Float[Array, "b s H W c"], at: Float[Array, "b s"], styles: Styles | None) -> Context:
         """The context of maps; with `config.condition_style`, each instance has its style painted over it first."""
         if self.config.condition_style:
             vectors = self.style(styles.frame, styles.here) if styles.vectors is None else styles.vectors
-            maps = jnp.concatenate([maps[..., :-1], painted(vectors, styles.there), maps[..., -1:]], axis=-1)
+            parts = [maps[..., :-1], painted(vectors, styles.there)]
+            if self.config.condition_skip:
+                parts.reverse()  # colours first, as in frames
+            maps = jnp.concatenate([*parts, maps[..., -1:]], axis=-1)
         return self.condition(maps, at)
 
     def __call__(self, z, label, motion, times, grid, maps=None, at=None, styles=None):

@@ -11,7 +11,7 @@ from digan_jax import grids
 from digan_jax.errors import InputError
 from digan_jax.models.condition.encoder import ContextEncoder, details
 from digan_jax.models.digan import networks
-from digan_jax.shapes import Latents
+from digan_jax.shapes import Latents, Styles
 
 SHOWN = {"condition_planes": 3, "condition_width": 4, "basis": "shared"}
 
@@ -75,9 +75,30 @@ def test_shown_colours_are_added_to_the_picture(tiny_config):
     np.testing.assert_allclose(drawn(maps, grids.native(32))[0, 0], twin, atol=2e-5)  # places in float32
 
 
-def test_skipping_colours_needs_three_planes(tiny_config):
+def test_skipping_colours_needs_three_planes_or_styles(tiny_config):
     with pytest.raises(InputError, match="model.condition_skip=True.*condition_planes=3, not 5"):
         dataclasses.replace(tiny_config, condition_planes=5, condition_skip=True)
+    with pytest.raises(InputError, match="condition_style=4 or more"):
+        dataclasses.replace(tiny_config, condition_planes=5, condition_skip=True, condition_style=3)
+
+
+def test_with_styles_the_picture_starts_as_each_instance_in_its_mean_colour(tiny_config):
+    fields = dict(condition_planes=2, condition_width=8, condition_style=5, condition_skip=True)
+    nets = networks.build(dataclasses.replace(tiny_config, **fields))
+    params = nets.generator.init(jax.random.key(0))
+    draw = np.random.default_rng(0)
+    here, there = (np.kron(draw.integers(0, 3, (1, n, 4, 4)), np.ones((8, 8), int)).astype(np.int32) for n in (1, 2))
+    frame = draw.uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
+    latents = Latents(jnp.ones((1, nets.generator.n_layers, 16)), jnp.ones((1, 16)))
+    at = jnp.array([[0.0, 1.0]])
+
+    @jax.jit
+    def drawn(styles):
+        context = nets.generator.encode(params, jnp.ones((1, 2, 32, 32, 3)), at, styles)
+        return nets.generator.synthesis(params, latents, at, grids.native(32), context)
+
+    mean = np.stack([frame[0][here[0, 0] == i].mean(0) for i in range(3)])
+    np.testing.assert_allclose(drawn(Styles(there, frame, here[:, 0])), mean[there], atol=2e-5)  # places in float32
 
 
 def test_a_reach_of_two_sees_five_maps():
