@@ -1,25 +1,28 @@
-"""The whole way through a bucket: prepare, train, stop, continue, render, evaluate, with gs:// wherever a folder may be.
+"""The whole way through a bucket: prepare, train, stop, continue, render, evaluate, with a bucket wherever a folder may be.
 
-The bucket is a server on this machine that speaks Google's protocol, so every library takes its own way there: etils
-through gcsfs, ArrayRecord and TensorStore by themselves. S3 is a server of moto.
+The bucket of gs:// is a server on this machine that speaks Google's protocol, so every library takes its own way there:
+etils through gcsfs, ArrayRecord and TensorStore by themselves. That of s3:// is a server of moto, reached by s3fs alone.
 """
 
+import contextlib
 import dataclasses
 import json
 import threading
 import urllib.request
+import uuid
 
 import jax
 import numpy as np
 import pytest
 from etils import epath
 
-from digan_jax import cli
+from digan_jax import cli, devices
 from digan_jax.errors import InputError
 from digan_jax.evaluation import protocols
 from digan_jax.host import files, video_files
 from digan_jax.jobs import evaluate
-from digan_jax.runs import checkpoint, reading
+from digan_jax.runs import checkpoint, outbox, reading
+from digan_jax.training import start
 from tests.conftest import TINY
 from tests.data.conftest import scene, write
 from tests.evaluation.conftest import quick_networks  # noqa: F401  a fixture
@@ -48,24 +51,31 @@ def google(monkeypatch):
         yield epath.Path("gs://bucket")
 
 
-@pytest.fixture
-def amazon(monkeypatch):
-    """A bucket on s3://."""
+@pytest.fixture(scope="module")
+def amazon_server():
+    """One for all tests: s3fs keeps its connections for the life of a process."""
     moto = pytest.importorskip("moto.server", reason="needs moto[server]")
     pytest.importorskip("s3fs", reason="needs s3fs")
-    import boto3
-
     server = moto.ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def amazon(amazon_server, monkeypatch, tmp_path):
+    """A bucket on s3://, and an empty cache."""
+    import boto3
+
     for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any",
-        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": amazon_server, "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_DEFAULT_REGION": "us-east-1", "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    boto3.client("s3").create_bucket(Bucket="bucket")
-    yield epath.Path("s3://bucket")
-    server.stop()
+    bucket = f"bucket-{uuid.uuid4()}"
+    boto3.client("s3").create_bucket(Bucket=bucket)
+    return epath.Path(f"s3://{bucket}")
 
 
 def digan(*words):
@@ -73,12 +83,14 @@ def digan(*words):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["google", "amazon"])
 def test_a_bucket_serves_for_everything(
-    google, tmp_path, quick_steps, quick_networks, monkeypatch, capsys  # noqa: F811
+    kind, request, tmp_path, quick_steps, quick_networks, monkeypatch, capsys  # noqa: F811
 ):
+    bucket = request.getfixturevalue(kind)
     for i in range(3):
         write(tmp_path / "videos" / f"{i}.mkv", scene(20, 32, 32, seed=i))
-    sets, run = google / "sets", google / "runs" / "sky"
+    sets, run = bucket / "sets", bucket / "runs" / "sky"
     prepare = "prepare", tmp_path / "videos", "--name", "sky", "--size", 32, "--data-dir", sets, "--workers", 1
     digan(*prepare)
     digan(*prepare)
@@ -88,9 +100,9 @@ def test_a_bucket_serves_for_everything(
     train = lambda kimg, place, *more: digan(
         "train", "--config", "base", *fields, f"--config.train.total_kimg={kimg}", "--workdir", place, *more
     )
-    bucket = f"--config.data.data_dir={sets}"
-    train(0.024, run, bucket)  # three steps: ends, and has a checkpoint of the second and of the last
-    train(0.048, run, bucket)
+    there = f"--config.data.data_dir={sets}"
+    train(0.024, run, there)  # three steps: ends, and has a checkpoint of the second and of the last
+    train(0.048, run, there)
     assert reading.finished_steps(run)[-1] == 6
     alone = tmp_path / "alone"
     (tmp_path / "sets").mkdir()
@@ -105,19 +117,19 @@ def test_a_bucket_serves_for_everything(
         np.testing.assert_array_equal(a, b)
     assert (run / "samples" / "real.png").exists()
 
-    for place, out in ((run, google / "clips" / "a.npz"), (alone, tmp_path / "a.npz")):
+    for place, out in ((run, bucket / "clips" / "a.npz"), (alone, tmp_path / "a.npz")):
         digan("render", "--run", place, "--ids", "0", "--frames", 3, "--out", out)
-    clips = [np.load((folder / "a.npz").open("rb"))["frames"] for folder in (google / "clips", epath.Path(tmp_path))]
+    clips = [np.load((folder / "a.npz").open("rb"))["frames"] for folder in (bucket / "clips", epath.Path(tmp_path))]
     np.testing.assert_array_equal(*clips)
-    digan("render", "--run", run, "--ids", "0,1", "--frames", 3, "--out", google / "clips" / "b.mp4")
-    assert {file.name for file in (google / "clips").glob("b*.mp4")} == {"b_0000.mp4", "b_0001.mp4"}
-    digan("export", run, "--out", google / "model")
-    digan("render", "--run", google / "model", "--frames", 2, "--out", google / "c.gif")
+    digan("render", "--run", run, "--ids", "0,1", "--frames", 3, "--out", bucket / "clips" / "b.mp4")
+    assert {file.name for file in (bucket / "clips").glob("b*.mp4")} == {"b_0000.mp4", "b_0001.mp4"}
+    digan("export", run, "--out", bucket / "model")
+    digan("render", "--run", bucket / "model", "--frames", 2, "--out", bucket / "c.gif")
 
     small = dataclasses.replace(protocols.PROTOCOLS["quick"], n_real=8, n_fake=8)
     monkeypatch.setattr(protocols, "PROTOCOLS", {"quick": small})
     reports = []
-    for place, data, kept in ((run, sets, google), (alone, tmp_path / "sets", epath.Path(tmp_path))):
+    for place, data, kept in ((run, sets, bucket), (alone, tmp_path / "sets", epath.Path(tmp_path))):
         quick_networks.clear()
         out, places = kept / "reports" / "metrics.json", ("--data-dir", data, "--cache", kept / "features")
         for again in (False, True):  # features, of real clips too, are read from where the first evaluation left them
@@ -135,7 +147,7 @@ def _arrays(run):
 
 
 @pytest.mark.slow
-def test_outputs_go_to_s3_and_what_cannot_is_refused(amazon, tmp_path, tiny_run, make_config):
+def test_outputs_go_to_s3_and_what_cannot_is_refused(amazon, tmp_path, tiny_run, make_config, monkeypatch):
     digan("render", "--run", tiny_run, "--frames", 2, "--out", amazon / "clips" / "a.gif")
     assert (amazon / "clips" / "a.gif").exists() and video_files.read_metadata(str(amazon / "clips" / "a.gif"))
     digan("export", tiny_run, "--out", amazon / "model")
@@ -143,5 +155,35 @@ def test_outputs_go_to_s3_and_what_cannot_is_refused(amazon, tmp_path, tiny_run,
     files.append(amazon / "log", "one\n")
     files.append(amazon / "log", "two\n")
     assert (amazon / "log").read_text() == "one\ntwo\n"
-    with pytest.raises(InputError, match="checkpoints are saved on disks and to gs:// alone"):
+    checkpoint.check_workdir(amazon / "run", make_config())
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(InputError, match="several processes save together on shared disks and to gs:// alone"):
         checkpoint.check_workdir(amazon / "run", make_config())
+
+
+@pytest.mark.slow
+def test_checkpoints_on_s3_are_kept_by_the_same_rule_and_count_when_they_are_whole(amazon, make_config, capsys):
+    """A failed upload is reported once and sent again with the next checkpoint; half of one is no checkpoint."""
+    run = amazon / "runs" / "a"
+    config = make_config({"checkpoint.keep_last": 2, "checkpoint.keep_every_kimg": 0.0})
+    state = start.fresh(config, devices.make_mesh(1))
+    checkpoint.claim(run, config)
+    with contextlib.closing(checkpoint.Checkpointer(run, config)) as saved:
+        for step in (1, 2, 3):
+            saved.save(step, state, {"step": step})
+            assert saved.failure(wait=True) is None
+        assert reading.finished_steps(run) == [2, 3]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(outbox.files, "upload", lambda *_, **__: 1 / 0)
+            saved.save(4, state, {"step": 4})
+            assert isinstance(saved.failure(wait=True), ZeroDivisionError)
+        assert saved.failure(wait=True) is None and reading.finished_steps(run) == [3, 4]
+    (run / "checkpoints" / "4" / outbox.LAST).unlink()
+    assert reading.finished_steps(run) == [3]
+    with contextlib.closing(checkpoint.Checkpointer(run, config)) as saved:
+        found, data = saved.restore(state)
+        assert data == {"step": 3}
+        jax.tree.map(np.testing.assert_array_equal, jax.device_get(found), jax.device_get(state))
+        (run / "checkpoints" / "3" / "data" / "metadata").write_text("{}")  # changed there: the copy is no longer true
+        with pytest.raises(InputError, match="no checkpoint that is whole"):
+            saved.restore(state)

@@ -26,6 +26,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 
 from digan_jax.errors import InputError
 from digan_jax.host import caches
+from digan_jax.host.buckets import by_copies, fetched
 from digan_jax.host.files import moved_in
 
 INDEX_FILE = "digan_index.json"  # beside the shards: frames, label and digest of each record; old files lack digests
@@ -135,9 +136,9 @@ class Records:
     """
 
     def __init__(self, folder: epath.Path, split: str, features: Features = Features()):
+        if by_copies(folder):  # ArrayRecord reads disks and gs:// alone
+            folder = fetched(folder)
         self.folder, self.features = folder, features
-        if str(folder).startswith("s3://"):
-            raise InputError(f"{folder}: sets are read from disks and from gs:// alone; copy it, or mount the bucket.")
         info, splits = _splits(folder)
         try:
             instructions = splits[split].file_instructions

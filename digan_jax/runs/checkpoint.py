@@ -13,6 +13,7 @@ import itertools
 import math
 import shlex
 import time
+import types
 from collections.abc import Sequence
 
 import jax
@@ -25,10 +26,12 @@ from jax.experimental import multihost_utils
 from digan_jax import config as config_lib
 from digan_jax.config import RunConfig, TrainConfig
 from digan_jax.errors import InputError, TrainingDiverged, full_disk
+from digan_jax.host.buckets import by_copies
 from digan_jax.host.files import on_full_disk, write_json
 from digan_jax.host.notes import say_once
 from digan_jax.models import families
 from digan_jax.models.interface import State
+from digan_jax.runs.outbox import Outbox
 from digan_jax.runs.reading import (
     CLASSES_FILE,
     CONFIG_FILE,
@@ -84,12 +87,12 @@ def check_workdir(workdir: epath.PathLike, config: RunConfig) -> None:
 
     Raises:
       InputError: `workdir` holds checkpoints of a run with another configuration; lists the differences. Or it is in a
-        bucket to which Orbax cannot write.
+        bucket to which several processes cannot write together.
     """
-    if str(workdir).startswith("s3://"):
+    if by_copies(workdir) and jax.process_count() > 1:
         raise InputError(
-            f"{workdir}: checkpoints are saved on disks and to gs:// alone; choose another --workdir, or mount this bucket "
-            "and give its folder."
+            f"{workdir}: several processes save together on shared disks and to gs:// alone; choose another --workdir, or "
+            "mount this bucket and give its folder."
         )
     changed = _changes(workdir, config)
     if changed and finished_steps(workdir):
@@ -150,22 +153,33 @@ class Checkpointer:
     def __init__(self, workdir: epath.PathLike, config: RunConfig):
         self._fvd = read_fvd(workdir)
         self._workdir, self._config = workdir, config
+        self._folder, self._outbox = home(workdir) / "checkpoints", None
+        if by_copies(workdir):
+            self._outbox = Outbox(self._folder, lambda: finished_steps(workdir), self._kept)
+            self._folder = self._outbox.local
         quieten_tensorstore()
         self._manager = self._open()
 
     def _open(self) -> ocp.CheckpointManager:
-        keep = self._config.checkpoint
-        newest = ocp.checkpoint_managers.LatestN(keep.keep_last)
-        milestones = Milestones(self._config.train, keep.keep_every_kimg)
-        policy = ocp.checkpoint_managers.AnyPreservationPolicy([newest, milestones, Best(self._fvd)])
         return ocp.CheckpointManager(
-            home(self._workdir) / "checkpoints",
+            self._folder,
             item_handlers=handlers(),
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=policy,
+                preservation_policy=ocp.checkpoint_managers.LatestN(1) if self._outbox else self._policy(),
                 cleanup_tmp_directories=True,  # left by killed or failed saves
             ),
         )
+
+    def _policy(self) -> ocp.checkpoint_managers.AnyPreservationPolicy:
+        keep = self._config.checkpoint
+        newest = ocp.checkpoint_managers.LatestN(keep.keep_last)
+        milestones = Milestones(self._config.train, keep.keep_every_kimg)
+        return ocp.checkpoint_managers.AnyPreservationPolicy([newest, milestones, Best(self._fvd)])
+
+    def _kept(self, steps: list[int]) -> Sequence[bool]:
+        """Whether each of the checkpoints of these steps, ascending, is to be kept."""
+        of_step = [types.SimpleNamespace(step=step) for step in steps]
+        return self._policy().should_preserve(of_step, context=None)
 
     def due(self, step: int) -> bool:
         """Whether the configuration asks for a checkpoint at `step`."""
@@ -184,7 +198,7 @@ class Checkpointer:
           TrainingDiverged: an array of `state` is not finite; nothing is saved.
           Exception: of any type, if the previous save failed while it was being written.
         """
-        if step in self._manager.all_steps():
+        if step in (finished_steps(self._workdir) if self._outbox else self._manager.all_steps()):
             return
         for path, finite in jax.tree.leaves_with_path(jax.device_get(_finite(state))):
             if not finite:
@@ -220,16 +234,21 @@ class Checkpointer:
         except Exception as met:
             error = met
         if not _any_process(error is not None):
-            return None
+            return self._sent(wait) if self._outbox else None
         self._begin_anew()
         return error or RuntimeError("another process could not write its part")
+
+    def _sent(self, wait: bool) -> Exception | None:
+        """Sends what is saved on this machine's disk; the error as `failure`."""
+        self._outbox.send(self._manager.all_steps())
+        return self._outbox.failure(wait)
 
     def _begin_anew(self) -> None:
         """Reopens the manager after a failed save, because its list of checkpoints is wrong. Removes partial files."""
         with contextlib.suppress(Exception):
             self._manager.close()
         if jax.process_index() == 0:
-            _remove_unfinished(home(self._workdir) / "checkpoints")
+            _remove_unfinished(self._folder)
         self._manager = self._open()
 
     def note_fvd(self, step: int, fvd: float) -> bool:
@@ -301,13 +320,17 @@ class Checkpointer:
         return TrainingDiverged(f"step {step}: {term}; {cure}")
 
     def wait(self) -> None:
-        """Waits until all saves are on disk. Raises the error of a failed save."""
+        """Waits until all saves are on disk, or in the bucket. Raises the error of a failed save."""
         self._manager.wait_until_finished()
+        if self._outbox and (error := self._sent(wait=True)):
+            raise error
 
     def close(self) -> None:
         """Closes the manager. Raises no errors of saves; `failure` and `wait` report them."""
         with contextlib.suppress(Exception):
             self._manager.close()
+        if self._outbox:
+            self._outbox.close()
 
 
 def write_run(workdir: epath.PathLike, config: RunConfig, step: int, state: State, data: dict) -> None:

@@ -15,9 +15,11 @@ from etils import epath
 from digan_jax import config as config_lib
 from digan_jax.config import RunConfig
 from digan_jax.errors import InputError
+from digan_jax.host.buckets import by_copies
 from digan_jax.host.files import read_json
 from digan_jax.host.notes import say_once
 from digan_jax.models import families
+from digan_jax.runs.outbox import LAST
 from digan_jax.runs.stored import Damaged, Stored
 from digan_jax.shapes import Params
 
@@ -128,7 +130,13 @@ def finished_steps(workdir: epath.PathLike) -> list[int]:
     if not folder.is_dir():
         return []
     named = [path for path in folder.iterdir() if path.name.isdecimal() and str(int(path.name)) == path.name]
-    return sorted(int(path.name) for path in named if path.is_dir() and ocp.utils.is_checkpoint_finalized(path))
+    return sorted(int(path.name) for path in named if path.is_dir() and _finished(path))
+
+
+def _finished(checkpoint: epath.Path) -> bool:
+    if by_copies(checkpoint):
+        return (checkpoint / LAST).exists()
+    return ocp.utils.is_checkpoint_finalized(checkpoint)
 
 
 def restore_for_inference(run: epath.PathLike, step: int | str | None = None) -> tuple[RunConfig, Params]:

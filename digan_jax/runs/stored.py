@@ -6,6 +6,7 @@ Reads items as NumPy arrays, or as JAX arrays with given shardings. An item that
 from __future__ import annotations
 
 import errno
+import functools
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from etils import epath
 from digan_jax import config as config_lib
 from digan_jax.config import RunConfig
 from digan_jax.errors import InputError
+from digan_jax.host.buckets import by_copies, fetched
 from digan_jax.host.files import is_plain
 from digan_jax.host.notes import say_once
 from digan_jax.runs import digests
@@ -69,9 +71,13 @@ class Stored:
     """
 
     def __init__(self, run: epath.PathLike, checkpoints: epath.Path, step: int):
-        self._run, self.step, self._folder = run, step, folder_of(checkpoints, step)
+        self._run, self.step, self._place = run, step, folder_of(checkpoints, step)
         self._digest: dict | None = None
         quieten_tensorstore()
+
+    @functools.cached_property
+    def _folder(self) -> epath.Path:
+        return fetched(self._place) if by_copies(self._place) else self._place
 
     def config(self) -> RunConfig:
         """The configuration of the run."""
