@@ -26,12 +26,16 @@ from digan_jax.host.video_files import to_uint8
 from digan_jax.runs import reading
 
 SHOWN = 6  # clips of the strip
+FRAMES = 16
 SEARCHED = 2048  # frames of the training split, at most
 
 
 def clips_of(config, split: str, count: int):
     """(frames uint8 [b n h w 3], condition) of clips evenly spread over a split."""
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, split=split))
+    data = dataclasses.replace(config.data, split=split)
+    if data.source in ("bouncing", "figures"):  # known at all times, and I3D sees no fewer
+        data = dataclasses.replace(data, frames=FRAMES)
+    config = dataclasses.replace(config, data=data)
     source = open_source(config.data, config.model)
     frames, _ = loader.sample_clips(source, config.data, count)
     return frames, loader.sample_conditions(source, config, count)
