@@ -11,6 +11,7 @@
 No accelerator is needed: libtpu and the plugin are whole compilers. Prints a line of Markdown for each program, and a line
 of JSON with --json. A program that does not fit a TPU's memory is refused by the compiler; the line says what it would
 take. Without a GPU its kernels cannot be timed, so the compiler takes the first that fits (xla_gpu_autotune_level=0).
+A large program for many TPUs compiles much sooner with JAX_EXEC_TIME_OPTIMIZATION_EFFORT=-1 JAX_MEMORY_FITTING_EFFORT=-1.
 
 The bound is the longer of FLOPs / peak and bytes / bandwidth, on average over steps with and without R1: FLOPs of the
 trace, bytes of the compiled program in the chip's main memory (`digan_jax.flops`). Nothing is faster; much is slower.
