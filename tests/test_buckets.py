@@ -161,7 +161,6 @@ def test_outputs_go_to_s3_and_what_cannot_is_refused(amazon, tmp_path, tiny_run,
         checkpoint.check_workdir(amazon / "run", make_config())
 
 
-@pytest.mark.slow
 def test_checkpoints_on_s3_are_kept_by_the_same_rule_and_count_when_they_are_whole(amazon, make_config, capsys):
     """A failed upload is reported once and sent again with the next checkpoint; half of one is no checkpoint."""
     run = amazon / "runs" / "a"
