@@ -1,6 +1,7 @@
 """Label maps to clips, 32 x 32: background, disc, square and ring of bouncing shapes, each object with its own look.
 
-Trained by L1 alone; --config.task.adversarial=1 --config.task.feature_matching=10 adds the critics, for sharper frames.
+Trained by L1 alone, and the maps and looks alone decide; --config.task.adversarial=1 --config.task.feature_matching=10
+adds the critics, for sharper frames, and --config.model.condition_alone=False lets ids draw different clips.
 
 Data      none needed; your own: --config.data.source=pairs --config.data.path=FOLDER (docs/tasks_translate.md), and
           --config.model.condition_planes=LABELS.
@@ -19,5 +20,6 @@ def get_config():
     c = upscale.of_task("translate", resolution=32)
     c.model.condition_planes, c.model.condition_style = 4, 16
     c.model.condition_skip, c.model.condition_gain = True, 0.3  # the picture starts as each object in its mean colour
+    c.model.condition_alone = True  # without critics noise is only in the way
     c.data.frames = 7
     return c
