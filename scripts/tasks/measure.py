@@ -99,7 +99,7 @@ def interpolate(bench: Bench, clips: dict, methods: dict) -> None:
         between = np.flatnonzero(np.arange(FRAMES) % every)
         for method, options in methods.items():
             truth = {"": (clip[between], between)}
-            bench.add(f"every {every}th", method, clip[::every], truth, name, factor=every, **options)
+            bench.add({2: "every 2nd", 4: "every 4th"}[every], method, clip[::every], truth, name, factor=every, **options)
 
 
 def complete(bench: Bench, clips: dict, methods: dict) -> None:
