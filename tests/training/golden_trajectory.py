@@ -6,14 +6,16 @@ One run is unconditional at 32×32; the other has three classes, 64×64 (so Four
 upsampling between), cutout, style mixing and other intervals. R1 and path length are due in both.
 
 Programs are compiled without LLVM's optimisations: a third of the time, and the bits are then the same with AVX2 and
-AVX-512 (tried), but not on processors with AMX, nor of AMD. What they depend on is the release of jaxlib, the processor, and
-the number of cores, which parts the sums: `machine()` says these, and bits are kept for each that was recorded.
+AVX-512 (tried), but not on processors with AMX, nor of AMD, where they differ from one model to the next. What they
+depend on is the release of jaxlib, the processor, and the number of cores, which parts the sums: `machine()` says these,
+and bits are kept for each that was recorded.
 """
 
 import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,7 +82,8 @@ def machine() -> str:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    kind = (", AMD" if "AuthenticAMD" in flags else "") + (", AMX" if "amx_tile" in flags else "")
+    model = "/".join(re.findall(r"^(?:cpu family|model)\s*: (\d+)", flags, re.M)[:2])  # of the first core
+    kind = (f", AMD {model}" if "AuthenticAMD" in flags else "") + (", AMX" if "amx_tile" in flags else "")
     return f"jaxlib {jaxlib.__version__}, {platform.machine()}, {cores} cores{kind}"
 
 
