@@ -17,7 +17,8 @@ FIRST, EARLY, LATE = 4, 1e-6, 2e-2
 def test_training_follows_the_golden_trajectory(run):
     kept, found = json.loads(golden.FILE.read_text()), golden.in_a_process(run)
     assert found["arrays"].keys() == kept[run]["norms"].keys()
-    bits = kept["bits"].get(found["machine"])
+    of_any_model = found["machine"].partition(" AMD")  # the first AMD that was recorded did not say its model
+    bits = kept["bits"].get(found["machine"], kept["bits"].get("".join(of_any_model[:2])))
     if found["machine"] == kept["machine"]:
         assert found["metrics"] == kept[run]["metrics"]
     if bits:
