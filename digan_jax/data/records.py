@@ -26,7 +26,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 
 from digan_jax.errors import InputError
 from digan_jax.host import caches
-from digan_jax.host.buckets import by_copies, fetched
+from digan_jax.host.buckets import within_reach
 from digan_jax.host.files import moved_in
 
 INDEX_FILE = "digan_index.json"  # beside the shards: frames, label and digest of each record; old files lack digests
@@ -136,8 +136,7 @@ class Records:
     """
 
     def __init__(self, folder: epath.Path, split: str, features: Features = Features()):
-        if by_copies(folder):  # ArrayRecord reads disks and gs:// alone
-            folder = fetched(folder)
+        folder = within_reach(folder)
         self.folder, self.features = folder, features
         info, splits = _splits(folder)
         try:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
 
 from etils import epath
 
 from digan_jax.errors import InputError
 from digan_jax.host import caches
-from digan_jax.host.files import in_bucket, moved_in, write_json
+from digan_jax.host.files import in_bucket, moved_in, read_json, write_json
 from digan_jax.host.notes import say_once
 
 _LISTING = ".bucket.json"  # in a copy: {file: its entity tag in the bucket}
@@ -21,12 +19,14 @@ def by_copies(path: epath.PathLike) -> bool:
     return in_bucket(path) and not os.fspath(path).startswith("gs://")
 
 
-def fetched(folder: epath.Path) -> epath.Path:
-    """A copy of a bucket's folder in the cache, up to date: files that are new or changed are fetched.
+def within_reach(folder: epath.Path) -> epath.Path:
+    """The folder for those libraries: itself, or a copy in the cache, up to date; new and changed files are fetched.
 
     Raises:
       InputError: the bucket cannot be reached, or there is no cache or no space in it.
     """
+    if not by_copies(folder):
+        return folder
     root = caches.usable(caches.folder("buckets"))
     if root is None:
         raise InputError(f"{folder}: needs a cache on this machine; set XDG_CACHE_HOME to a folder that may be written.")
@@ -40,8 +40,8 @@ def fetched(folder: epath.Path) -> epath.Path:
 
 def _bring_up_to_date(folder: epath.Path, copy: epath.Path) -> None:
     there = _listed(folder)
-    listing = Path(copy) / _LISTING
-    here = json.loads(listing.read_text()) if listing.exists() else {}
+    listing = copy / _LISTING
+    here = read_json(listing) if listing.exists() else {}
     changed = [name for name, tag in there.items() if here.get(name) != tag or not (copy / name).exists()]
     if changed:
         say_once(f"{folder}: fetches {len(changed)} files to {copy}.")

@@ -19,7 +19,7 @@ from etils import epath
 from digan_jax import config as config_lib
 from digan_jax.config import RunConfig
 from digan_jax.errors import InputError
-from digan_jax.host.buckets import by_copies, fetched
+from digan_jax.host.buckets import within_reach
 from digan_jax.host.files import is_plain
 from digan_jax.host.notes import say_once
 from digan_jax.runs import digests
@@ -77,7 +77,7 @@ class Stored:
 
     @functools.cached_property
     def _folder(self) -> epath.Path:
-        return fetched(self._place) if by_copies(self._place) else self._place
+        return within_reach(self._place)
 
     def config(self) -> RunConfig:
         """The configuration of the run."""
