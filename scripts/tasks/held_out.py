@@ -21,7 +21,7 @@ import digan_jax as digan
 from digan_jax.data import edges, loader
 from digan_jax.data.sources import open_source
 from digan_jax.evaluation.features.extractors import i3d_extractor
-from digan_jax.evaluation.metrics import frechet
+from digan_jax.evaluation.metrics import fidelity, frechet, motion
 from digan_jax.host.video_files import to_uint8
 from digan_jax.runs import reading
 
@@ -49,9 +49,14 @@ def nearest_frames(maps: np.ndarray, of_training: np.ndarray, frames: np.ndarray
     return frames[distance.argmin(1)]
 
 
+def flat(clips) -> np.ndarray:
+    """[b n ...] as [b · n ...]."""
+    return np.asarray(clips).reshape(-1, *clips.shape[2:])
+
+
 def edge_f1(clips: np.ndarray, given: np.ndarray) -> float:
     """F1 of edges of frames [b n h w 3] against given ones [b n h w], each within a pixel of one of the other."""
-    found = np.stack([edges.edges(frame) for frame in clips.reshape(-1, *clips.shape[2:])]) > 0
+    found = np.stack([edges.edges(frame) for frame in flat(clips)]) > 0
     given = given.reshape(found.shape) > 0.5
     near = lambda x: ndimage.binary_dilation(x, np.ones((1, 3, 3), bool))
     precision = (found & near(given)).sum() / max(found.sum(), 1)
@@ -80,21 +85,20 @@ def main() -> None:
     maps = np.asarray(condition.maps)
     made = {"model": drawn(digan.load(a.run), condition, np.linspace(0, 1, truth.shape[1]))}
     if config.task.name == "animate":
-        made["still"] = np.repeat(truth[:, :1], truth.shape[1], axis=1)
+        made["still"] = np.stack([motion.frozen(clip) for clip in truth])
     else:
         frames, shown = clips_of(config, "train", SEARCHED // truth.shape[1])
-        flat = lambda x: np.asarray(x).reshape(-1, *x.shape[2:])
         copied = nearest_frames(flat(maps)[..., :-1], flat(shown.maps)[..., :-1], flat(frames))
         made["nearest training frame"] = copied.reshape(truth.shape)
     network = i3d_extractor("crop")
     real, found = network(truth), {}
     energy = lambda x: np.abs(x[:, -1].astype(float) - x[:, 0]).mean()
-    psnr = lambda x, y: float(10 * np.log10(255**2 / np.square(x.astype(float) - y).mean()))
     for name, clips in (made | {"truth": truth}).items():
         row = found[name] = {"motion": float(energy(clips) / energy(truth))}
         if name != "truth":
             row["fvd"] = frechet.frechet_distance(real, network(clips))
-            row["psnr"], row["psnr of the first frame"] = psnr(clips, truth), psnr(clips[:, 0], truth[:, 0])
+            row["psnr"] = fidelity.psnr(flat(clips), flat(truth))
+            row["psnr of the first frame"] = fidelity.psnr(clips[:, 0], truth[:, 0])
         if config.task.name == "edges":
             row["edge f1"] = edge_f1(clips, maps[..., 0])
         print(name, json.dumps({key: round(value, 3) for key, value in row.items()}), flush=True)
@@ -107,7 +111,7 @@ def strip(truth: np.ndarray, made: dict[str, np.ndarray], maps: np.ndarray) -> I
     """For each of some clips a row of maps, if they are not frames, one of each thing that was made, and the truth."""
     chosen = np.linspace(0, len(truth) - 1, SHOWN).astype(int)
     if maps.shape[1] == truth.shape[1]:
-        label = np.concatenate([np.zeros_like(maps[..., :1]), maps], -1).argmax(-1) if maps.shape[-1] == 1 else maps.argmax(-1)
+        label = maps[..., 0] if maps.shape[-1] == 1 else maps.argmax(-1)
         made = {"map": np.repeat((label * (255 // max(1, label.max()))).astype(np.uint8)[..., None], 3, -1)} | made
     columns = np.linspace(0, truth.shape[1] - 1, 7).astype(int)
     rows = [np.concatenate(list(clips[i][columns]), 1) for i in chosen for clips in (*made.values(), truth)]
