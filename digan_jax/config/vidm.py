@@ -16,7 +16,7 @@ from digan_jax.config.checks import require
 from digan_jax.errors import InputError
 
 MOTION_CHANNELS = {"difference": 3, "flow": 2, "both": 5, "carried": 8}  # motion input -> its channels
-SCHEDULES = ("linear", "cosine")
+SCHEDULES = ("linear", "cosine", "straight", "lognormal")
 PREDICTIONS = ("noise", "v")
 ENCODER_STEPS = ("current", "fixed")
 METHODS = ("ancestral", "ddim", "dpm")
@@ -45,7 +45,7 @@ class VidmConfig:
     last_frame: bool = True  # frame N - 1 is trained too; the release's training stops at N - 2, its clips do not
     motion_input: str = "difference"  # previous frame minus first, "flow" between them (classical), "both", or "carried"
     diffusion_steps: int = 1000  # T
-    schedule: str = "linear"  # of the noise: "linear" or "cosine"
+    schedule: str = "linear"  # of the noise: or "cosine", "straight" (flow matching), "lognormal" (EDM)
     predict: str = "noise"  # what the networks predict: "noise" or "v" (Salimans and Ho 2022)
     zero_terminal_snr: bool = False  # no signal at the last step (Lin et al. 2024); needs "v"
     condition_noise: float = 0.0  # most deviation of noise on the previous frame in training (GameNGen: 0.7); 0: none
@@ -73,7 +73,7 @@ class VidmConfig:
         require(
             self.schedule != "linear" or self.diffusion_steps > 20,
             f"model.diffusion_steps={self.diffusion_steps}: the linear schedule would add more noise than there is room "
-            "for; use more than 20, or the cosine schedule.",
+            "for; use more than 20, or another schedule.",
         )
         check_steps(self.sampling_steps, self.diffusion_steps)
         self.check_frame(self.resolution, self.resolution)

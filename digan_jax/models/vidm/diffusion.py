@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import ndtri
 
 from digan_jax.config.vidm import VidmConfig, VidmTrainConfig, kept_steps
 from digan_jax.shapes import Array
@@ -45,7 +46,7 @@ class Process:
     def respaced(self, kept: list[int]) -> Process:
         """The process of these steps alone: β′_j = 1 − ᾱ_{s_j} / ᾱ_{s_{j−1}}; all tables follow from β′."""
         signal = self.signal[kept]
-        betas = 1 - signal / np.append(1.0, signal[:-1])
+        betas = betas_of(signal)
         return Process(self.timesteps[kept], betas, np.cumprod(1 - betas))
 
     def begun_at(self, share: float) -> Process:
@@ -105,20 +106,34 @@ def rate_of(signal: Float[np.ndarray, "S"]) -> Float[np.ndarray, "S"]:
 
 
 def betas(schedule: str, steps: int) -> Float[np.ndarray, "T"]:
-    """β of the "linear" (Ho et al. 2020, for 1000 steps) or "cosine" schedule (Nichol and Dhariwal 2021)."""
+    """β of a schedule.
+
+    Args:
+      schedule: "linear" (Ho et al. 2020, for 1000 steps); "cosine" (Nichol and Dhariwal 2021); "straight": noise and
+        frame are mixed as (1 − u) x + u ε, scaled to variance 1, with u uniform in (0, 1), as in flow matching (Lipman
+        et al. 2023); "lognormal": σ = √(1/ᾱ − 1) has ln σ ~ N(−1.2, 1.2²), as in EDM (Karras et al. 2022).
+    """
     if schedule == "linear":
         return np.linspace(1e-4, 0.02, steps) * (1000 / steps)
-    left = lambda u: np.cos((u + 0.008) / 1.008 * np.pi / 2) ** 2
     t = np.arange(steps)
-    return np.minimum(1 - left((t + 1) / steps) / left(t / steps), 0.999)
+    if schedule == "cosine":
+        left = lambda u: np.cos((u + 0.008) / 1.008 * np.pi / 2) ** 2
+        return np.minimum(1 - left((t + 1) / steps) / left(t / steps), 0.999)
+    u = (t + 0.5) / steps
+    sigma = u / (1 - u) if schedule == "straight" else np.exp(1.2 * ndtri(u) - 1.2)
+    return betas_of(1 / (1 + sigma**2))
+
+
+def betas_of(signal: Float[np.ndarray, "S"]) -> Float[np.ndarray, "S"]:
+    """β of ᾱ."""
+    return 1 - signal / np.append(1.0, signal[:-1])
 
 
 def without_last_signal(betas: Float[np.ndarray, "T"]) -> Float[np.ndarray, "T"]:
     """β for which √ᾱ is shifted and scaled: the last is 0, the first stays (Lin et al. 2024, algorithm 1)."""
     root = np.sqrt(np.cumprod(1 - betas))
     root = (root - root[-1]) * root[0] / (root[0] - root[-1])
-    signal = root**2
-    return 1 - signal / np.append(1.0, signal[:-1])
+    return betas_of(root**2)
 
 
 def process_of(model: VidmConfig) -> Process:
