@@ -117,6 +117,7 @@ def get_config() -> ConfigDict:
     a.style = "poster"  # of "stylize": or "ink", "duotone", or the path of a picture, whose colours are taken
     a.adversarial = 1.0  # weight of the critics' losses; 0: the critics are not trained
     a.l1 = 10.0  # weight of the mean absolute difference from the clip's frames, in [-1, 1] (Isola et al. 2017 use 100)
+    a.spread = 0.0  # 1: different noise draws clips that differ as much as the condition leaves open, 0: the likeliest
     a.feature_matching = 0.0  # weight of the mean absolute difference in the critics' features (Wang et al. 2018: 10)
     a.warp = 0.0  # weight of the difference of a pair's frames along the flow of the clip's (Lai et al. 2018)
     a.motion = 1.0  # weight of the motion critic beside the image critic's; 0: each frame is judged alone

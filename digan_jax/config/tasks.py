@@ -32,6 +32,7 @@ class TaskConfig:
     noise: float
     adversarial: float
     l1: float
+    spread: float
     feature_matching: float
     warp: float
     motion: float
@@ -48,6 +49,11 @@ class TaskConfig:
         require(self.noise > 0, f"task.noise={self.noise}: must be more than 0.")
         for name in ("adversarial", "l1", "feature_matching", "warp", "motion"):
             require(getattr(self, name) >= 0, f"task.{name}={getattr(self, name)}: must be 0 (off) or more.")
+        require(0 <= self.spread <= 1, f"task.spread={self.spread}: must lie in [0, 1].")
+        require(
+            self.spread == 0 or (self.name != "none" and self.l1 > 0),
+            f"task.spread={self.spread}: is a share of the L1 part of a task's loss; set task.name and task.l1 too.",
+        )
         for name in ("hole", "missing"):
             require(0 <= getattr(self, name) < 1, f"task.{name}={getattr(self, name)}: must lie in [0, 1).")
         require(
@@ -80,6 +86,11 @@ def check_task(config) -> None:
     require(
         styles == 0 or task.name == "translate",
         f"model.condition_style={styles}: a style belongs to an instance of label maps; set task.name='translate'.",
+    )
+    require(
+        task.spread == 0 or not config.model.condition_alone,
+        f"task.spread={task.spread}: sets clips of other noise apart, which model.condition_alone=True leaves out; set "
+        "one of the two to 0 or False.",
     )
     if task.name == "translate":
         require(planes >= 2, f"model.condition_planes={planes}: task 'translate' has one plane for each label.")

@@ -147,9 +147,35 @@ def test_warping_follows_the_real_pair():
 def test_losses_count_by_their_weights(make_config, batch, task):
     setting = Setting(make_config(FIELDS | task))
     reals = to_unit_range(jnp.asarray(batch.frames))
-    loss, parts = paired.total(setting.config, jnp.float32(3), None, 0.5 * reals, reals)
+    loss, parts = paired.total(setting.config, jnp.float32(3), None, 0.5 * reals, None, reals)
     warp = float(paired.warping(0.5 * reals, reals)) if "task.warp" in task else 0.0
     np.testing.assert_allclose(loss, 3 + 10 * float(parts["generator/l1"]) + 2 * warp, rtol=1e-5)  # float32
     assert ("generator/warp" in parts) == (warp > 0)
     assert steps.weight_of("motion", setting.config) == setting.config.task.motion
     assert steps.weight_of("image", setting.config) == 1
+
+
+@pytest.mark.parametrize(("spread", "best"), [(0.0, 0.0), (1.0, 1.0)])
+def test_spread_is_least_where_noise_differs_as_clips_do(make_config, spread, best):
+    """Clips are normal with deviation 1. Of generated ones with deviations 0, 0.1, ..., the loss is least at `best`."""
+    config = make_config(FIELDS | {"task.spread": spread, "task.adversarial": 0.0})
+    real, one, other = np.random.default_rng(0).normal(size=(3, 100, 2, 32, 32, 1)).astype(np.float32)
+    deviations = (np.arange(15) / 10).tolist()
+    losses = [float(paired.total(config, 0, None, s * one, s * other, real)[0]) for s in deviations]
+    found = deviations[int(np.argmin(losses))]
+    assert abs(found - best) <= 0.1 + 1e-6  # of 200,000 samples; the score is flat at its least value
+
+
+def test_a_step_draws_a_second_clip_for_the_spread(make_config, batch):
+    """The same step without the spread differs by the part that it adds."""
+    found = {}
+    for spread in (0.0, 1.0):
+        config = make_config(FIELDS | {"task.spread": spread, "task.adversarial": 0.0, "train.augment": ()})
+        setting = Setting(config)
+        state = init_state(jax.random.key(0), config)
+        step = jax.jit(lambda state, setting=setting: steps.generator_step(setting, state, batch, jax.random.key(1))[1])
+        found[spread] = step(state)
+    assert "generator/apart" not in found[0.0] and found[1.0]["generator/apart"] > 0
+    # E|x̂ − x| is about the same for both clips; a new network's clips hardly differ
+    score = found[1.0]["generator/l1"] + found[1.0]["generator/apart"] / 2
+    np.testing.assert_allclose(score, found[0.0]["generator/l1"], rtol=0.1)

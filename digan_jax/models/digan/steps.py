@@ -44,10 +44,11 @@ def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tupl
     """Updates the generator against fixed critics; also updates `w_avg`."""
     train = setting.config.train
     noise, label = draw_fakes(setting, batch, key)
+    others = draw_fakes(setting, batch, rng.stream(key, "others"))[0] if setting.config.task.spread else None
     adversarial_loss = losses.ADVERSARIAL[train.loss]
 
     def of_rows(rows):
-        noise, label, batch, draws = rows
+        noise, others, label, batch, draws = rows
         delta_t = deltas(noise.times)
         planes = planes_of(setting, batch, noise.times, *([batch.times] if adversarial_loss.compares else []))
 
@@ -65,12 +66,13 @@ def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tupl
             if setting.config.task.feature_matching:
                 critic, first = networks_of(setting.config).critic, None if planes is None else planes[:, :1]
                 matching = paired.feature_matching(critic, state.critic, fakes, reals, delta_t, stack(label), first)
-            value, metrics = paired.total(setting.config, adversarial, matching, fakes, reals)
+            second = others and generate(setting, params, others, label, batch.condition)[0]
+            value, metrics = paired.total(setting.config, adversarial, matching, fakes, second, reals)
             return value, (w_mean, metrics)
 
         return jax.value_and_grad(loss, has_aux=True)(state.generator)
 
-    rows = noise, label, batch, draw_scores(setting, key, 1 + adversarial_loss.compares)
+    rows = noise, others, label, batch, draw_scores(setting, key, 1 + adversarial_loss.compares)
     (value, (w_mean, metrics)), gradients = microbatches.mean(setting, of_rows, rows)
     optimizer = generator_optimizer(train)
     update = optimizer, gradients, state.generator_optimizer, state.generator, setting.whole
