@@ -75,6 +75,7 @@ def get_config() -> ConfigDict:
     t.total_kimg = 25000.0  # length of training, in thousands of real frame pairs
     t.learning_rate = 0.0025
     t.critic_learning_rate = 0.0  # of the critics; 0: learning_rate
+    t.anneal = 0.0  # share of the run, its last, in which learning rates fall to 0 along a line
     t.adam_beta1 = 0.0
     t.adam_beta2 = 0.99
     t.adam_epsilon = 1e-8

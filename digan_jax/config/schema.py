@@ -185,6 +185,7 @@ class TrainConfig:
     total_kimg: float
     learning_rate: float
     critic_learning_rate: float
+    anneal: float
     adam_beta1: float
     adam_beta2: float
     adam_epsilon: float
@@ -223,7 +224,8 @@ class TrainConfig:
         for name in ("r1_gamma", "r2_gamma", "path_length_weight", "critic_learning_rate", "horizon", "features_weight",
                      "motion_gamma", "gamma_by_kimg", "features_blur_kimg", "classes_from_kimg", "classes_by_kimg"):
             require(getattr(self, name) >= 0, f"train.{name}={getattr(self, name)}: must be 0 or more.")
-        for name in ("adam_beta1", "adam_beta2", "w_avg_decay", "path_length_decay", "style_mixing_probability"):
+        for name in ("anneal", "adam_beta1", "adam_beta2", "w_avg_decay", "path_length_decay",
+                     "style_mixing_probability"):  # fmt: skip
             require(0 <= getattr(self, name) <= 1, f"train.{name}={getattr(self, name)}: must lie in [0, 1].")
         require(0 < self.span <= 1, f"train.span={self.span}: must lie in (0, 1].")
         require(0 <= self.seed < 2**32, f"train.seed={self.seed}: must lie in [0, 2**32).")

@@ -1,5 +1,6 @@
 """The iteration: what it changes, that it does not depend on the number of devices, and its moments."""
 
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 
 from digan_jax import devices
+from digan_jax.config import files
 from digan_jax.errors import InputError
+from digan_jax.models import families
 from digan_jax.models.digan import state as states
 from digan_jax.models.digan import steps, times
 from digan_jax.models.digan.state import init_state
@@ -118,11 +121,46 @@ def test_adam_with_and_without_first_moment_agree(make_config):
         np.testing.assert_allclose(u["a"], v["a"], rtol=1e-5)  # float32
 
 
-def test_broken_gradients_are_mended():
+def test_broken_gradients_are_mended(make_config):
     params, optimizer = {"a": jnp.zeros((3,))}, steps.optax.sgd(1.0)
     gradient = {"a": jnp.array([jnp.nan, jnp.inf, -jnp.inf])}
-    moved, _ = steps.apply_gradients(optimizer, gradient, optimizer.init(params), params)
+    now = Setting(make_config()), jnp.int32(0)
+    moved, _ = steps.apply_gradients(*now, optimizer, gradient, optimizer.init(params), params)
     np.testing.assert_array_equal(moved["a"], [0, -1e5, 1e5])
+
+
+def test_learning_rates_fall_over_the_last_share_of_a_run(make_config):
+    config = make_config({"train.total_kimg": 0.08, "train.batch_size": 4, "train.anneal": 0.5})  # 20 iterations
+    params, optimizer = {"a": jnp.zeros(())}, steps.optax.sgd(1.0)
+    of = lambda step: steps.apply_gradients(
+        Setting(config), jnp.int32(step), optimizer, {"a": 1.0}, optimizer.init(params), params
+    )
+    moved = [-float(of(step)[0]["a"]) for step in range(22)]
+    np.testing.assert_allclose(moved, [1] * 10 + [i / 10 for i in range(10, 0, -1)] + [0, 0], atol=1e-6)  # float32
+
+
+@pytest.mark.parametrize("family", ["digan", "vidm", "convgru"])
+def test_every_family_anneals(family):
+    """An iteration after a run's last leaves the weights as they are; the one before it does not."""
+    name, fields = {
+        "digan": ("quickstart", ("channel_max=4", "z_dim=4", "w_dim=4")),
+        "vidm": ("vidm_digits", ("width=32", "multipliers=(1,)", "attention=()", "resolution=8")),
+        "convgru": ("convgru", ("resolution=8", "width=4")),
+    }[family]
+    fields = [f"--config.model.{field}" for field in fields]
+    config = files.load(name, [*fields, "--config.train.anneal=0.5", "--config.train.batch_size=4"])
+    ours, last = families.of(config), config.train.steps(config.train.total_kimg)
+    setting, state = Setting(config), jax.jit(lambda key: ours.init(key, config))(jax.random.key(0))
+    r, frames = config.model.resolution, {"digan": 2, "vidm": 3, "convgru": config.data.frames}[family]
+    random = np.random.default_rng(0)
+    times = np.tile(np.linspace(0.1, 0.9, frames, dtype=np.float32), (4, 1))
+    batch = Batch(random.integers(0, 256, (4, frames, r, r, 3), dtype=np.uint8), times)
+    step = jax.jit(lambda state: ours.iteration(setting, state, batch)[0]).lower(state).compile(compiler_options=QUICK)
+    weights = lambda state: state.weights if family == "vidm" else state.generator
+    for number, moves in ((last - 1, True), (last, False)):
+        after = step(dataclasses.replace(state, step=jnp.asarray(number, state.step.dtype)))
+        same = [bool((a == b).all()) for a, b in zip(*(jax.tree.leaves(weights(x)) for x in (state, after)))]
+        assert all(same) != moves
 
 
 def test_classes_reach_both_networks(make_config):

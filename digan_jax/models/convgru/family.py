@@ -74,8 +74,8 @@ class ConvGru:
 
         value, gradients = jax.value_and_grad(loss)(state.generator)
         adam = optimizer(config.train, config.train.learning_rate, None)
-        update = adam, gradients, state.generator_optimizer, state.generator, setting.whole
-        generator, optimizer_state = apply_gradients(*update)
+        update = adam, gradients, state.generator_optimizer, state.generator
+        generator, optimizer_state = apply_gradients(setting, state.step, *update)
         ema = follow(state.ema, generator, ema_decay(state.step, config.train))
         return ConvGruState(state.step + 1, generator, optimizer_state, ema), {"generator/loss": value}
 

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 
 from digan_jax import grids, rng
 from digan_jax.config import RunConfig, TrainConfig
+from digan_jax.models.annealing import annealed
 from digan_jax.models.digan import augment, feature_critic, losses, microbatches, paired, sampling
 from digan_jax.models.digan.networks import motion_input, networks_of
 from digan_jax.models.digan.sampling import draw_fakes, fake_label, generate, label_of, sample_noise
@@ -30,14 +31,15 @@ GRADIENT_LIMIT = 1e5  # replaces infinite gradients (authors' release)
 
 
 def apply_gradients(
-    optimizer: optax.GradientTransformation, gradients, optimizer_state, params, whole=lambda tree: tree
+    setting: Setting, step: Int[Array, ""], optimizer: optax.GradientTransformation, gradients, optimizer_state, params
 ):
-    """One optimizer update. NaN gradients become 0, infinite ones ±1e5 (authors' release). `whole`: see `Setting`."""
-    gradients = whole(gradients)
+    """One optimizer update. NaN gradients become 0, infinite ones ±1e5 (authors' release)."""
+    gradients = setting.whole(gradients)
     finite = lambda g: jnp.nan_to_num(g, nan=0.0, posinf=GRADIENT_LIMIT, neginf=-GRADIENT_LIMIT)
     gradients = jax.tree.map(finite, gradients)
     updates, optimizer_state = optimizer.update(gradients, optimizer_state, params)
-    return whole(optax.apply_updates(params, updates)), optimizer_state
+    updates = annealed(updates, step, setting.config.train)
+    return setting.whole(optax.apply_updates(params, updates)), optimizer_state
 
 
 def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tuple[GanState, Metrics]:
@@ -75,8 +77,8 @@ def generator_step(setting: Setting, state: GanState, batch: Batch, key) -> tupl
     rows = noise, others, label, batch, draw_scores(setting, key, 1 + adversarial_loss.compares)
     (value, (w_mean, metrics)), gradients = microbatches.mean(setting, of_rows, rows)
     optimizer = generator_optimizer(train)
-    update = optimizer, gradients, state.generator_optimizer, state.generator, setting.whole
-    generator, optimizer_state = apply_gradients(*update)
+    update = optimizer, gradients, state.generator_optimizer, state.generator
+    generator, optimizer_state = apply_gradients(setting, state.step, *update)
     w_avg = follow(state.w_avg, w_mean, train.w_avg_decay)
     state = dataclasses.replace(state, generator=generator, generator_optimizer=optimizer_state, w_avg=w_avg)
     return state, {"generator/loss": value, **metrics}
@@ -219,8 +221,8 @@ def path_length_step(setting: Setting, state: GanState, batch: Batch, key) -> Ga
 
     gradients, mean = microbatches.mean(setting, of_rows, (noise, label, direction, batch.condition))
     optimizer = generator_optimizer(train)
-    update = optimizer, gradients, state.generator_optimizer, state.generator, setting.whole
-    generator, optimizer_state = apply_gradients(*update)
+    update = optimizer, gradients, state.generator_optimizer, state.generator
+    generator, optimizer_state = apply_gradients(setting, state.step, *update)
     return dataclasses.replace(
         state, generator=generator, generator_optimizer=optimizer_state, path_length_mean=mean
     )
@@ -322,8 +324,8 @@ def penalty_easing(step: Int[Array, ""], train: TrainConfig) -> Float[Array, ""]
 
 def update_critic(setting: Setting, state: GanState, gradients) -> GanState:
     optimizer = critic_optimizer(setting.config.train)
-    update = optimizer, gradients, state.critic_optimizer, state.critic, setting.whole
-    critic, optimizer_state = apply_gradients(*update)
+    update = optimizer, gradients, state.critic_optimizer, state.critic
+    critic, optimizer_state = apply_gradients(setting, state.step, *update)
     return dataclasses.replace(state, critic=critic, critic_optimizer=optimizer_state)
 
 

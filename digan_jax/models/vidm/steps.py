@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Float, Key
 
 from digan_jax import rng
+from digan_jax.models.annealing import annealed
 from digan_jax.models.frames import to_unit_range
 from digan_jax.models.interface import Metrics, Setting
 from digan_jax.models.vidm import diffusion
@@ -89,6 +90,7 @@ def step_of(setting: Setting, name: str, state: VidmState, batch: Batch) -> tupl
     (value, parts), gradients = jax.value_and_grad(loss, has_aux=True)(state.weights[name])
     gradients, norm = clipped(setting.whole(gradients), config.vidm.clip_norm)
     updates, optimizer_state = optimizer(config).update(gradients, state.optimizers[name], state.weights[name])
+    updates = annealed(updates, state.step, config.train)
     weights = setting.whole(optax.apply_updates(state.weights[name], updates))
     decay = config.vidm.ema_decay
     ema = jax.tree.map(lambda average, new: new + decay * (average - new), state.ema[name], weights)
