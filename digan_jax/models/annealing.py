@@ -11,9 +11,9 @@ from digan_jax.shapes import Array, Params
 
 
 def annealed(updates: Params, step: Int[Array, ""], train: TrainConfig) -> Params:
-    """The updates of iteration `step`, times a factor that falls along a line over the last share `train.anneal` of the run.
+    """The updates of iteration `step`, times a factor that falls along a line over the last share `train.anneal` of a run.
 
-    It is 1 before and 0 after the last iteration (the decay of warmup-stable-decay schedules, Hu et al. 2024).
+    It is 1 before that share, and 0 after the run (the decay of warmup-stable-decay schedules, Hu et al. 2024).
     """
     if not train.anneal:
         return updates

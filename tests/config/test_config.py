@@ -36,6 +36,7 @@ def test_whole_numbers_serve_as_floats():
         (dict(train__seed="x"), "train.seed='x': must be int, not str"),
         (dict(train__seed=True), "train.seed=True: must be int, not bool"),
         (dict(train__learning_rate=0), "train.learning_rate=0.0: must be more than 0"),
+        (dict(train__anneal=1.5), r"train.anneal=1.5: must lie in \[0, 1\]"),
         (dict(train__augment=("colour",)), r"unknown train.augment \['colour'\]; choose from"),
         (dict(data__source="skye"), "unknown data.source 'skye'; choose one of"),
         (dict(data__source="folder"), "data.path='': source 'folder' needs a folder"),

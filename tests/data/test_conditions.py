@@ -146,6 +146,15 @@ def test_batches_and_their_conditions_do_not_depend_on_where_reading_starts(of_t
         ({"task.noise": 0.0}, "task.noise=0.0: must be more than 0"),
         ({"model.condition_warp": True}, "model.condition_warp=True: needs a condition"),
         ({"model.condition_alone": True}, "model.condition_alone=True: needs a condition"),
+        ({"task.name": "predict", "model.condition_planes": 3, "task.spread": 1.5}, r"task.spread=1.5: must lie in \[0, 1\]"),
+        (
+            {"task.name": "predict", "model.condition_planes": 3, "task.spread": 1.0, "task.l1": 0.0},
+            "task.spread=1.0: is a share of the L1 part",
+        ),
+        (
+            {"task.name": "predict", "model.condition_planes": 3, "task.spread": 1.0, "model.condition_alone": True},
+            "task.spread=1.0: sets clips of other noise apart, which model.condition_alone=True leaves out",
+        ),
         ({"task.name": "predict", "model.condition_planes": 3, "train.horizon": 1.0}, "train.horizon: .* set it to 0"),
         (
             {"task.name": "predict", "model.condition_planes": 3, "task.l1": 0.0, "task.adversarial": 0.0},

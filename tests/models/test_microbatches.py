@@ -31,7 +31,7 @@ BEYOND = {
 def gradients(make_config, monkeypatch):
     """gradients(step, fields) -> gradients, means and metrics of a step. In place of an update, weights become their
     gradients: a difference of weights would have the rounding of the weights."""
-    monkeypatch.setattr(steps, "apply_gradients", lambda setting, step, optimizer, gradients, state, *_: (gradients, state))
+    monkeypatch.setattr(steps, "apply_gradients", lambda setting, step, adam, gradients, state, *_: (gradients, state))
 
     def of(step, fields):
         config = make_config(fields)
