@@ -44,7 +44,8 @@ def get_config() -> ConfigDict:
     m.condition_gain = 1.0  # of the picture that is added to them; small, since Adam moves all weights alike
     m.condition_depth = 2  # 3x3 convolutions of its encoder at each scale
     m.condition_reach = 1  # maps before and after each that are encoded with it
-    m.condition_warp = False  # moves shown colours along a predicted flow to the times of frames
+    m.condition_warp = False  # moves shown colours along a flow to the times of frames
+    m.condition_flow = "predicted"  # that flow begins at 0, or "classical": at that of Lucas and Kanade between maps
     m.condition_detail = False  # encodes details and differences between maps too, and corrects shown colours by them
     m.condition_alone = False  # no noise: content and motion vectors are 0, and the condition decides everything
     m.doublings = 0  # of frames during training, see train.phases: blocks for larger ones start as nothing

@@ -81,7 +81,7 @@ ADDED: dict[int, dict[str, object]] = {
         "task.steps": (),
         "task.style": "poster",
     },
-    7: {"task.spread": 0.0, "train.anneal": 0.0},
+    7: {"task.spread": 0.0, "train.anneal": 0.0, "model.condition_flow": "predicted"},
 }
 
 

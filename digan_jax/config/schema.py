@@ -70,6 +70,7 @@ class ModelConfig:
     condition_depth: int = 2
     condition_reach: int = 1
     condition_warp: bool = False
+    condition_flow: str = "predicted"
     condition_detail: bool = False
     condition_alone: bool = False
     condition_style: int = 0
@@ -113,6 +114,11 @@ class ModelConfig:
                 not getattr(self, name) or self.condition_planes > 0,
                 f"model.{name}=True: needs a condition; set model.condition_planes.",
             )
+        require(
+            self.condition_flow == "predicted" or (self.condition_warp and self.condition_planes == 3),
+            f"model.condition_flow={self.condition_flow!r}: is that of frames shown and moved; set "
+            "model.condition_warp=True and model.condition_planes=3.",
+        )
 
     @property
     def smallest(self) -> int:
@@ -128,7 +134,7 @@ _CHOICES = {
     "base": (8, 16, 32),
     "resolution": (8, 16, *RESOLUTIONS), "basis": BASES, "motion": MOTIONS, "upsample": UPSAMPLINGS, "critic": CRITICS,
     "critic_features": CRITIC_FEATURES,
-    "class_term": CLASS_TERMS,
+    "class_term": CLASS_TERMS, "condition_flow": ("predicted", "classical"),
 }  # fmt: skip
 # family -> dataclass of its `model` group
 MODELS: dict[str, type] = {"digan": ModelConfig, "vidm": VidmConfig, "convgru": ConvGruConfig}

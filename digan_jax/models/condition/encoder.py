@@ -87,6 +87,7 @@ class ContextEncoder(nn.Module):
     reach: int = 1  # maps before and after each that are encoded with it
     warp: bool = False  # also predicts a flow
     detail: bool = False  # encodes details and differences too, and corrects colours
+    classical: bool = False  # the flow begins as the classical one, and shares of it are predicted too
 
     @nn.compact
     def __call__(self, maps: Float[Array, "b s H W c"], at: Float[Array, "b s"]) -> Context:
@@ -112,8 +113,17 @@ class ContextEncoder(nn.Module):
         mean = found[-1].mean(axis=(1, 2, 3))
         weight = self.param("pooled", nn.initializers.normal(1.0), (self.width, self.pooled))
         pooled = mean @ (weight * np.float32(POOLED_INIT / np.sqrt(self.width)))
-        flow = self._of_all("flow", motion.FLOW, found[1:]) if self.warp else None
+        flow = self._flow(maps, found[1:]) if self.warp else None
         return Context(tuple(found), pooled, at, flow, self._correction(parts, found[1:]) if self.detail else None)
+
+    def _flow(self, maps: Float[Array, "b s H W c"], features: list[Float[Array, "b s _ _ _"]]):
+        """[b s H W 6], of motion.FLOW numbers; 0 at first, or the classical flow."""
+        flow = self._of_all("flow", motion.FLOW, features)
+        if not self.classical:
+            return flow
+        shares = 1 + self._of_all("kept", 2, features)  # of the flow to the map before, and to the one after
+        moves = motion.classical(maps) * shares.repeat(2, axis=-1)
+        return flow + jnp.pad(moves, [(0, 0)] * 4 + [(0, motion.FLOW - 4)])
 
     def _correction(self, parts: list[Float[Array, "b s H W c"]], features: list[Float[Array, "b s _ _ _"]]):
         """[b s H W 3], 0 at first: shares of details and differences, chosen for each pixel, and the features themselves.

@@ -1,4 +1,4 @@
-"""Shown colours moved along a predicted flow to the times of frames."""
+"""Shown colours moved along a flow, predicted or classical, to the times of frames."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from digan_jax.models.flow import flow as classical_flow
 from digan_jax.shapes import Array
 
 FLOW = 6  # numbers of a pixel: (down, right) to the map before, to the map after, and how well each can be moved
@@ -68,6 +69,26 @@ def moved(
     behind = jnp.where(place.share == 0, place.since, beyond)
     clock = jnp.broadcast_to(jnp.stack([within, behind], -1)[:, :, None, None], (*mixed.shape[:-1], 2))
     return mixed, jnp.concatenate([*parts, clock], axis=-1)
+
+
+def classical(maps: Float[Array, "b s H W c"]) -> Float[Array, "b s H W 4"]:
+    """The first four numbers of the flow of maps whose first planes are colours, by Lucas and Kanade; no gradient.
+
+    The pixel p that is moved from map i to the map after shows map_i(p + f) there, so f is the flow from that map to map i,
+    and the other way alike. The first and the last map move on as they did to and from their one neighbour.
+    """
+    b, s, h, w, _ = maps.shape
+    if s == 1:
+        return jnp.zeros((b, s, h, w, 4))
+    colours = jax.lax.stop_gradient(maps[..., :3])
+    flat = lambda x: x.reshape(b * (s - 1), h, w, 3)
+    earlier, later = flat(colours[:, :-1]), flat(colours[:, 1:])
+    both = classical_flow(jnp.concatenate([earlier, later]), jnp.concatenate([later, earlier]))
+    forward, backward = both[..., ::-1].reshape(2, b, s - 1, h, w, 2)
+    of_first, of_last = forward[:, :1], backward[:, -1:]
+    return jnp.concatenate(
+        [jnp.concatenate([of_first, forward], axis=1), jnp.concatenate([backward, of_last], axis=1)], axis=-1
+    )
 
 
 def shifted(maps: Float[Array, "b t H W c"], by: Float[Array, "b t H W 2"]) -> Float[Array, "b t H W c"]:

@@ -277,8 +277,9 @@ class Generator(nn.Module):
         if self.config.condition_planes:
             c = self.config
             self.condition = ContextEncoder(
-                c.condition_width, c.w_dim, c.condition_depth, c.condition_reach, c.condition_warp, c.condition_detail
-            )
+                c.condition_width, c.w_dim, c.condition_depth, c.condition_reach, c.condition_warp, c.condition_detail,
+                c.condition_flow == "classical",
+            )  # fmt: skip
         if self.config.condition_style:
             self.style = StyleEncoder(self.config.condition_style, coloured=self.config.condition_skip)
 
