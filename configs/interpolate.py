@@ -14,4 +14,5 @@ from configs import upscale
 def get_config():
     c = upscale.restoring("interpolate", frames=17)
     c.task.every = 4
+    c.model.condition_flow, c.train.anneal = "classical", 0.4
     return c

@@ -31,7 +31,7 @@ def of_task(name: str, resolution: int):
 def restoring(name: str, frames: int):
     """The model of a task that restores real clips: trained on tiles of 32 x 32, it draws any size in windows.
 
-    All are shown five maps, so that they are one program, compiled once.
+    All are shown five maps, so that those with the same kind of flow are one program, compiled once.
     """
     c = of_task(name, resolution=32)
     c.model.update(TINY | SHOWN)
