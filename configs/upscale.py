@@ -44,4 +44,5 @@ def restoring(name: str, frames: int):
 def get_config():
     c = restoring("upscale", frames=9)
     c.task.factors, c.task.every = (2, 4), 2
+    c.model.condition_flow, c.train.anneal = "classical", 0.5
     return c

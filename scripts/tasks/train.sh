@@ -9,10 +9,8 @@ for task in ${*:-translate upscale predict}; do
     translate)
       $digan train --config translate --workdir runs/translate --config.train.total_kimg=12
       $digan condition styles --run runs/translate ;;
-    upscale)  # the last steps with a lower rate
-      $digan train --config upscale --workdir runs/upscale_1 --config.train.total_kimg=1.6
-      $digan train --config upscale --workdir runs/upscale --init-from runs/upscale_1 --config.train.total_kimg=1.2 \
-        --config.train.learning_rate=0.0004 ;;
+    upscale)
+      $digan train --config upscale --workdir runs/upscale --config.train.total_kimg=2.8 ;;
     predict)
       $digan train --config predict --workdir runs/predict --config.train.total_kimg=8 ;;
     *) echo "train.sh: $task is none of translate, upscale, predict" >&2; exit 2 ;;
