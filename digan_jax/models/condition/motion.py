@@ -74,11 +74,12 @@ def moved(
 def classical(maps: Float[Array, "b s H W c"]) -> Float[Array, "b s H W 4"]:
     """The first four numbers of the flow of maps whose first planes are colours, by Lucas and Kanade; no gradient.
 
-    The pixel p that is moved from map i to the map after shows map_i(p + f) there, so f is the flow from that map to map i,
-    and the other way alike. The first and the last map move on as they did to and from their one neighbour.
+    The pixel p that is moved from map i to the map after shows map_i(p + f) there, so f is the flow from that map to
+    map i, and the other way alike. The first and the last map move on as they did to and from their one neighbour. One map
+    alone, or maps of one row or column, stand still.
     """
     b, s, h, w, _ = maps.shape
-    if s == 1:
+    if min(s, h, w) == 1:
         return jnp.zeros((b, s, h, w, 4))
     colours = jax.lax.stop_gradient(maps[..., :3])
     flat = lambda x: x.reshape(b * (s - 1), h, w, 3)
@@ -86,9 +87,8 @@ def classical(maps: Float[Array, "b s H W c"]) -> Float[Array, "b s H W 4"]:
     both = classical_flow(jnp.concatenate([earlier, later]), jnp.concatenate([later, earlier]))
     forward, backward = both[..., ::-1].reshape(2, b, s - 1, h, w, 2)
     of_first, of_last = forward[:, :1], backward[:, -1:]
-    return jnp.concatenate(
-        [jnp.concatenate([of_first, forward], axis=1), jnp.concatenate([backward, of_last], axis=1)], axis=-1
-    )
+    before, after = jnp.concatenate([of_first, forward], axis=1), jnp.concatenate([backward, of_last], axis=1)
+    return jnp.concatenate([before, after], axis=-1)
 
 
 def shifted(maps: Float[Array, "b t H W c"], by: Float[Array, "b t H W 2"]) -> Float[Array, "b t H W c"]:

@@ -132,6 +132,15 @@ def test_colours_move_and_the_condition_alone_decides(tiny_config):
     assert np.abs(drawn(learnt, 1.0) - twin).max() > 0.1
 
 
+@pytest.mark.parametrize("size", [(5, 7), (1, 3)])
+def test_the_classical_flow_is_there_for_any_size(size):
+    maps, at = jax.random.normal(jax.random.key(0), (2, 3, *size, 4)), jnp.tile(jnp.array([0.0, 0.5, 1.0]), (2, 1))
+    encoder = ContextEncoder(4, 3, warp=True, classical=True)
+    flow = jax.jit(lambda maps: encoder.apply(encoder.init(jax.random.key(0), maps, at), maps, at).flow)(maps)
+    assert flow.shape == (2, 3, *size, 6) and np.isfinite(flow).all()
+    assert (np.abs(flow[..., :4]).max() > 0) == (min(size) > 1)
+
+
 @pytest.mark.parametrize("size", [(8, 8), (5, 7), (1, 3)])
 def test_details_and_differences_are_encoded_and_correct_colours(size):
     """Flat maps have no details; the correction is 0 at first, and then a share of what is seen."""
