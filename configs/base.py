@@ -50,6 +50,7 @@ def get_config() -> ConfigDict:
     m.condition_alone = False  # no noise: content and motion vectors are 0, and the condition decides everything
     m.doublings = 0  # of frames during training, see train.phases: blocks for larger ones start as nothing
     m.condition_style = 0  # numbers that tell the look of each instance of label maps, pooled from a frame; 0: none
+    m.condition_carried = False  # the pixels of that frame, carried along with its instances, are added to the picture
 
     c.data = d = ConfigDict()
     d.source = "tfds"  # "tfds": a prepared dataset; "folder": prepares `path` on first use; "bouncing", "figures": synthetic;

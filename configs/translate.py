@@ -20,6 +20,7 @@ def get_config():
     c = upscale.of_task("translate", resolution=32)
     c.model.condition_planes, c.model.condition_style = 4, 16
     c.model.condition_skip, c.model.condition_gain = True, 0.3  # the picture starts as each object in its mean colour
+    c.model.condition_carried = True  # and adds the pixels of the frame that shows its looks
     c.model.condition_alone = True  # without critics noise is only in the way
     c.data.frames = 7
     return c

@@ -32,6 +32,7 @@ class Styles(NamedTuple):
     frame: Float[Array, "b h w 3"] | None = None  # in [-1, 1]
     here: Int[Array, "b h w"] | None = None  # the instance of each pixel of the frame; -1: none
     vectors: Float[Array, "b instances styles"] | None = None  # instead of a frame
+    carried: Float[Array, "b s H W 4"] | None = None  # a frame's colours and trust, as `data.carrying.carried`
 
 
 class Condition(NamedTuple):

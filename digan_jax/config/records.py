@@ -8,7 +8,7 @@ import json
 from digan_jax.config.vidm import VidmTrainConfig
 from digan_jax.config.schema import MODELS, FamilyConfig, RunConfig, parse, require
 
-FORMAT = 7  # of config.json; increase it when a field is added, renamed or changes its meaning
+FORMAT = 8  # of config.json; increase it when a field is added, renamed or changes its meaning
 # Format -> {field added in it: value that older records imply}.
 ADDED: dict[int, dict[str, object]] = {
     2: {"family": "digan", "eval.every_kimg": 0.0, "eval.weights": ""},
@@ -82,6 +82,7 @@ ADDED: dict[int, dict[str, object]] = {
         "task.style": "poster",
     },
     7: {"task.spread": 0.0, "train.anneal": 0.0, "model.condition_flow": "predicted"},
+    8: {"model.condition_carried": False},
 }
 
 

@@ -74,6 +74,7 @@ class ModelConfig:
     condition_detail: bool = False
     condition_alone: bool = False
     condition_style: int = 0
+    condition_carried: bool = False
     doublings: int = 0
 
     def __post_init__(self):
@@ -108,6 +109,11 @@ class ModelConfig:
             not self.condition_skip or self.condition_planes == 3 or self.condition_style > 3,
             f"model.condition_skip={self.condition_skip}: adds the condition's colours to the picture, so it needs "
             f"model.condition_planes=3, not {self.condition_planes}, or the colours of model.condition_style=4 or more.",
+        )
+        require(
+            not self.condition_carried or (self.condition_skip and self.condition_style > 3),
+            "model.condition_carried=True: carries the pixels of objects into the picture that starts as their colours; "
+            "set model.condition_skip=True and model.condition_style=4 or more.",
         )
         for name in ("condition_warp", "condition_alone"):
             require(

@@ -11,7 +11,7 @@ from jaxtyping import Float, Integer, UInt8
 from PIL import Image
 
 from digan_jax.config import RunConfig, TaskConfig
-from digan_jax.data import filling, stylizing
+from digan_jax.data import carrying, filling, stylizing
 from digan_jax.shapes import Condition, Styles
 
 
@@ -76,16 +76,27 @@ def of_clips(clips: list[Clip], config: RunConfig, keys: list[tuple[int, ...]]) 
     maps, at = zip(*(of_clip(clip, config, key) for clip, key in zip(clips, keys, strict=True)))
     styles = None
     if getattr(config.model, "condition_style", 0):
-        there, frame, here = zip(*(styles_of(clip, key) for clip, key in zip(clips, keys)))
-        styles = Styles(np.stack(there), np.stack(frame), np.stack(here))
+        looks = [styles_of(clip, key, config.model.condition_carried) for clip, key in zip(clips, keys)]
+        styles = Styles(*(None if parts[0] is None else np.stack(parts) for parts in zip(*looks)))
     return Condition(maps=np.stack(maps), at=np.stack(at), styles=styles)
 
 
-def styles_of(clip: Clip, key: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Instances of a clip with labels [n h w], a frame of it drawn by the key [h w 3] in [-1, 1], and its instances."""
+def styles_of(clip: Clip, key: tuple[int, ...], carry: bool = False) -> Styles:
+    """The look of the instances of one clip with labels: that of a frame drawn by the key. Arrays without the axis b.
+
+    Args:
+      carry: also the frame's pixels, carried along with its objects; of every fourth clip none, as for looks that are
+        not those of a frame.
+    """
     there = np.asarray(clip.labels if clip.instances is None else clip.instances, np.int32)
-    number = int(np.random.default_rng((zlib.crc32(b"style"), *key)).integers(len(there)))
-    return there, unit_range(clip.frames[number]), there[number]
+    random = np.random.default_rng((zlib.crc32(b"style"), *key))
+    number = int(random.integers(len(there)))
+    look = Styles(there, unit_range(clip.frames[number]), there[number])
+    if not carry:
+        return look
+    ages = np.abs(np.arange(len(there)) - number) / (len(there) - 1)
+    shown = look.here if random.random() < 0.75 else np.full_like(look.here, -1)
+    return look._replace(carried=carrying.carried(look.frame, shown, there, ages))
 
 
 def unit_range(frames: UInt8[np.ndarray, "*axes"]) -> Float[np.ndarray, "*axes"]:

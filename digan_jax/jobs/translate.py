@@ -28,6 +28,7 @@ from digan_jax.jobs.requests import Request
 from digan_jax.models.condition.styles import INSTANCES
 from digan_jax.rendering import styles
 from digan_jax.rendering.samplers import of_weights
+from digan_jax.rendering.styles import Look
 from digan_jax.rendering.translating import Translator
 from digan_jax.runs.weights import Weights
 
@@ -166,15 +167,15 @@ class Translation:
         """The model with the styles of all instances of the maps, and the instances' numbers as stored."""
         r, model = self.request, of_weights(self.weights)
         originals, label_of, edited = self._instances()
-        vectors = None
+        look = None
         if model.config.condition_style:
             if len(originals) > INSTANCES:
                 raise InputError(f"{self.maps.name}: has {len(originals)} instances; {INSTANCES} are the most.")
-            vectors = self._styles(model, originals, label_of, edited)
+            look = self._look(model, originals, label_of, edited)
         elif r.style_from is not None or r.style_id is not None:
             raise InputError(f"{r.run}: this model takes no styles (model.condition_style=0); leave them out.")
         shown = self.weights.facts["data"]["frames"]
-        return Translator(model, shown, model.latents([r.id]), vectors, self.request.given == "edges"), originals
+        return Translator(model, shown, model.latents([r.id]), look, self.request.given == "edges"), originals
 
     def _instances(self) -> tuple[list[int], Int[np.ndarray, "i"], Bool[np.ndarray, "i"]]:
         """Numbers of all instances, in order of appearance; the label of each, its first; whether that was replaced."""
@@ -187,9 +188,9 @@ class Translation:
         label_of, changed = zip(*found.values())
         return list(found), np.array(label_of), np.array(changed)
 
-    def _styles(
+    def _look(
         self, model, originals: list[int], label_of: Int[np.ndarray, "i"], edited: Bool[np.ndarray, "i"]
-    ) -> Float[np.ndarray, "1 _ _"]:
+    ) -> Look:
         r = self.request
         if r.style_from is None:
             mixtures = styles.Mixtures.read(opening.located(r.run), model.config.condition_style)
@@ -198,19 +199,19 @@ class Translation:
                     f"{r.run}: no styles are fitted yet; run `digan condition styles --run {r.run}`, or give "
                     "`style_from` a frame."
                 )
-            return mixtures.drawn(r.style_id or 0, label_of)
+            return Look(mixtures.drawn(r.style_id or 0, label_of))
         frame = _picture(r.style_from)
-        here = self.maps.instances(0)
+        here, age = self.maps.instances(0), 0.0
         if r.style_labels is not None:
             labels = label_maps.read(r.style_labels)
             label_maps.check_size(labels.shape, frame.shape, r.style_labels, r.style_from)
-            here = labels if r.style_instances is None else label_maps.read(r.style_instances)
+            here, age = labels if r.style_instances is None else label_maps.read(r.style_instances), None
         name = r.style_instances or r.style_labels or self.maps.name
         label_maps.check_size(here.shape, frame.shape, name, r.style_from)
         here, _ = label_maps.numbered(here, originals)
         side = model.config.resolution
         h, w = (max(side, round(side * n / min(here.shape))) for n in here.shape)
-        return styles.of_frame(model, bilinear(frame, h, w), label_maps.resized(here, h, w), label_of, edited)
+        return styles.of_frame(model, bilinear(frame, h, w), label_maps.resized(here, h, w), label_of, edited, age)
 
 
 def _picture(path: str) -> np.ndarray:

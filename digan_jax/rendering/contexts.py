@@ -62,7 +62,15 @@ def styles_of(condition: Condition, config: ModelConfig, maps: Float[Array, "b s
             f"condition.styles: instances of shape {np.shape(styles.there)} and vectors of {last}; this condition takes "
             f"{maps.shape[:4]} and {config.condition_style}."
         )
-    return jax.tree.map(jnp.asarray, styles)
+    carried = styles.carried
+    if config.condition_carried and carried is None:
+        carried = np.zeros((*maps.shape[:4], 4), np.float32)
+    if (carried is not None) > config.condition_carried or carried is not None and carried.shape[:4] != maps.shape[:4]:
+        raise InputError(
+            f"condition.styles: carried colours of shape {np.shape(carried)}; this condition takes "
+            f"{(*maps.shape[:4], 4) if config.condition_carried else 'none (model.condition_carried=False)'}."
+        )
+    return jax.tree.map(jnp.asarray, styles._replace(carried=carried))
 
 
 def _checked(condition: Condition, planes: int, clips: int) -> tuple[Float[Array, "b s H W c"], Float[Array, "b s"]]:

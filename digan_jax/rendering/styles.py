@@ -6,12 +6,14 @@ The mixtures are fitted to the styles of real frames after training (Wang et al.
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 from etils import epath
 from jaxtyping import Bool, Float, Int
 from scipy.cluster.vq import kmeans2
 
+from digan_jax.data import carrying
 from digan_jax.data.conditions import unit_range
 from digan_jax.errors import InputError
 from digan_jax.host.arrays import read_arrays
@@ -23,19 +25,48 @@ FILE = "styles.npz"  # in the folder of a run or an export
 COMPONENTS = 8  # of a mixture, at most
 
 
+class Look(NamedTuple):
+    """How instances look: their style vectors and, where a frame shows them, its pixels.
+
+    Attributes:
+      here: the instance of each pixel of the frame, from 0; -1: none.
+      age: time from the frame to the first map, in clips; None: it is of another video, and counts as a clip away.
+    """
+
+    vectors: Float[np.ndarray, "1 instances styles"]
+    frame: Float[np.ndarray, "h w 3"] | None = None
+    here: Int[np.ndarray, "h w"] | None = None
+    age: float | None = None
+
+    def carried(
+        self, there: Int[np.ndarray, "s H W"], times: Float[np.ndarray, "s"]
+    ) -> Float[np.ndarray, "s H W 4"] | None:
+        """The frame's pixels at those of maps, as `data.carrying.carried`; None without a frame.
+
+        Args:
+          times: of the maps, in clips after the first.
+        """
+        if self.frame is None:
+            return None
+        ages = np.ones(len(times)) if self.age is None else self.age + times
+        return carrying.carried(self.frame, self.here, there, ages)
+
+
 def of_frame(
     model: Model,
     frame: np.ndarray,
     here: Int[np.ndarray, "h w"],
     label_of: Int[np.ndarray, "i"],
     edited: Bool[np.ndarray, "i"],
-) -> Float[np.ndarray, "1 instances styles"]:
-    """The styles of a frame's instances. One that the frame does not show has the mean of its label's, or of all.
+    age: float | None = None,
+) -> Look:
+    """The look of a frame's instances. One that the frame does not show has the mean of its label's, or of all.
 
     Args:
       frame: uint8 [h w 3]. here: the instance of each pixel, from 0.
       label_of: the label of each instance, shown or not.
       edited: the instance had another label in the frame, so it looks as others of its new one.
+      age: as that of `Look`.
     """
     vectors = np.array(model.nets.generator.pool(model.params, unit_range(frame)[None], here[None].astype(np.int32)))[0]
     shown = np.isin(np.arange(INSTANCES), here)
@@ -45,7 +76,9 @@ def of_frame(
         alike = shown[: len(label_of)] & (label_of[:INSTANCES] == label_of[i])
         if not shown[i]:
             vectors[i] = vectors[np.flatnonzero(alike if alike.any() else shown)].mean(0)
-    return vectors[None]
+    if not model.config.condition_carried:
+        return Look(vectors[None])
+    return Look(vectors[None], unit_range(frame), np.where(np.isin(here, np.flatnonzero(edited)), -1, here), age)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from digan_jax import grids
 from digan_jax.data import label_maps
 from digan_jax.rendering import windows
 from digan_jax.rendering.model import Model
+from digan_jax.rendering.styles import Look
 from digan_jax.shapes import Condition, Latents, Styles
 
 Read = Callable[[int], tuple[Integer[np.ndarray, "h w"], Integer[np.ndarray, "h w"]]]  # number -> labels, instances
@@ -28,14 +29,14 @@ class Translator:
     Attributes:
       shown: maps of a window.
       latents: of one clip.
-      vectors: styles of instances; None for a model without.
+      look: of instances; None for a model without styles.
       edges: maps are 1 on edges; otherwise they are labels.
     """
 
     model: Model
     shown: int
     latents: Latents
-    vectors: Float[np.ndarray, "1 instances styles"] | None = None
+    look: Look | None = None
     edges: bool = False
 
     def frames(
@@ -69,6 +70,7 @@ class Translator:
         side = self.model.config.resolution
         h, w = (max(side, round(side * n / min(labels.shape[1:]))) for n in labels.shape[1:])
         labels, instances = (label_maps.resized(maps, h, w) for maps in (labels, instances))
+        carried = None if self.look is None else self.look.carried(instances, numbers / (self.shown - 1))
         wide = w >= h
         long, made = (w, size[0]) if wide else (h, size[1])
         starts = [int(start) for start in windows.starts(long, side, side // 2)]
@@ -82,7 +84,7 @@ class Translator:
             other = 2 * (np.arange(size[wide]) + 0.5) / size[wide] - 1
             x, y = (along, -other) if wide else (other, -along)
             grid = grids.at_centres(self.model.config.resolution, x, y, self.model.config.base)
-            condition = self._condition(labels[cut], instances[cut])
+            condition = self._condition(labels[cut], instances[cut], None if carried is None else carried[cut])
             clip = self.model.generate(self.latents, times.astype(np.float32), grid, condition)
             if wide:
                 done[:, :, pixels] += clip[0] * weight[pixels].astype(np.float32)[:, None]
@@ -90,8 +92,16 @@ class Translator:
                 done[:, pixels] += clip[0] * weight[pixels].astype(np.float32)[:, None, None]
         return done
 
-    def _condition(self, labels: Integer[np.ndarray, "s h w"], instances: Integer[np.ndarray, "s h w"]) -> Condition:
+    def _condition(
+        self,
+        labels: Integer[np.ndarray, "s h w"],
+        instances: Integer[np.ndarray, "s h w"],
+        carried: Float[np.ndarray, "s h w 4"] | None = None,
+    ) -> Condition:
         planes = self.model.config.condition_planes
         shown = (labels > 0)[..., None] if self.edges else np.arange(planes) == labels[..., None]
-        styles = None if self.vectors is None else Styles(instances[None], vectors=self.vectors)
+        styles = None
+        if self.look is not None:
+            pixels = None if carried is None else carried[None]
+            styles = Styles(instances[None], vectors=self.look.vectors, carried=pixels)
         return Condition(maps=shown[None].astype(np.float32), styles=styles)

@@ -20,11 +20,14 @@ from digan_jax.shapes import Condition, Styles
 FIRST = bouncing.N_CLIPS["train"]  # clips of the split "test"
 
 
-def drawn(model, labels, instances, vectors):
+def drawn(model, labels, instances, look):
     """The clip of maps, uint8."""
     planes = np.eye(model.config.condition_planes, dtype=np.float32)[labels][None]
-    condition = Condition(maps=planes, styles=Styles(instances[None].astype(np.int32), vectors=vectors))
-    return to_uint8(model.generate(model.latents([0]), np.linspace(0, 1, len(labels)), None, condition)[0])
+    there, times = instances.astype(np.int32), np.linspace(0, 1, len(labels))
+    carried = look.carried(there, times)
+    styles = Styles(there[None], vectors=look.vectors, carried=None if carried is None else carried[None])
+    condition = Condition(maps=planes, styles=styles)
+    return to_uint8(model.generate(model.latents([0]), times, None, condition)[0])
 
 
 def iou(clip, clip_id, times, labels):
@@ -75,7 +78,7 @@ def measure(model, times, clips, strip):
         label_of = np.where(np.arange(instances.max() + 1) > 0, labels.max(), 0)
         nobody = np.zeros(len(label_of), bool)
         here = instances[0].astype(np.int32)
-        look = lambda edited: styles.of_frame(model, truth[0], here, label_of * ~edited, edited)
+        look = lambda edited: styles.of_frame(model, truth[0], here, label_of * ~edited, edited, age=0.0)
         clip = drawn(model, labels, instances, look(nobody))
         other = FIRST + clips + n
         other_maps = [f(other, times, size) for f in (bouncing.labels, bouncing.instances)]

@@ -144,6 +144,29 @@ def test_objects_look_as_in_a_frame_or_as_drawn_from_the_mixture(run_of, maps, t
         draw("size", style_from=str(maps / "frames" / "0.png"), style_labels=str(small(tmp_path)))
 
 
+@pytest.mark.slow
+def test_a_clip_begins_with_the_frame_that_its_objects_are_taken_from(run_of, maps, tmp_path):
+    """Untrained, the picture is the frame's pixels, carried along; with another video's maps they count half."""
+    fields = {"model.condition_style": 5, "model.condition_skip": True, "model.condition_carried": True}
+    run, out = run_of(**fields), str(tmp_path / "a.npz")
+    frame = np.asarray(Image.open(maps / "frames" / "0.png")) / np.float32(255)
+
+    def drawn(**options):
+        given = dict(labels=str(maps / "labels"), instances=str(maps / "instances"), size=(24, 16), fps=8) | options
+        digan.translate(TranslateRequest(run, out, style_from=str(maps / "frames" / "0.png"), **given))
+        return np.load(out)["frames"]
+
+    def away(frames):
+        shown = frames[0] / 255 if frames.dtype == np.uint8 else frames[0] / 2 + 0.5
+        return float(np.abs(shown - frame).mean())
+
+    same, elsewhere = drawn(), drawn(style_labels=str(maps / "labels" / "0.png"), style_instances=str(maps / "instances" / "0.png"))
+    assert away(same) < 0.02  # drawn at 48 x 32 and sampled at 24 x 16: two interpolations
+    assert away(same) < away(elsewhere) < 0.15
+    edited = drawn(remap=((int(np.asarray(Image.open(maps / "labels" / "0.png")).max()), 0),))
+    assert away(edited) > away(same)  # its pixels are those of a shape, not of the ground that it became
+
+
 def small(tmp_path):
     Image.fromarray(np.zeros((5, 5), np.uint8)).save(tmp_path / "small.png")
     return tmp_path / "small.png"

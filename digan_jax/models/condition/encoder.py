@@ -88,6 +88,7 @@ class ContextEncoder(nn.Module):
     warp: bool = False  # also predicts a flow
     detail: bool = False  # encodes details and differences too, and corrects colours
     classical: bool = False  # the flow begins as the classical one, and shares of it are predicted too
+    carried: bool = False  # the planes before the visibility are `styles.textures`, which correct colours
 
     @nn.compact
     def __call__(self, maps: Float[Array, "b s H W c"], at: Float[Array, "b s"]) -> Context:
@@ -97,7 +98,7 @@ class ContextEncoder(nn.Module):
         padded = jnp.pad(maps, ends, mode="edge")
         near = [padded[:, i : i + s] for i in range(2 * self.reach + 1)]
         flat = lambda parts: jnp.concatenate(parts, axis=-1).reshape(b * s, *maps.shape[2:4], -1)
-        x, found = flat(near), [maps]
+        x, found, parts = flat(near), [maps], []
         if self.detail:
             others = near[: self.reach] + near[self.reach + 1 :]
             parts = [*details(maps), *(other - maps for other in others)]
@@ -114,7 +115,9 @@ class ContextEncoder(nn.Module):
         weight = self.param("pooled", nn.initializers.normal(1.0), (self.width, self.pooled))
         pooled = mean @ (weight * np.float32(POOLED_INIT / np.sqrt(self.width)))
         flow = self._flow(maps, found[1:]) if self.warp else None
-        return Context(tuple(found), pooled, at, flow, self._correction(parts, found[1:]) if self.detail else None)
+        if self.carried:
+            parts = [maps[..., -5:-1], *parts]
+        return Context(tuple(found), pooled, at, flow, self._correction(parts, found[1:]) if parts else None)
 
     def _flow(self, maps: Float[Array, "b s H W c"], features: list[Float[Array, "b s _ _ _"]]):
         """[b s H W 6], of motion.FLOW numbers; 0 at first, or the classical flow."""
@@ -126,7 +129,9 @@ class ContextEncoder(nn.Module):
         return flow + jnp.pad(moves, [(0, 0)] * 4 + [(0, motion.FLOW - 4)])
 
     def _correction(self, parts: list[Float[Array, "b s H W c"]], features: list[Float[Array, "b s _ _ _"]]):
-        """[b s H W 3], 0 at first: shares of details and differences, chosen for each pixel, and the features themselves.
+        """[b s H W 3]: shares of parts (textures, details, differences), chosen for each pixel, and the features themselves.
+
+        At first all of the textures, and nothing of the others.
 
         As in networks that predict the kernels of a filter (Mildenhall et al., CVPR 2018): a little more or less of what
         is seen is learnt much sooner than colours are.
@@ -134,6 +139,8 @@ class ContextEncoder(nn.Module):
         shares = self._of_all("shares", len(parts), features) + self.param(
             "share", nn.initializers.zeros, (1, 1, 1, 1, len(parts))
         )
+        if self.carried:
+            shares += jnp.zeros(len(parts)).at[0].set(1)[None, None, None, None]
         mixed = sum(shares[..., i : i + 1] * part[..., :3] for i, part in enumerate(parts))
         return mixed + CORRECTION * self._of_all("correction", 3, features)
 

@@ -47,6 +47,12 @@ def means(features: Float[Array, "b h w c"], here: Int[Array, "b h w"]) -> Float
     return sums / jnp.maximum(member.sum((1, 2)), 1)[..., None]
 
 
+def textures(carried: Float[Array, "b s H W 4"], means: Float[Array, "b s H W 3"]) -> Float[Array, "b s H W 4"]:
+    """What carried colours add to the mean colours of their objects, as far as they can be trusted; and the trust."""
+    trust = carried[..., 3:]
+    return jnp.concatenate([trust * (carried[..., :3] - means), trust], axis=-1)
+
+
 def painted(vectors: Float[Array, "b i s"], there: Int[Array, "b t h w"]) -> Float[Array, "b t h w s"]:
     """The vector of each pixel's instance."""
     member = jax.nn.one_hot(jnp.minimum(there, vectors.shape[1] - 1), vectors.shape[1])

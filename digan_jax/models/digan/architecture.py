@@ -44,7 +44,8 @@ def blocks(config: ModelConfig) -> dict[int, list[Layer]]:
 
 def context_features(config: ModelConfig) -> int:
     """Channels of a `Context` at the times of frames: features of all scales and, where colours move, what moved."""
-    moved = 2 * (config.condition_planes + config.condition_style + 1) + 2 if config.condition_warp else 0
+    planes = config.condition_planes + config.condition_style + 4 * config.condition_carried + 1
+    moved = 2 * planes + 2 if config.condition_warp else 0
     return SCALES * config.condition_width + moved
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from digan_jax import grids, kernels
 from digan_jax.config import ModelConfig
 from digan_jax.models.condition.encoder import Context, ContextEncoder
-from digan_jax.models.condition.styles import StyleEncoder, painted
+from digan_jax.models.condition.styles import StyleEncoder, painted, textures
 from digan_jax.models.digan import architecture
 from digan_jax.models.digan.architecture import Layer
 from digan_jax.models.digan.constants import EPSILON, FREQUENCY_SCALE, PLACE_INIT, PLACE_WIDTH, SHIFT_INIT
@@ -278,7 +278,7 @@ class Generator(nn.Module):
             c = self.config
             self.condition = ContextEncoder(
                 c.condition_width, c.w_dim, c.condition_depth, c.condition_reach, c.condition_warp, c.condition_detail,
-                c.condition_flow == "classical",
+                c.condition_flow == "classical", c.condition_carried,
             )  # fmt: skip
         if self.config.condition_style:
             self.style = StyleEncoder(self.config.condition_style, coloured=self.config.condition_skip)
@@ -290,6 +290,8 @@ class Generator(nn.Module):
             parts = [maps[..., :-1], painted(vectors, styles.there)]
             if self.config.condition_skip:
                 parts.reverse()  # colours first, as in frames
+            if self.config.condition_carried:
+                parts.append(textures(styles.carried, parts[0][..., :3]))
             maps = jnp.concatenate([*parts, maps[..., -1:]], axis=-1)
         return self.condition(maps, at)
 

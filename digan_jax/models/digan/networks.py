@@ -148,7 +148,8 @@ def _example_condition(model: ModelConfig) -> tuple:
         inputs = jnp.zeros((1, 1, r, r, model.condition_planes + 1)), jnp.zeros((1, 1))
     if model.condition_style:
         frame, nobody = jnp.zeros((1, r, r, 3)), jnp.zeros((1, r, r), jnp.int32)
-        inputs += (Styles(nobody[:, None], frame, nobody),)
+        carried = jnp.zeros((1, 1, r, r, 4)) if model.condition_carried else None
+        inputs += (Styles(nobody[:, None], frame, nobody, carried=carried),)
     return inputs
 
 

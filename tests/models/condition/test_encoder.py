@@ -80,10 +80,13 @@ def test_skipping_colours_needs_three_planes_or_styles(tiny_config):
         dataclasses.replace(tiny_config, condition_planes=5, condition_skip=True)
     with pytest.raises(InputError, match="condition_style=4 or more"):
         dataclasses.replace(tiny_config, condition_planes=5, condition_skip=True, condition_style=3)
+    with pytest.raises(InputError, match="model.condition_carried=True.*condition_skip=True"):
+        dataclasses.replace(tiny_config, condition_planes=5, condition_style=5, condition_carried=True)
 
 
-def test_with_styles_the_picture_starts_as_each_instance_in_its_mean_colour(tiny_config):
-    fields = dict(condition_planes=2, condition_width=8, condition_style=5, condition_skip=True)
+@pytest.mark.parametrize("carry", [False, True])
+def test_with_styles_the_picture_starts_as_each_instance_in_its_mean_colour_or_carried(tiny_config, carry):
+    fields = dict(condition_planes=2, condition_width=8, condition_style=5, condition_skip=True, condition_carried=carry)
     nets = networks.build(dataclasses.replace(tiny_config, **fields))
     params = nets.generator.init(jax.random.key(0))
     draw = np.random.default_rng(0)
@@ -98,7 +101,12 @@ def test_with_styles_the_picture_starts_as_each_instance_in_its_mean_colour(tiny
         return nets.generator.synthesis(params, latents, at, grids.native(32), context)
 
     mean = np.stack([frame[0][here[0, 0] == i].mean(0) for i in range(3)])
-    np.testing.assert_allclose(drawn(Styles(there, frame, here[:, 0])), mean[there], atol=2e-5)  # places in float32
+    start, carried = mean[there], None
+    if carry:
+        colours, trust = draw.uniform(-1, 1, start.shape), draw.uniform(0, 1, (*start.shape[:4], 1))
+        start, carried = trust * colours + (1 - trust) * start, np.concatenate([colours, trust], -1).astype(np.float32)
+    styles = Styles(there, frame, here[:, 0], carried=carried)
+    np.testing.assert_allclose(drawn(styles), start, atol=2e-5)  # places in float32
 
 
 def test_a_reach_of_two_sees_five_maps():
