@@ -1,12 +1,12 @@
-"""The pixels of one frame carried along with its objects: what they look like, wherever label maps put them."""
+"""Objects of label maps move evenly: the pixels of one frame carried along with them, and the maps between two maps."""
 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
-from scipy.ndimage import map_coordinates
+from jaxtyping import Bool, Float, Int, Integer
+from scipy import ndimage
 
-STILL = 3  # an object that reaches so many sides of the frame is taken for its ground, and stays where it is
+GROUND = 3  # an object that reaches so many sides of the frame is taken for ground, and stays where it is
 
 
 def carried(
@@ -18,7 +18,8 @@ def carried(
     """The frame's colours at the pixels of maps, each object moved as its centre moves, and how far to trust them.
 
     Objects neither turn nor grow. The trust is 1 / (1 + age) where the frame shows the pixel's object at that place;
-    elsewhere it and the colours are 0.
+    elsewhere it and the colours are 0. Ground beside an object has some of the object's colour, and is left out, but for
+    maps of the frame's own time.
 
     Args:
       here, there: the instance of each pixel of the frame and of the maps; -1: none. Both in pixels of one size.
@@ -28,13 +29,48 @@ def carried(
     for instance in np.intersect1d(here[here >= 0], there):
         shown, wanted = here == instance, there == instance
         of_map, *places = np.nonzero(wanted)
-        if sum(edge.any() for edge in (shown[0], shown[-1], shown[:, 0], shown[:, -1])) < STILL:
+        if _is_ground(shown):
+            covers = [shown, ndimage.binary_erosion(shown, np.ones((3, 3)), border_value=1)]
+        else:
+            covers = [shown, shown]
             count = np.maximum(np.bincount(of_map, minlength=len(there)), 1)
-            moves = [np.bincount(of_map, x, len(there)) / count - c.mean() for x, c in zip(places, np.nonzero(shown))]
+            moves = [np.bincount(of_map, x, len(there)) / count - c for x, c in zip(places, _centre(shown))]
             places = [x - move[of_map] for x, move in zip(places, moves)]
-        look = lambda plane: map_coordinates(plane.astype(np.float32), places, order=1, mode="grid-constant")
-        cover = look(shown)
-        colours = [look(plane) / np.maximum(cover, 0.5) for plane in np.moveaxis(frame * shown[..., None], -1, 0)]
+        look = lambda plane: ndimage.map_coordinates(plane.astype(np.float32), places, order=1, mode="grid-constant")
+        cover = np.where(ages[of_map] > 0, look(covers[1]), look(covers[0]))
+        whole = np.maximum(look(covers[0]), 0.5)
+        colours = [look(plane) / whole for plane in np.moveaxis(frame * shown[..., None], -1, 0)]
         trust = (1 / (1 + ages))[of_map]
         found[wanted] = (cover > 0.5)[:, None] * np.stack([*colours, trust], axis=-1)
     return found
+
+
+def between(
+    labels: Integer[np.ndarray, "2 h w"], instances: Int[np.ndarray, "2 h w"], share: float
+) -> tuple[Integer[np.ndarray, "h w"], Int[np.ndarray, "h w"]]:
+    """The labels and instances between two maps: each object moves evenly from centre to centre, over the ground.
+
+    Args:
+      share: 0 to 1, of the way from the first map to the second.
+    """
+    found = np.unique(instances)
+    score, label_of = np.zeros((len(found), *labels.shape[1:])), np.zeros(len(found), labels.dtype)
+    for n, instance in enumerate(found):
+        masks = instances == instance
+        label_of[n] = labels[masks][0]
+        ground = any(map(_is_ground, masks))
+        move = np.zeros(2) if ground or not masks.any((1, 2)).all() else _centre(masks[1]) - _centre(masks[0])
+        moved = lambda mask, by: ndimage.shift(mask.astype(np.float32), by, order=1, mode="grid-constant")
+        score[n] = (1 - share) * moved(masks[0], share * move) + share * moved(masks[1], (share - 1) * move)
+        if ground:
+            score[n] = 0.5 + 1e-3 * score[n]  # an object is where more than half of the two say so
+    winner = score.argmax(axis=0)
+    return label_of[winner], found[winner].astype(instances.dtype)
+
+
+def _is_ground(mask: Bool[np.ndarray, "h w"]) -> bool:
+    return bool(sum(edge.any() for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1])) >= GROUND)
+
+
+def _centre(mask: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "2"]:
+    return np.array([x.mean() for x in np.nonzero(mask)])

@@ -1,7 +1,8 @@
 """Maps (labels, edges) to a video of any length, size and rate by a model that was trained to follow them.
 
 A window has as many maps as a clip of the model's training. Maps are brought to its resolution along their shorter
-side; along the longer one, square tiles overlap. Windows and tiles are cross-faded.
+side; along the longer one, square tiles overlap. Windows and tiles are cross-faded. A frame between two label maps is
+drawn from maps of its own time, in which objects have moved on; between drawings, their features are mixed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from jaxtyping import Float, Integer
 
 from digan_jax import grids
 from digan_jax.data import label_maps
+from digan_jax.data.carrying import between
 from digan_jax.rendering import windows
 from digan_jax.rendering.model import Model
 from digan_jax.rendering.styles import Look
@@ -52,26 +54,28 @@ class Translator:
         overlap = span // 2
         begins = [int(start) for start in windows.starts(max(count - 1, span), span, overlap)]
         share = windows.shares(places, begins, span, overlap)
-        most, unfinished = int((share > 0).sum(axis=1).max()), {}
+        lateness = np.zeros(len(places)) if self.edges else np.round(places - np.floor(places), 6) % 1
+        most = max(int(((row > 0) & (lateness == late)).sum()) for row in share for late in np.unique(lateness))
+        unfinished: dict[int, np.ndarray] = {}
         for j, begin in enumerate(begins):
             seen = np.flatnonzero(share[j] > 0)
-            if len(seen):
-                padded = np.concatenate([seen, np.repeat(seen[-1:], most - len(seen))])  # one shape, one program
-                numbers = np.minimum(np.arange(begin, begin + self.shown), count - 1)
-                drawn = self._window(read, numbers, (places[padded] - begin) / span, size)
-                for frame, k in zip(drawn, seen):
+            for late in np.unique(lateness[seen]):
+                alike = seen[lateness[seen] == late]
+                padded = np.concatenate([alike, np.repeat(alike[-1:], most - len(alike))])  # one shape, one program
+                at = np.minimum(np.arange(begin, begin + self.shown) + late, count - 1)
+                drawn = self._window(read, at, (places[padded] - late - begin) / span, size)
+                for frame, k in zip(drawn, alike):
                     unfinished[k] = unfinished.get(k, 0) + np.float32(share[j, k]) * frame
             following = share[j + 1 :].any(axis=0)
             for k in sorted(k for k in unfinished if not following[k]):
                 yield unfinished.pop(k)
 
-    def _window(self, read: Read, numbers, times, size: tuple[int, int]) -> Float[np.ndarray, "t _ _ 3"]:
-        labels, instances = (np.stack(maps) for maps in zip(*(read(int(n)) for n in numbers)))
-        side = self.model.config.resolution
-        h, w = (max(side, round(side * n / min(labels.shape[1:]))) for n in labels.shape[1:])
-        labels, instances = (label_maps.resized(maps, h, w) for maps in (labels, instances))
-        carried = None if self.look is None else self.look.carried(instances, numbers / (self.shown - 1))
-        wide = w >= h
+    def _window(self, read: Read, at, times, size: tuple[int, int]) -> Float[np.ndarray, "t _ _ 3"]:
+        """Frames at times of the window, drawn from the maps at the places `at`, which may lie between maps."""
+        labels, instances = self._maps(read, at)
+        carried = None if self.look is None else self.look.carried(instances, at / (self.shown - 1))
+        h, w = labels.shape[1:]
+        side, wide = self.model.config.resolution, w >= h
         long, made = (w, size[0]) if wide else (h, size[1])
         starts = [int(start) for start in windows.starts(long, side, side // 2)]
         centres = (np.arange(made) + 0.5) * long / made
@@ -91,6 +95,20 @@ class Translator:
             else:
                 done[:, pixels] += clip[0] * weight[pixels].astype(np.float32)[:, None, None]
         return done
+
+    def _maps(self, read: Read, at) -> tuple[Integer[np.ndarray, "s h w"], Integer[np.ndarray, "s h w"]]:
+        """Labels and instances at places, in the model's resolution along their shorter side."""
+        stored, side = {}, self.model.config.resolution
+        for number in np.union1d(np.floor(at), np.ceil(at)).astype(int).tolist():
+            pair = read(number)
+            h, w = (max(side, round(side * n / min(pair[0].shape))) for n in pair[0].shape)
+            stored[number] = [label_maps.resized(maps, h, w) for maps in pair]
+        found = []
+        for place in at:
+            before, after = (stored[int(n)] for n in (np.floor(place), np.ceil(place)))
+            pairs = (np.stack(maps) for maps in zip(before, after))
+            found.append(before if before is after else between(*pairs, float(place % 1)))
+        return tuple(np.stack(maps) for maps in zip(*found))
 
     def _condition(
         self,

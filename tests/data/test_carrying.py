@@ -3,7 +3,7 @@
 import numpy as np
 
 from digan_jax.data import bouncing
-from digan_jax.data.carrying import carried
+from digan_jax.data.carrying import between, carried
 
 
 def scene(top, left, texture, size=16):
@@ -22,7 +22,9 @@ def test_an_object_takes_its_pixels_along_and_the_ground_stays():
     found = carried(frame, here, np.stack([here, there]), np.array([0.0, 0.5]))
     np.testing.assert_allclose(found[0, ..., :3], frame, atol=1e-6)  # float32
     np.testing.assert_array_equal(found[0, ..., 3], 1)
-    hidden = (here == 1) & (there == 0)  # ground that the frame does not show
+    beside = np.zeros_like(here)
+    beside[2:8, 1:8] = 1
+    hidden = (beside == 1) & (there == 0)  # ground that the frame does not show, or beside the object
     known = ~hidden
     np.testing.assert_allclose(found[1][known][:, :3], later[known], atol=1e-6)
     np.testing.assert_allclose(found[1][known][:, 3], 1 / 1.5, atol=1e-6)
@@ -62,3 +64,32 @@ def test_bouncing_shapes_keep_their_textures():
         errors.append([(of(found[..., :3], t), of(flat, t)) for t in (1, 6)])
     (near, near_flat), (far, _) = np.mean(errors, axis=0)
     assert near < 0.5 * near_flat and near < far
+
+
+def test_between_two_maps_objects_are_halfway_and_the_ground_is_whole():
+    texture = np.zeros((4, 5, 3))
+    first, second = (scene(*place, texture)[1] for place in ((3, 2), (7, 8)))
+    for share, place in ((0, (3, 2)), (0.5, (5, 5)), (1, (7, 8))):
+        labels, instances = between(np.stack([first, second]) * 3, np.stack([first, second]), share)
+        wanted = scene(*place, texture)[1]
+        np.testing.assert_array_equal(instances, wanted)
+        np.testing.assert_array_equal(labels, wanted * 3)
+
+
+def test_an_object_of_one_map_stays_there_until_halfway():
+    there, nobody = scene(3, 2, np.zeros((4, 5, 3)))[1], np.zeros((16, 16), np.int32)
+    for share, wanted in ((0.4, there), (0.6, nobody)):
+        np.testing.assert_array_equal(between(np.stack([there, nobody]), np.stack([there, nobody]), share)[1], wanted)
+
+
+def test_maps_between_those_of_bouncing_shapes():
+    """Most pixels of shapes are right, more than in the nearer of the two maps."""
+    times, overlaps = np.linspace(0, 1, 13), []
+    for clip in range(20):
+        maps = bouncing.instances(clip, times, 32).astype(np.int32)
+        for n in range(0, 12, 2):
+            pair = maps[[n, n + 2]]
+            guesses = (between(pair, pair, 0.5)[1], pair[0])
+            overlaps.append([((g == maps[n + 1]) & (g > 0)).sum() / ((g > 0) | (maps[n + 1] > 0)).sum() for g in guesses])
+    ours, nearest = np.mean(overlaps, axis=0)
+    assert ours > 0.75 > nearest

@@ -23,10 +23,11 @@ def interpolated(maps, times, level):
 class Drawing:
     """Linear in x, y and t between the maps' pixels."""
 
-    config = types.SimpleNamespace(resolution=SIDE, base=8, condition_planes=3)
+    def __init__(self, planes=3):
+        self.config = types.SimpleNamespace(resolution=SIDE, base=8, condition_planes=planes)
 
     def generate(self, lat, times, grid, condition):
-        assert condition.maps.shape == (1, SHOWN, SIDE, SIDE, 3)
+        assert condition.maps.shape == (1, SHOWN, SIDE, SIDE, self.config.condition_planes)
         return np.asarray(interpolated(jnp.asarray(condition.maps), times, grid.levels[-1]))
 
 
@@ -46,8 +47,27 @@ def test_windows_and_tiles_draw_one_picture(count, height, width):
     made = np.stack(list(Translator(Drawing(), SHOWN, None).frames(read, count, places, (width, height))))
     assert made.shape == (count, height, width, 3)
     np.testing.assert_allclose(made, np.eye(3)[np.stack(labels)], atol=1e-5)  # drawn at the maps' own size: float32
-    half = np.stack(list(Translator(Drawing(), SHOWN, None).frames(read, count, places[:-1] + 0.5, (width, height))))
-    np.testing.assert_allclose(half, (made[:-1] + made[1:]) / 2, atol=1e-5)
+    lines = Translator(Drawing(planes=1), SHOWN, None, edges=True)
+    drawn = lambda places: np.stack(list(lines.frames(read, count, places, (width, height))))
+    whole, half = drawn(places), drawn(places[:-1] + 0.5)
+    np.testing.assert_allclose(half, (whole[:-1] + whole[1:]) / 2, atol=1e-5)
+
+
+@pytest.mark.parametrize("rate", [2, 3, 2.5])
+def test_between_label_maps_objects_move_on(rate):
+    """A square that moves two pixels a map is a square, not two, at every rate, in one window or several."""
+    count = 13
+
+    def read(n):
+        labels = np.zeros((8, 34), np.int32)
+        labels[3:7, 2 * n + 3 : 2 * n + 7] = 1
+        return labels, labels
+
+    places = np.arange(0, count - 1 + 1e-9, 1 / rate)
+    made = np.stack(list(Translator(Drawing(), SHOWN, None).frames(read, count, places, (34, 8))))[..., 1]
+    centre = (made * np.arange(34)).sum((1, 2)) / made.sum((1, 2))
+    np.testing.assert_allclose(centre, 4.5 + 2 * places, atol=0.51)  # to a pixel
+    np.testing.assert_allclose(made.sum((1, 2)), 16, atol=1e-3)  # pixels of the square, of a float32 picture
 
 
 def test_long_inputs_are_read_as_they_are_drawn():
