@@ -95,6 +95,11 @@ def resized(maps: Shaped[np.ndarray, "*n h w"], height: int, width: int) -> Shap
     return maps[..., rows[:, None], columns[None]]
 
 
+def reduced(maps: Shaped[np.ndarray, "*n h w"], side: int) -> Shaped[np.ndarray, "*n _ _"]:
+    """Maps resized to `side` along their shorter side, and in proportion along the longer one."""
+    return resized(maps, *(max(side, round(side * n / min(maps.shape[-2:]))) for n in maps.shape[-2:]))
+
+
 def square(maps: Shaped[np.ndarray, "*n h w"], size: int) -> Shaped[np.ndarray, "*n size size"]:
     """The centre square that `host.showing.shown` cuts out of frames, at size x size."""
     h, w = maps.shape[-2:]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 from jaxtyping import Float, Int
+from scipy.optimize import linear_sum_assignment
 
 from digan_jax.errors import InputError
 from digan_jax.host.files import read_json
@@ -33,6 +34,7 @@ POINTS = {  # number of keypoints -> names of those that are used, in order
     17: "nose - - - - lshoulder rshoulder lelbow relbow lwrist rwrist lhip rhip lknee rknee lankle rankle".split(),
 }
 RADIUS = 0.025  # of a limb, as a fraction of the picture's shorter side
+FAR = 1e9  # pixels between people who share no point
 SEEN = 0.05  # least confidence, or visibility, of a point
 Person = dict[str, Float[np.ndarray, "2"]]  # points by name, in pixels from the top left corner
 
@@ -92,6 +94,28 @@ def _person(numbers, path) -> Person:
         if middle not in person and all(side in person for side in sides):
             person[middle] = (person[sides[0]] + person[sides[1]]) / 2
     return person
+
+
+def at(frames: list[list[Person]], place: float) -> list[Person]:
+    """The people at a place among frames: between two, each one's points are mixed with those of the nearest person.
+
+    People and points of one frame alone are there in the half that is nearer to it.
+    """
+    number, share = int(place), place % 1
+    if share == 0:
+        return frames[number]
+    before, after = frames[number], frames[number + 1]
+    apart = lambda a, b: np.mean([np.hypot(*(a[name] - b[name])) for name in a.keys() & b.keys()] or [FAR])
+    matched = linear_sum_assignment(np.array([[apart(a, b) for b in after] for a in before]).reshape(len(before), len(after)))
+    pairs = {int(i): int(j) for i, j in zip(*matched) if before[i].keys() & after[j].keys()}
+    nearer = before if share < 0.5 else after
+    found = []
+    for i, j in pairs.items():
+        a, b = before[i], after[j]
+        mixed = {name: (1 - share) * a[name] + share * b[name] for name in a.keys() & b.keys()}
+        found.append((a if share < 0.5 else b) | mixed)
+    alone = set(range(len(nearer))) - set(pairs if nearer is before else pairs.values())
+    return found + [nearer[i] for i in sorted(alone)]
 
 
 def drawn(people: list[Person], width: int, height: int, thickness: float = 1.0) -> Int[np.ndarray, "h w"]:

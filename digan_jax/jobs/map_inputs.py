@@ -23,17 +23,19 @@ class MapInput:
       count: of maps.
       size: (height, width) of all.
       known: labels of the model; 0: maps are drawings, 1 on lines.
+      anywhere: there are maps at all places 0 to count - 1, not at whole numbers alone.
     """
 
     name: str
     count: int
     size: tuple[int, int]
     known: int
-    _read: Callable[[int], tuple[Maps, epath.PathLike]]
+    _read: Callable[[float], tuple[Maps, epath.PathLike]]
     _instances: list[epath.Path] | None = None
     _remap: Mapping[int, int] = dataclasses.field(default_factory=dict)
+    anywhere: bool = False
 
-    def labels(self, number: int) -> Maps:
+    def labels(self, number: float) -> Maps:
         """Labels of a map, replaced as asked for. Raises `InputError` for another size or a label that is not known."""
         found, name = self._read(number)
         label_maps.check_size(found.shape, self.size, name, self.name)
@@ -46,12 +48,12 @@ class MapInput:
         """Pixels whose label was replaced."""
         return np.isin(self._read(number)[0], [old for old, new in self._remap.items() if old != new])
 
-    def instances(self, number: int) -> Maps:
+    def instances(self, number: float) -> Maps:
         """Instances of a map as stored; its labels before the replacement where there are none."""
         if self._instances is None:
             return self._read(number)[0]
-        found = label_maps.read(self._instances[number])
-        label_maps.check_size(found.shape, self.size, self._instances[number], self.name)
+        found = label_maps.read(self._instances[int(number)])
+        label_maps.check_size(found.shape, self.size, self._instances[int(number)], self.name)
         return found
 
     def check(self) -> None:
@@ -81,7 +83,7 @@ def of_folder(
             count = f"{len(own)} maps for the {len(files)} of {folder}"
             raise InputError(f"instances={instances!r}: {count}; give one for each.")
     size = read(files[0]).shape
-    return MapInput(str(folder), len(files), size, known, lambda n: (read(files[n]), files[n]), own, remap or {})
+    return MapInput(str(folder), len(files), size, known, lambda n: (read(files[int(n)]), files[int(n)]), own, remap or {})
 
 
 def of_poses(path: str, known: int, canvas: tuple[int, int] | None) -> MapInput:
@@ -99,5 +101,5 @@ def of_poses(path: str, known: int, canvas: tuple[int, int] | None) -> MapInput:
         raise InputError(f"poses={path!r}: does not say how large frames are; give `canvas`, such as 640x480.")
     if known != len(poses.LABELS):
         raise InputError(f"poses={path!r}: poses have {len(poses.LABELS)} labels, this model knows {known}.")
-    draw = lambda n: (poses.drawn(found.frames[n], *size), path)
-    return MapInput(str(path), len(found.frames), size[::-1], known, draw)
+    draw = lambda place: (poses.drawn(poses.at(found.frames, place), *size), path)
+    return MapInput(str(path), len(found.frames), size[::-1], known, draw, anywhere=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import numpy as np
 from etils import epath
 from jaxtyping import Bool, Float, Int
 
-from digan_jax.data import label_maps
+from digan_jax.data import carrying, label_maps
 from digan_jax.errors import InputError
 from digan_jax.host import files
 from digan_jax.host.bilinear import bilinear
@@ -145,15 +145,26 @@ class Translation:
         if r.resume and is_whole(Output(r.out, [0], note)):
             return epath.Path(r.out)
         translator, originals = self._translator()
-
-        def read(number):
-            stored = self.maps.instances(number)
-            return self.maps.labels(number), label_maps.numbered(stored, originals)[0]
-
+        read = self._reader(originals)
         with progress.of("translating", len(self.places), "frames") as advance:
             made = translator.frames(read, self.maps.count, self.places, self.size)
             write_video(r.out, _counted(made, advance), r.fps or r.rate, note, r.quality)
         return epath.Path(r.out)
+
+    def _reader(self, originals: list[int]) -> Callable[[float], tuple[np.ndarray, np.ndarray]]:
+        """place -> labels and instances there, in the model's resolution; between stored maps, objects move on."""
+
+        def stored(place: float):
+            maps = self.maps.labels(place), label_maps.numbered(self.maps.instances(place), originals)[0]
+            return tuple(label_maps.reduced(x, self.weights.config.resolution) for x in maps)
+
+        def read(place: float):
+            if place == int(place) or self.maps.anywhere:
+                return stored(place)
+            pairs = zip(stored(int(place)), stored(int(place) + 1))
+            return carrying.between(*(np.stack(pair) for pair in pairs), place % 1)
+
+        return read
 
     def description(self) -> str:
         h, w = self.maps.size
@@ -209,9 +220,8 @@ class Translation:
         name = r.style_instances or r.style_labels or self.maps.name
         label_maps.check_size(here.shape, frame.shape, name, r.style_from)
         here, _ = label_maps.numbered(here, originals)
-        side = model.config.resolution
-        h, w = (max(side, round(side * n / min(here.shape))) for n in here.shape)
-        return styles.of_frame(model, bilinear(frame, h, w), label_maps.resized(here, h, w), label_of, edited, age)
+        here = label_maps.reduced(here, model.config.resolution)
+        return styles.of_frame(model, bilinear(frame, *here.shape), here, label_of, edited, age)
 
 
 def _picture(path: str) -> np.ndarray:

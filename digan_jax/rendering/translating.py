@@ -15,13 +15,12 @@ from jaxtyping import Float, Integer
 
 from digan_jax import grids
 from digan_jax.data import label_maps
-from digan_jax.data.carrying import between
 from digan_jax.rendering import windows
 from digan_jax.rendering.model import Model
 from digan_jax.rendering.styles import Look
 from digan_jax.shapes import Condition, Latents, Styles
 
-Read = Callable[[int], tuple[Integer[np.ndarray, "h w"], Integer[np.ndarray, "h w"]]]  # number -> labels, instances
+Read = Callable[[float], tuple[Integer[np.ndarray, "h w"], Integer[np.ndarray, "h w"]]]  # place -> labels, instances
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,7 +46,7 @@ class Translator:
         """The frames at `places`, ascending, in maps; float32 about in [-1, 1]. Holds the maps of one window.
 
         Args:
-          read: labels and instances of map 0 ... count - 1.
+          read: labels and instances of map 0 ... count - 1 and, unless they are drawings, between these.
           size: (width, height) of the frames.
         """
         span = self.shown - 1
@@ -71,8 +70,9 @@ class Translator:
                 yield unfinished.pop(k)
 
     def _window(self, read: Read, at, times, size: tuple[int, int]) -> Float[np.ndarray, "t _ _ 3"]:
-        """Frames at times of the window, drawn from the maps at the places `at`, which may lie between maps."""
-        labels, instances = self._maps(read, at)
+        """Frames at times of the window, drawn from the maps at the places `at`."""
+        labels, instances = (np.stack(maps) for maps in zip(*(read(float(place)) for place in at)))
+        labels, instances = (label_maps.reduced(maps, self.model.config.resolution) for maps in (labels, instances))
         carried = None if self.look is None else self.look.carried(instances, at / (self.shown - 1))
         h, w = labels.shape[1:]
         side, wide = self.model.config.resolution, w >= h
@@ -95,20 +95,6 @@ class Translator:
             else:
                 done[:, pixels] += clip[0] * weight[pixels].astype(np.float32)[:, None, None]
         return done
-
-    def _maps(self, read: Read, at) -> tuple[Integer[np.ndarray, "s h w"], Integer[np.ndarray, "s h w"]]:
-        """Labels and instances at places, in the model's resolution along their shorter side."""
-        stored, side = {}, self.model.config.resolution
-        for number in np.union1d(np.floor(at), np.ceil(at)).astype(int).tolist():
-            pair = read(number)
-            h, w = (max(side, round(side * n / min(pair[0].shape))) for n in pair[0].shape)
-            stored[number] = [label_maps.resized(maps, h, w) for maps in pair]
-        found = []
-        for place in at:
-            before, after = (stored[int(n)] for n in (np.floor(place), np.ceil(place)))
-            pairs = (np.stack(maps) for maps in zip(before, after))
-            found.append(before if before is after else between(*pairs, float(place % 1)))
-        return tuple(np.stack(maps) for maps in zip(*found))
 
     def _condition(
         self,

@@ -65,3 +65,15 @@ def test_figures_move_and_their_frames_cover_their_labels():
     body = (frames != ground).any(-1)
     assert body[labels > 0].mean() > 0.98 and (labels[0] != labels[2]).any() and 0.05 < (labels > 0).mean() < 0.3
     np.testing.assert_array_equal(figures.labels(5, times[2:3], 32)[0], labels[2])
+
+
+def test_between_two_frames_people_are_on_their_way():
+    """Matched with the nearest, whatever their order; who is in one frame alone is there in the nearer half."""
+    person = lambda x, **more: {"neck": np.array([x, 0.0]), "hip": np.array([x, 10.0])} | more
+    nose = np.array([0.0, -5.0])
+    frames = [[person(0.0, nose=nose), person(50.0)], [person(54.0), person(4.0), person(500.0)]]
+    early, late = poses.at(frames, 0.25), poses.at(frames, 0.75)
+    assert [p["neck"][0] for p in early] == [1, 51] and "nose" in early[0]
+    assert [p["neck"][0] for p in late] == [3, 53, 500] and "nose" not in late[0]
+    assert poses.at(frames, 1.0) is frames[1]
+    assert poses.at([[], [person(1.0)]], 0.6)[0]["neck"][0] == 1 and not poses.at([[], [person(1.0)]], 0.4)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from digan_jax.data.carrying import between
 from digan_jax.kernels import reference
 from digan_jax.models.condition.times import at_times
 from digan_jax.rendering.translating import Translator
@@ -41,7 +42,7 @@ def test_windows_and_tiles_draw_one_picture(count, height, width):
 
     def read(n):
         reads.append(n)
-        return labels[n], labels[n]
+        return labels[int(n)], labels[int(n)]
 
     places = np.arange(count, dtype=float)
     made = np.stack(list(Translator(Drawing(), SHOWN, None).frames(read, count, places, (width, height))))
@@ -58,10 +59,14 @@ def test_between_label_maps_objects_move_on(rate):
     """A square that moves two pixels a map is a square, not two, at every rate, in one window or several."""
     count = 13
 
-    def read(n):
+    def stored(n):
         labels = np.zeros((8, 34), np.int32)
         labels[3:7, 2 * n + 3 : 2 * n + 7] = 1
-        return labels, labels
+        return labels
+
+    def read(place):
+        pair = np.stack([stored(int(place)), stored(int(place) + 1)])
+        return between(pair, pair, place % 1)
 
     places = np.arange(0, count - 1 + 1e-9, 1 / rate)
     made = np.stack(list(Translator(Drawing(), SHOWN, None).frames(read, count, places, (34, 8))))[..., 1]
