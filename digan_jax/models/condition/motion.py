@@ -92,20 +92,28 @@ def classical(maps: Float[Array, "b s H W c"]) -> Float[Array, "b s H W 4"]:
 
 
 def shifted(maps: Float[Array, "b t H W c"], by: Float[Array, "b t H W 2"]) -> Float[Array, "b t H W c"]:
-    """Maps looked at (down, right) pixels away, bilinear; the border goes on outside."""
+    """Maps looked at (down, right) pixels away, by cubic splines (Catmull and Rom); the border goes on outside."""
     b, t, h, w, c = maps.shape
-    limits = np.float32([h - 1, w - 1])
     nodes = np.stack(np.meshgrid(np.arange(h), np.arange(w), indexing="ij"), -1).astype(np.float32)
-    place = jnp.clip(nodes[None, None] + by, 0, limits[None, None, None, None])
-    corner = jnp.minimum(jnp.floor(jax.lax.stop_gradient(place)), np.maximum(limits - 1, 0)[None, None, None, None])
-    part, corner = place - corner, corner.astype(jnp.int32)
-    flat = maps.reshape(b, t, h * w, c)
+    place = jnp.clip(nodes[None, None] + by, 0, np.float32([h - 1, w - 1])[None, None, None, None])
+    corner = jnp.floor(jax.lax.stop_gradient(place))
+    weights, corner = spline(place - corner), corner.astype(jnp.int32)
+    rows, columns = (
+        [jnp.clip(corner[..., axis] + i, 0, last) for i in range(-1, 3)] for axis, last in ((0, h - 1), (1, w - 1))
+    )
+    flat, total = maps.reshape(b, t, h * w, c), jnp.zeros(maps.shape)
+    for down, row in zip(weights, rows):
+        for right, column in zip(weights, columns):
+            seen = jnp.take_along_axis(flat, (row * w + column).reshape(b, t, h * w, 1), axis=2).reshape(maps.shape)
+            total += down[..., :1] * right[..., 1:] * seen
+    return total
 
-    def at(down: int, right: int):
-        index = jnp.minimum(corner[..., 0] + down, h - 1) * w + jnp.minimum(corner[..., 1] + right, w - 1)
-        return jnp.take_along_axis(flat, index.reshape(b, t, h * w, 1), axis=2).reshape(maps.shape)
 
-    down, right = part[..., :1], part[..., 1:]
-    upper = at(0, 0) * (1 - right) + at(0, 1) * right
-    lower = at(1, 0) * (1 - right) + at(1, 1) * right
-    return upper * (1 - down) + lower * down
+def spline(x: Float[Array, "*n"]) -> list[Float[Array, "*n"]]:
+    """Weights of the pixels at -1, 0, 1, 2 for the value at x in [0, 1]; exact for squares (Keys 1981, a = -1/2)."""
+    return [
+        ((-0.5 * x + 1) * x - 0.5) * x,
+        (1.5 * x - 2.5) * x * x + 1,
+        ((-1.5 * x + 2) * x + 0.5) * x,
+        (0.5 * x - 0.5) * x * x,
+    ]
