@@ -13,6 +13,6 @@ from configs import upscale
 
 def get_config():
     c = upscale.restoring("predict", frames=14)
-    c.task.shown = 5
+    c.task.shown, c.train.anneal = 5, 0.5
     c.model.update(condition_alone=False, modulation_gain=0.1)
     return c

@@ -22,5 +22,5 @@ def get_config():
     c.model.condition_skip, c.model.condition_gain = True, 0.3  # the picture starts as each object in its mean colour
     c.model.condition_carried = True  # and adds the pixels of the frame that shows its looks
     c.model.condition_alone = True  # without critics noise is only in the way
-    c.data.frames = 7
+    c.data.frames, c.train.anneal = 7, 0.4
     return c

@@ -12,7 +12,7 @@ for task in ${*:-translate upscale predict}; do
     upscale)
       $digan train --config upscale --workdir runs/upscale --config.train.total_kimg=2.8 ;;
     predict)
-      $digan train --config predict --workdir runs/predict --config.train.total_kimg=8 ;;
+      $digan train --config predict --workdir runs/predict --config.train.total_kimg=20 ;;
     *) echo "train.sh: $task is none of translate, upscale, predict" >&2; exit 2 ;;
   esac
 done
