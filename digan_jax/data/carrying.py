@@ -18,8 +18,8 @@ def carried(
     """The frame's colours at the pixels of maps, each object moved as its centre moves, and how far to trust them.
 
     Objects neither turn nor grow. The trust is 1 / (1 + age) where the frame shows the pixel's object at that place;
-    elsewhere it and the colours are 0. Ground beside an object has some of the object's colour, and is left out, but for
-    maps of the frame's own time.
+    elsewhere it and the colours are 0. Ground beside an object has some of the object's colour, and is left out; in maps
+    of the frame's own time only beside what is none.
 
     Args:
       here, there: the instance of each pixel of the frame and of the maps; -1: none. Both in pixels of one size.
@@ -30,7 +30,9 @@ def carried(
         shown, wanted = here == instance, there == instance
         of_map, *places = np.nonzero(wanted)
         if _is_ground(shown):
-            covers = [shown, ndimage.binary_erosion(shown, np.ones((3, 3)), border_value=1)]
+            near = np.ones((3, 3))
+            inner = ndimage.binary_erosion(shown, near, border_value=1)
+            covers = [shown & ~ndimage.binary_dilation(here < 0, near), inner]
         else:
             covers = [shown, shown]
             count = np.maximum(np.bincount(of_map, minlength=len(there)), 1)

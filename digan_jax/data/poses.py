@@ -106,8 +106,8 @@ def at(frames: list[list[Person]], place: float) -> list[Person]:
         return frames[number]
     before, after = frames[number], frames[number + 1]
     apart = lambda a, b: np.mean([np.hypot(*(a[name] - b[name])) for name in a.keys() & b.keys()] or [FAR])
-    matched = linear_sum_assignment(np.array([[apart(a, b) for b in after] for a in before]).reshape(len(before), len(after)))
-    pairs = {int(i): int(j) for i, j in zip(*matched) if before[i].keys() & after[j].keys()}
+    costs = np.array([[apart(a, b) for b in after] for a in before]).reshape(len(before), len(after))
+    pairs = {int(i): int(j) for i, j in zip(*linear_sum_assignment(costs)) if before[i].keys() & after[j].keys()}
     nearer = before if share < 0.5 else after
     found = []
     for i, j in pairs.items():

@@ -83,7 +83,8 @@ def of_folder(
             count = f"{len(own)} maps for the {len(files)} of {folder}"
             raise InputError(f"instances={instances!r}: {count}; give one for each.")
     size = read(files[0]).shape
-    return MapInput(str(folder), len(files), size, known, lambda n: (read(files[int(n)]), files[int(n)]), own, remap or {})
+    stored = lambda number: (read(files[int(number)]), files[int(number)])
+    return MapInput(str(folder), len(files), size, known, stored, own, remap or {})
 
 
 def of_poses(path: str, known: int, canvas: tuple[int, int] | None) -> MapInput:

@@ -39,6 +39,15 @@ def test_objects_that_the_frame_does_not_show_have_no_pixels():
     assert not carried(frame, nobody, nobody[None], np.zeros(1)).any()
 
 
+def test_beside_an_object_that_is_taken_out_the_ground_is_not_its_colour():
+    frame, here = scene(3, 2, np.ones((4, 5, 3)))
+    out = np.where(here == 1, -1, here)
+    found = carried(frame, out, np.zeros((1, 16, 16), np.int32), np.zeros(1))[0, ..., 3]
+    wanted = np.ones((16, 16))
+    wanted[2:8, 1:8] = 0
+    np.testing.assert_array_equal(found, wanted)
+
+
 def test_maps_may_be_larger_than_the_frame():
     """Pixels have one size; where an object was not seen, nothing is carried."""
     texture = np.random.default_rng(0).uniform(-1, 1, (4, 5, 3))

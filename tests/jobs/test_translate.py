@@ -160,7 +160,8 @@ def test_a_clip_begins_with_the_frame_that_its_objects_are_taken_from(run_of, ma
         shown = frames[0] / 255 if frames.dtype == np.uint8 else frames[0] / 2 + 0.5
         return float(np.abs(shown - frame).mean())
 
-    same, elsewhere = drawn(), drawn(style_labels=str(maps / "labels" / "0.png"), style_instances=str(maps / "instances" / "0.png"))
+    theirs = {f"style_{name}": str(maps / name / "0.png") for name in ("labels", "instances")}
+    same, elsewhere = drawn(), drawn(**theirs)
     assert away(same) < 0.02  # drawn at 48 x 32 and sampled at 24 x 16: two interpolations
     assert away(same) < away(elsewhere) < 0.15
     edited = drawn(remap=((int(np.asarray(Image.open(maps / "labels" / "0.png")).max()), 0),))
