@@ -24,7 +24,7 @@ def config_of(task: str, steps: int):
         "checkpoint.every_kimg": 100, "log.samples_every_kimg": 100, "train.batch_size": 8,
     }  # fmt: skip
     if task == "translate":  # which would else begin with the colours, and learn textures much later
-        fields |= {"model.condition_skip": False, "model.condition_gain": 1.0}
+        fields |= {"model.condition_skip": False, "model.condition_carried": False, "model.condition_gain": 1.0}
     config = files.load(task, [f"--config.{name}={value}" for name, value in fields.items()])
     kimg = steps * config.train.batch_size / 1000
     return dataclasses.replace(config, train=dataclasses.replace(config.train, total_kimg=kimg))
