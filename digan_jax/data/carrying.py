@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
 from scipy import ndimage
@@ -29,19 +31,19 @@ def carried(
     for instance in np.intersect1d(here[here >= 0], there):
         shown, wanted = here == instance, there == instance
         of_map, *places = np.nonzero(wanted)
-        if _is_ground(shown):
-            near = np.ones((3, 3))
-            inner = ndimage.binary_erosion(shown, near, border_value=1)
-            covers = [shown & ~ndimage.binary_dilation(here < 0, near), inner]
-        else:
-            covers = [shown, shown]
+        ground = _is_ground(shown)
+        if not ground:
             count = np.maximum(np.bincount(of_map, minlength=len(there)), 1)
             moves = [np.bincount(of_map, x, len(there)) / count - c for x, c in zip(places, _centre(shown))]
             places = [x - move[of_map] for x, move in zip(places, moves)]
         look = lambda plane: ndimage.map_coordinates(plane.astype(np.float32), places, order=1, mode="grid-constant")
-        cover = np.where(ages[of_map] > 0, look(covers[1]), look(covers[0]))
-        whole = np.maximum(look(covers[0]), 0.5)
-        colours = [look(plane) / whole for plane in np.moveaxis(frame * shown[..., None], -1, 0)]
+        cover = whole = look(shown)
+        if ground:
+            near = np.ones((3, 3))
+            apart = ndimage.binary_erosion(shown, near, border_value=1)
+            clean = shown & ~ndimage.binary_dilation(here < 0, near)
+            cover = np.where(ages[of_map] > 0, look(apart), look(clean))
+        colours = [look(plane) / np.maximum(whole, 0.5) for plane in np.moveaxis(frame * shown[..., None], -1, 0)]
         trust = (1 / (1 + ages))[of_map]
         found[wanted] = (cover > 0.5)[:, None] * np.stack([*colours, trust], axis=-1)
     return found
@@ -68,6 +70,16 @@ def between(
             score[n] = 0.5 + 1e-3 * score[n]  # an object is where more than half of the two say so
     winner = score.argmax(axis=0)
     return label_of[winner], found[winner].astype(instances.dtype)
+
+
+def at(
+    stored: Callable[[int], tuple[Integer[np.ndarray, "h w"], Int[np.ndarray, "h w"]]], place: float
+) -> tuple[Integer[np.ndarray, "h w"], Int[np.ndarray, "h w"]]:
+    """The labels and instances at a place among maps: stored ones, or those between two of them."""
+    number, share = int(place), place % 1
+    if share == 0:
+        return stored(number)
+    return between(*(np.stack(pair) for pair in zip(stored(number), stored(number + 1))), share)
 
 
 def _is_ground(mask: Bool[np.ndarray, "h w"]) -> bool:

@@ -95,7 +95,7 @@ def resized(maps: Shaped[np.ndarray, "*n h w"], height: int, width: int) -> Shap
     return maps[..., rows[:, None], columns[None]]
 
 
-def reduced(maps: Shaped[np.ndarray, "*n h w"], side: int) -> Shaped[np.ndarray, "*n _ _"]:
+def brought_to(maps: Shaped[np.ndarray, "*n h w"], side: int) -> Shaped[np.ndarray, "*n _ _"]:
     """Maps resized to `side` along their shorter side, and in proportion along the longer one."""
     return resized(maps, *(max(side, round(side * n / min(maps.shape[-2:]))) for n in maps.shape[-2:]))
 

@@ -52,8 +52,8 @@ class MapInput:
         """Instances of a map as stored; its labels before the replacement where there are none."""
         if self._instances is None:
             return self._read(number)[0]
-        found = label_maps.read(self._instances[int(number)])
-        label_maps.check_size(found.shape, self.size, self._instances[int(number)], self.name)
+        found = label_maps.read(self._instances[number])
+        label_maps.check_size(found.shape, self.size, self._instances[number], self.name)
         return found
 
     def check(self) -> None:
@@ -83,8 +83,7 @@ def of_folder(
             count = f"{len(own)} maps for the {len(files)} of {folder}"
             raise InputError(f"instances={instances!r}: {count}; give one for each.")
     size = read(files[0]).shape
-    stored = lambda number: (read(files[int(number)]), files[int(number)])
-    return MapInput(str(folder), len(files), size, known, stored, own, remap or {})
+    return MapInput(str(folder), len(files), size, known, lambda n: (read(files[n]), files[n]), own, remap or {})
 
 
 def of_poses(path: str, known: int, canvas: tuple[int, int] | None) -> MapInput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
@@ -154,17 +155,12 @@ class Translation:
     def _reader(self, originals: list[int]) -> Callable[[float], tuple[np.ndarray, np.ndarray]]:
         """place -> labels and instances there, in the model's resolution; between stored maps, objects move on."""
 
+        @functools.lru_cache(maxsize=self.weights.facts["data"]["frames"] + 1)  # those of a window
         def stored(place: float):
             maps = self.maps.labels(place), label_maps.numbered(self.maps.instances(place), originals)[0]
-            return tuple(label_maps.reduced(x, self.weights.config.resolution) for x in maps)
+            return tuple(label_maps.brought_to(x, self.weights.config.resolution) for x in maps)
 
-        def read(place: float):
-            if place == int(place) or self.maps.anywhere:
-                return stored(place)
-            pairs = zip(stored(int(place)), stored(int(place) + 1))
-            return carrying.between(*(np.stack(pair) for pair in pairs), place % 1)
-
-        return read
+        return stored if self.maps.anywhere else functools.partial(carrying.at, stored)
 
     def description(self) -> str:
         h, w = self.maps.size
@@ -220,7 +216,7 @@ class Translation:
         name = r.style_instances or r.style_labels or self.maps.name
         label_maps.check_size(here.shape, frame.shape, name, r.style_from)
         here, _ = label_maps.numbered(here, originals)
-        here = label_maps.reduced(here, model.config.resolution)
+        here = label_maps.brought_to(here, model.config.resolution)
         return styles.of_frame(model, bilinear(frame, *here.shape), here, label_of, edited, age)
 
 

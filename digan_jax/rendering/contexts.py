@@ -62,13 +62,13 @@ def styles_of(condition: Condition, config: ModelConfig, maps: Float[Array, "b s
             f"condition.styles: instances of shape {np.shape(styles.there)} and vectors of {last}; this condition takes "
             f"{maps.shape[:4]} and {config.condition_style}."
         )
-    carried = styles.carried
-    if config.condition_carried and carried is None:
-        carried = np.zeros((*maps.shape[:4], 4), np.float32)
-    if (carried is not None) > config.condition_carried or carried is not None and carried.shape[:4] != maps.shape[:4]:
+    carried, wanted = styles.carried, (*maps.shape[:4], 4) if config.condition_carried else None
+    if carried is None and wanted:
+        carried = np.zeros(wanted, np.float32)
+    elif carried is not None and np.shape(carried) != wanted:
         raise InputError(
             f"condition.styles: carried colours of shape {np.shape(carried)}; this condition takes "
-            f"{(*maps.shape[:4], 4) if config.condition_carried else 'none (model.condition_carried=False)'}."
+            f"{wanted or 'none (model.condition_carried=False)'}."
         )
     return jax.tree.map(jnp.asarray, styles._replace(carried=carried))
 

@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 from digan_jax import grids
-from digan_jax.data import label_maps
 from digan_jax.rendering import windows
 from digan_jax.rendering.model import Model
 from digan_jax.rendering.styles import Look
@@ -46,7 +45,8 @@ class Translator:
         """The frames at `places`, ascending, in maps; float32 about in [-1, 1]. Holds the maps of one window.
 
         Args:
-          read: labels and instances of map 0 ... count - 1 and, unless they are drawings, between these.
+          read: labels and instances of map 0 ... count - 1 and, unless they are drawings, between these; in the model's
+            resolution along their shorter side (`label_maps.brought_to`).
           size: (width, height) of the frames.
         """
         span = self.shown - 1
@@ -54,12 +54,12 @@ class Translator:
         begins = [int(start) for start in windows.starts(max(count - 1, span), span, overlap)]
         share = windows.shares(places, begins, span, overlap)
         lateness = np.zeros(len(places)) if self.edges else np.round(places - np.floor(places), 6) % 1
-        most = max(int(((row > 0) & (lateness == late)).sum()) for row in share for late in np.unique(lateness))
+        groups = [[np.flatnonzero((row > 0) & (lateness == x)) for x in np.unique(lateness[row > 0])] for row in share]
+        most = max(len(alike) for window in groups for alike in window)
         unfinished: dict[int, np.ndarray] = {}
         for j, begin in enumerate(begins):
-            seen = np.flatnonzero(share[j] > 0)
-            for late in np.unique(lateness[seen]):
-                alike = seen[lateness[seen] == late]
+            for alike in groups[j]:
+                late = lateness[alike[0]]
                 padded = np.concatenate([alike, np.repeat(alike[-1:], most - len(alike))])  # one shape, one program
                 at = np.minimum(np.arange(begin, begin + self.shown) + late, count - 1)
                 drawn = self._window(read, at, (places[padded] - late - begin) / span, size)
@@ -72,7 +72,6 @@ class Translator:
     def _window(self, read: Read, at, times, size: tuple[int, int]) -> Float[np.ndarray, "t _ _ 3"]:
         """Frames at times of the window, drawn from the maps at the places `at`."""
         labels, instances = (np.stack(maps) for maps in zip(*(read(float(place)) for place in at)))
-        labels, instances = (label_maps.reduced(maps, self.model.config.resolution) for maps in (labels, instances))
         carried = None if self.look is None else self.look.carried(instances, at / (self.shown - 1))
         h, w = labels.shape[1:]
         side, wide = self.model.config.resolution, w >= h

@@ -6,13 +6,13 @@ Command   python scripts/tasks/translate.py runs/translate [--clips 32] [--strip
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 import numpy as np
 from PIL import Image
 
 import digan_jax as digan
-from digan_jax.data import bouncing
-from digan_jax.data.carrying import between
+from digan_jax.data import bouncing, carrying
 from digan_jax.host.video_files import to_uint8
 from digan_jax.interop import opening
 from digan_jax.rendering import styles
@@ -25,8 +25,7 @@ FIRST = bouncing.N_CLIPS["train"]  # clips of the split "test"
 def drawn(model, labels, instances, look, places=None):
     """The frames at places among maps, uint8; at each map if there are none."""
     count, places = len(labels), np.arange(len(labels), dtype=float) if places is None else places
-    pair = lambda place: [x.astype(np.int32)[[int(place), min(int(place) + 1, count - 1)]] for x in (labels, instances)]
-    read = lambda place: between(*pair(place), place % 1)
+    read = partial(carrying.at, lambda number: (labels[number], instances[number].astype(np.int32)))
     frames = Translator(model, count, model.latents([0]), look).frames(read, count, places, labels.shape[:0:-1])
     return to_uint8(np.stack(list(frames)))
 

@@ -1,13 +1,14 @@
 """Windows and tiles of maps, with a stand-in for the model that draws the maps that it is shown."""
 
 import types
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from digan_jax.data.carrying import between
+from digan_jax.data.carrying import at
 from digan_jax.kernels import reference
 from digan_jax.models.condition.times import at_times
 from digan_jax.rendering.translating import Translator
@@ -62,14 +63,10 @@ def test_between_label_maps_objects_move_on(rate):
     def stored(n):
         labels = np.zeros((8, 34), np.int32)
         labels[3:7, 2 * n + 3 : 2 * n + 7] = 1
-        return labels
-
-    def read(place):
-        pair = np.stack([stored(int(place)), stored(int(place) + 1)])
-        return between(pair, pair, place % 1)
+        return labels, labels
 
     places = np.arange(0, count - 1 + 1e-9, 1 / rate)
-    made = np.stack(list(Translator(Drawing(), SHOWN, None).frames(read, count, places, (34, 8))))[..., 1]
+    made = np.stack(list(Translator(Drawing(), SHOWN, None).frames(partial(at, stored), count, places, (34, 8))))[..., 1]
     centre = (made * np.arange(34)).sum((1, 2)) / made.sum((1, 2))
     np.testing.assert_allclose(centre, 4.5 + 2 * places, atol=0.51)  # to a pixel
     np.testing.assert_allclose(made.sum((1, 2)), 16, atol=1e-3)  # pixels of the square, of a float32 picture

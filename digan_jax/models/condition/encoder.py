@@ -103,6 +103,8 @@ class ContextEncoder(nn.Module):
             others = near[: self.reach] + near[self.reach + 1 :]
             parts = [*details(maps), *(other - maps for other in others)]
             x = flat([maps, *(CONTRAST * part for part in parts)])
+        if self.carried:
+            parts = [maps[..., -5:-2], *parts]
         for i in range(SCALES):
             if i:
                 n, h, w, c = x.shape
@@ -115,8 +117,6 @@ class ContextEncoder(nn.Module):
         weight = self.param("pooled", nn.initializers.normal(1.0), (self.width, self.pooled))
         pooled = mean @ (weight * np.float32(POOLED_INIT / np.sqrt(self.width)))
         flow = self._flow(maps, found[1:]) if self.warp else None
-        if self.carried:
-            parts = [maps[..., -5:-1], *parts]
         return Context(tuple(found), pooled, at, flow, self._correction(parts, found[1:]) if parts else None)
 
     def _flow(self, maps: Float[Array, "b s H W c"], features: list[Float[Array, "b s _ _ _"]]):
@@ -139,9 +139,9 @@ class ContextEncoder(nn.Module):
         shares = self._of_all("shares", len(parts), features) + self.param(
             "share", nn.initializers.zeros, (1, 1, 1, 1, len(parts))
         )
-        if self.carried:
-            shares += jnp.zeros(len(parts)).at[0].set(1)[None, None, None, None]
         mixed = sum(shares[..., i : i + 1] * part[..., :3] for i, part in enumerate(parts))
+        if self.carried:
+            mixed += parts[0]
         return mixed + CORRECTION * self._of_all("correction", 3, features)
 
     def _of_all(self, name: str, planes: int, features: list[Float[Array, "b s _ _ _"]]) -> Float[Array, "b s H W _"]:

@@ -11,7 +11,8 @@ from digan_jax import grids
 from digan_jax.errors import InputError
 from digan_jax.models.condition.encoder import ContextEncoder, details
 from digan_jax.models.digan import networks
-from digan_jax.shapes import Latents, Styles
+from digan_jax.rendering.contexts import styles_of
+from digan_jax.shapes import Condition, Latents, Styles
 
 SHOWN = {"condition_planes": 3, "condition_width": 4, "basis": "shared"}
 
@@ -165,3 +166,16 @@ def test_details_and_differences_are_encoded_and_correct_colours(size):
     corrected = encoder.apply(params, maps, at).at_times(at)
     np.testing.assert_allclose(corrected.maps[0][..., :3], (maps + 0.5 * once)[..., :3], atol=1e-5)  # float32
     np.testing.assert_array_equal(corrected.maps[0][..., 3:], maps[..., 3:])
+
+
+def test_carried_colours_of_another_shape_are_refused_and_none_are_zeros(tiny_config):
+    maps, there = np.zeros((1, 2, 8, 8, 3), np.float32), np.zeros((1, 2, 8, 8), np.int32)
+    vectors, pixels = np.zeros((1, 3, 5), np.float32), np.zeros((1, 2, 8, 8, 4), np.float32)
+    fields = dict(condition_planes=2, condition_style=5, condition_skip=True)
+    plain, carrying = (dataclasses.replace(tiny_config, **fields, condition_carried=carry) for carry in (False, True))
+    of = lambda config, carried: styles_of(Condition(styles=Styles(there, vectors=vectors, carried=carried)), config, maps)
+    assert of(plain, None).carried is None
+    np.testing.assert_array_equal(of(carrying, None).carried, pixels)
+    for config, given, wanted in ((plain, pixels, "none"), (carrying, pixels[..., :3], r"\(1, 2, 8, 8, 4\)")):
+        with pytest.raises(InputError, match=f"carried colours of shape .*takes {wanted}"):
+            of(config, given)
